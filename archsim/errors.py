@@ -1,0 +1,39 @@
+"""The one exception that means "the input is wrong", and how it names the nearest valid spelling."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Bad input from the user.
+
+    The message is one line and says where (file, place inside it), what was found, the rule it breaks and,
+    for names, the nearest valid one. The command line prints it and exits with status 2.
+    """
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return ``" (did you mean 'tREFI'?)"``, or the list of valid names when none is close.
+
+    Parameters
+    ----------
+    name : str
+        What the user wrote.
+    valid : iterable of str
+        The names that would have been accepted.
+
+    Returns
+    -------
+    str
+        A suffix for an error message; empty when there are no valid names at all.
+    """
+    names = sorted(set(valid))
+    if not names:
+        return ""
+    by_lower = {n.lower(): n for n in names}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    if close:
+        return f" (did you mean {by_lower[close[0]]!r}?)"
+    return f" (valid: {', '.join(names)})"

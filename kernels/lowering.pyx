@@ -1,0 +1,81 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""From embedding lookups to DRAM coordinates: table layout, page frames, address map."""
+
+from libc.stdint cimport int32_t, int64_t, uint64_t
+
+
+cdef inline uint64_t scatter(uint64_t page, uint64_t mask, int32_t half, const uint64_t *keys) noexcept nogil:
+    """A keyed permutation of [0, mask]: each step (odd multiply and add, xor with a right shift) is a bijection."""
+    cdef int32_t i
+    for i in range(3):
+        page = (page * (keys[2 * i] | 1) + keys[2 * i + 1]) & mask
+        page ^= page >> half
+    return page
+
+
+def lower_lookups(const int64_t[::1] rows, const int32_t[::1] tables, const int64_t[::1] table_base,
+                  const int64_t[::1] table_vector, int64_t line_bytes, int64_t page_lines, int64_t frames,
+                  const uint64_t[::1] keys, const int64_t[:, ::1] decode, int64_t[::1] coordinates,
+                  int32_t[::1] lookup):
+    """Translate lookups to the lines they touch, in address order within each vector.
+
+    Parameters
+    ----------
+    rows, tables : arrays [n]
+        Row and table of each lookup.
+    table_base, table_vector : int64 arrays [tables]
+        Virtual byte address and vector bytes of each table.
+    line_bytes, page_lines, frames : int
+        Bytes of a line, lines of a page (a power of two), page frames of the memory (a power of two).
+    keys : uint64 array [6] or [0]
+        Keys of the page permutation; empty: frame number = page number.
+    decode : int64 array [k, 256]
+        Coordinates contributed by each byte of a physical line number, combined by XOR.
+    coordinates : int64 array, lookup : int32 array
+        Receive, per line, its DRAM coordinates and the number of the lookup; both large enough.
+
+    Returns
+    -------
+    int
+        Lines written.
+    """
+    cdef int64_t n = rows.shape[0], i, m = 0, start, line, last, coordinate
+    cdef int32_t b, half = 0, bytes_of_line = <int32_t>decode.shape[0]
+    cdef int32_t page_shift = 0
+    cdef uint64_t page, physical, mask = <uint64_t>(frames - 1)
+    cdef bint scattered = keys.shape[0] == 6
+    while (<int64_t>1 << page_shift) < page_lines:
+        page_shift += 1
+    while (<int64_t>1 << half) < frames:
+        half += 1
+    half = (half + 1) // 2 if half > 1 else 1
+    with nogil:
+        for i in range(n):
+            start = table_base[tables[i]] + rows[i] * table_vector[tables[i]]
+            line = start // line_bytes
+            last = (start + table_vector[tables[i]] - 1) // line_bytes
+            while line <= last:
+                page = <uint64_t>(line >> page_shift)
+                if scattered:
+                    page = scatter(page, mask, half, &keys[0])
+                physical = (page << page_shift) | (<uint64_t>line & <uint64_t>(page_lines - 1))
+                coordinate = 0
+                for b in range(bytes_of_line):
+                    coordinate ^= decode[b, (physical >> (8 * b)) & 255]
+                coordinates[m] = coordinate
+                lookup[m] = <int32_t>i
+                m += 1
+                line += 1
+    return m
+
+
+def decode_lines(const int64_t[::1] lines, const int64_t[:, ::1] decode, int64_t[::1] coordinates):
+    """Translate physical line numbers [n] to coordinates [n]."""
+    cdef int64_t i, coordinate
+    cdef int32_t b
+    with nogil:
+        for i in range(lines.shape[0]):
+            coordinate = 0
+            for b in range(<int32_t>decode.shape[0]):
+                coordinate ^= decode[b, (lines[i] >> (8 * b)) & 255]
+            coordinates[i] = coordinate

@@ -1,0 +1,33 @@
+"""Map the top-level folders ``kernels/`` and ``traces/`` into the package and list the Cython extensions.
+
+Everything else about the distribution is in ``pyproject.toml``.
+"""
+
+import sys
+
+from setuptools import Extension, find_packages, setup
+
+# Vector loops need -O3; MSVC has its own spelling and vectorises at /O2.
+OPTIMISE = ["/O2"] if sys.platform == "win32" else ["-O3"]
+
+
+def extension(name: str) -> Extension:
+    """Give setuptools the .pyx itself, so that source distributions carry it and not generated C."""
+    return Extension(
+        f"archsim.kernels.{name}",
+        [f"kernels/{name}.pyx"],
+        depends=["kernels/channel.pxi", "kernels/simd.h"],
+        include_dirs=["kernels"],
+        extra_compile_args=OPTIMISE,
+    )
+
+
+setup(
+    packages=[*find_packages(include=["archsim", "archsim.*"]), "archsim.kernels", "archsim.traces"],
+    package_dir={"archsim.kernels": "kernels", "archsim.traces": "traces"},
+    package_data={
+        "archsim": ["py.typed", "presets/*/*.toml"],
+        "archsim.kernels": ["*.pyx", "*.pxi", "*.pyi", "*.h"],
+    },
+    ext_modules=[extension("dram"), extension("recnmp"), extension("lowering")],
+)
