@@ -33,6 +33,10 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if not names:
         return ""
     by_lower = {n.lower(): n for n in names}
+    # Swapped letters ("tRDC") are the commonest slip, and difflib would rather drop one ("tRC").
+    swapped = [n for n in names if sorted(n.lower()) == sorted(name.lower())]
+    if len(swapped) == 1:
+        return f" (did you mean {swapped[0]!r}?)"
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     if close:
         return f" (did you mean {by_lower[close[0]]!r}?)"

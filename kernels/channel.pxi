@@ -111,6 +111,7 @@ cdef struct Channel:
     uint8_t *pending
     int32_t pending_count
     Counts counts
+    int64_t *bank_acts              # ACTs of each bank
     int64_t *latency                # histogram, shared between channels of one unit
     int64_t *finished               # by ident: clock at which its data have moved; NULL when nobody asks
     int64_t *completed              # idents in order of their column commands; NULL when nobody asks
@@ -167,8 +168,9 @@ cdef int channel_make(Channel *c, const int64_t[::1] p, const int32_t[:, :, ::1]
     c.head = <int32_t *>calloc(c.ranks, sizeof(int32_t))
     c.due = <int64_t *>calloc(c.ranks, sizeof(int64_t))
     c.pending = <uint8_t *>calloc(c.ranks, sizeof(uint8_t))
+    c.bank_acts = <int64_t *>calloc(c.banks, sizeof(int64_t))
     if not (c.group and c.group_delta and c.ready and c.open_row and c.refresh_ready and c.history and c.head
-            and c.due and c.pending):
+            and c.due and c.pending and c.bank_acts):
         raise MemoryError("no memory for the state of a DRAM channel")
     for i in range(5):
         for k in range(c.ranks * c.bank_groups):
@@ -213,6 +215,7 @@ cdef void channel_unmake(Channel *c) noexcept:
     free(c.head)
     free(c.due)
     free(c.pending)
+    free(c.bank_acts)
     free(c.log)
 
 
@@ -471,6 +474,7 @@ cdef void issue(Channel *c) noexcept nogil:
             c.counts.row_hits += 1
     if command == ACT:
         c.open_row[bank] = e.row[slot]
+        c.bank_acts[bank] += 1
     elif command == PRE:
         c.open_row[bank] = CLOSED
     else:

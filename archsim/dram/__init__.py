@@ -1,0 +1,1 @@
+"""DRAM: specification, resolved timing tables, address maps."""

@@ -17,22 +17,9 @@ if TYPE_CHECKING:
 ROW_SHIFT, BANK_SHIFT = 32, 16
 
 
-def field_bits(spec: DramSpec) -> dict[str, int]:
-    """Return the number of address bits of each field; columns count whole bursts."""
-    o = spec.organization
-    sizes = {
-        "column": o.bursts_per_row,
-        "bank": o.banks_per_group,
-        "bank_group": o.bank_groups,
-        "rank": o.ranks,
-        "row": o.rows,
-    }
-    return {name: size.bit_length() - 1 for name, size in sizes.items()}
-
-
 def field_masks(spec: DramSpec) -> dict[str, list[int]]:
     """Return, per field and per bit of it (lowest first), the mask of line-number bits whose XOR it is."""
-    bits = field_bits(spec)
+    bits = spec.organization.field_bits()
     masks: dict[str, list[int]] = {name: [] for name in bits}
     position = 0
     for part in spec.address_map.layout:
@@ -56,7 +43,7 @@ def decode_table(spec: DramSpec) -> npt.NDArray[np.int64]:
     InputError
         When two lines would share one place in the memory (the map is not a bijection).
     """
-    bits, masks = field_bits(spec), field_masks(spec)
+    bits, masks = spec.organization.field_bits(), field_masks(spec)
     shifts = {"column": 0, "bank": BANK_SHIFT, "row": ROW_SHIFT}
     shifts["bank_group"] = BANK_SHIFT + bits["bank"]
     shifts["rank"] = shifts["bank_group"] + bits["bank_group"]

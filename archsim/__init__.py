@@ -1,0 +1,59 @@
+"""archsim: what would this hardware do with this access trace?
+
+The public names load on first use, so ``import archsim`` costs nothing:
+
+>>> import archsim
+>>> trace = archsim.open_trace("preset:zipf", limit=2000)
+>>> host = archsim.simulate(archsim.load_system("host-8rank"), trace)
+>>> near = archsim.simulate(archsim.load_system("recnmp-base-8rank"), trace)
+>>> archsim.compare([host, near]).speedups[1] > 1
+True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from archsim.errors import InputError as InputError
+    from archsim.result import Comparison as Comparison
+    from archsim.result import Result as Result
+    from archsim.result import compare as compare
+    from archsim.simulate import simulate as simulate
+    from archsim.systems.spec import SystemSpec as SystemSpec
+    from archsim.systems.spec import load_system as load_system
+    from archsim.traces import EmbeddingTrace as EmbeddingTrace
+    from archsim.traces import open_trace as open_trace
+
+_HOME = {
+    "Comparison": "archsim.result",
+    "EmbeddingTrace": "archsim.traces",
+    "InputError": "archsim.errors",
+    "Result": "archsim.result",
+    "SystemSpec": "archsim.systems.spec",
+    "compare": "archsim.result",
+    "load_system": "archsim.systems.spec",
+    "open_trace": "archsim.traces",
+    "simulate": "archsim.simulate",
+}
+
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604  (the names of _HOME load on first use)
+
+if find_spec("archsim.kernels") is None:
+    raise ImportError(
+        "archsim is imported from its source tree without being installed; run `pip install -e .` there first"
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'archsim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,288 @@
+"""The command line: thin. Heavy modules are imported inside the commands, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from archsim import __version__
+from archsim.errors import InputError
+
+#: What `archsim replay` compares when no --system is given.
+DEFAULT_SYSTEMS = ("host-8rank", "recnmp-base-8rank")
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=_CONTEXT,
+    help="What would this hardware do with this access trace? In clocks, nanoseconds and joules.",
+    epilog="Example: archsim replay preset:zipf --system host-8rank --system recnmp-base-8rank",
+)
+trace_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, context_settings=_CONTEXT, help="Make and inspect traces."
+)
+app.add_typer(trace_app, name="trace")
+
+TraceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="TRACE",
+        show_default=False,
+        help="A trace file or folder (detected by content), or preset:NAME for a generated one.",
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Override a parameter by its path in the preset file, e.g. dram.timing.tRCD=16; "
+        "workload.NAME=VALUE changes a generated trace. Repeatable.",
+    ),
+]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="Trace format, where content does not tell.")
+]
+RowsOption = Annotated[
+    int | None,
+    typer.Option("--rows", metavar="N", help="Rows of each table, for formats that do not say (default: largest + 1)."),
+]
+BytesOption = Annotated[
+    int | None,
+    typer.Option("--vector-bytes", metavar="N", help="Bytes of a vector, for formats that do not say (default: 128)."),
+]
+OrderOption = Annotated[
+    str | None,
+    typer.Option("--order", metavar="ORDER", help="Sort the bags: sample-major or table-major."),
+]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", metavar="N", help="Only the first N lookups.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        print(f"archsim {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def replay(
+    trace: TraceArgument,
+    system: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--system",
+            metavar="NAME|FILE",
+            help="System preset (see `archsim show system`) or .toml file. Repeatable; speedups are against the "
+            f"first. Default: {' and '.join(DEFAULT_SYSTEMS)}.",
+        ),
+    ] = None,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    format_: FormatOption = None,
+    rows: RowsOption = None,
+    vector_bytes: BytesOption = None,
+    order: OrderOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write a report folder; must not exist yet.")
+    ] = None,
+    timeline: Annotated[
+        Path | None,
+        typer.Option(
+            "--timeline",
+            metavar="FILE",
+            help="Write the first DRAM commands as a Chrome trace (.json or .json.gz) for ui.perfetto.dev.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Replay one trace through one or more systems and compare them."""
+    from archsim.files import check_new
+
+    for target in (out, timeline):
+        if target is not None:
+            check_new(target)
+    workload, hardware = _split_overrides(overrides or [])
+    from archsim.systems.spec import load_system
+
+    systems = _load_systems(system or list(DEFAULT_SYSTEMS), hardware, load_system)
+    from archsim.result import compare
+    from archsim.simulate import simulate
+    from archsim.traces import open_trace
+
+    lookups = open_trace(
+        trace, format=format_, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit, overrides=workload
+    )
+    log_limit = 0
+    if timeline is not None:
+        from archsim.report.timeline import TIMELINE_COMMANDS
+
+        log_limit = TIMELINE_COMMANDS
+    with _progress(lookups.lookups * len(systems)) as advance:
+        comparison = compare(
+            [simulate(spec, lookups, log_limit=log_limit, progress=advance) for spec in systems]
+        )
+    print(comparison.to_json() if as_json else _with_notes(comparison.table(), lookups.notes))
+    if out is not None:
+        from archsim.report.folder import write_report
+
+        write_report(comparison, out)
+        print(f"report: {out}", file=sys.stderr)
+    if timeline is not None:
+        from archsim.report.timeline import write_timeline
+
+        write_timeline(comparison, timeline)
+        print(f"timeline: {timeline}", file=sys.stderr)
+
+
+@trace_app.command("generate")
+def trace_generate(
+    preset: Annotated[
+        str, typer.Argument(metavar="PRESET", show_default=False, help="preset:NAME, see `archsim show workload`.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for the native trace.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Override a parameter, e.g. lookups=1000000. Repeatable."),
+    ] = None,
+) -> None:
+    """Generate a trace and write it in the native format."""
+    from archsim.files import check_new
+    from archsim.traces import open_trace, write_native
+
+    check_new(out)
+    if not preset.startswith("preset:"):
+        preset = f"preset:{preset}"
+    trace = open_trace(preset, overrides=[text.removeprefix("workload.") for text in overrides or []])
+    write_native(trace, out)
+    print(f"{out}: {trace.lookups:,} lookups in {trace.bags:,} bags, sha256 {trace.sha256[:12]}")
+
+
+@trace_app.command("info")
+def trace_info(
+    trace: TraceArgument,
+    limit: LimitOption = None,
+    format_: FormatOption = None,
+    rows: RowsOption = None,
+    vector_bytes: BytesOption = None,
+    order: OrderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show tables, pooling, footprint and reuse of a trace, and check all of it."""
+    from archsim.report.trace_text import info_lines
+    from archsim.traces import open_trace
+    from archsim.traces import trace_info as describe
+
+    opened = open_trace(trace, format=format_, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit)
+    opened.validate()
+    info = describe(opened)
+    print(json.dumps(info, indent=2) if as_json else "\n".join(info_lines(info)))
+
+
+@app.command()
+def show(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND", show_default=False, help="system, dram, workload, ...")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]]", show_default=False, help="A preset of that kind.")
+    ] = None,
+) -> None:
+    """List presets; of one preset, every parameter with unit and source."""
+    from archsim import show as presets
+
+    if kind is None:
+        for each in presets.kinds():
+            print(f"{each}: {', '.join(presets.names(each))}")
+    elif name is None:
+        print("\n".join(presets.names(kind)))
+    else:
+        print("\n".join(presets.lines(kind, name)))
+
+
+@app.command()
+def doctor() -> None:
+    """Show what is installed, compiled and cached, and how fast this machine replays."""
+    from archsim.doctor import report
+
+    for line in report():
+        print(line, flush=True)
+
+
+def _split_overrides(overrides: list[str]) -> tuple[list[str], list[str]]:
+    """Separate ``workload.`` overrides, with that prefix removed, from those of systems."""
+    prefix = "workload."
+    workload = [text.removeprefix(prefix) for text in overrides if text.startswith(prefix)]
+    return workload, [text for text in overrides if not text.startswith(prefix)]
+
+
+def _load_systems(names: list[str], overrides: list[str], load: Any) -> list[Any]:
+    """Load systems; ``nmp.`` overrides go to those that have near-memory units, if any does."""
+    plain = [text for text in overrides if not text.startswith("nmp.")]
+    systems = [load(name, plain) for name in names]
+    if len(plain) < len(overrides):
+        having = [spec.nmp is not None for spec in systems]
+        systems = [
+            load(name, overrides) if has or not any(having) else spec
+            for name, spec, has in zip(names, systems, having, strict=True)
+        ]
+    return systems
+
+
+class _progress:  # noqa: N801  (used like a function)
+    """A progress bar on standard error for work over two seconds, when that is a terminal."""
+
+    def __init__(self, total: int) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=total, unit="lookup", unit_scale=True, delay=2, disable=None, leave=False, file=sys.stderr
+        )
+
+    def __enter__(self) -> Any:
+        return self._bar.update
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+def _with_notes(text: str, notes: tuple[str, ...]) -> str:
+    return "\n".join([text, *(["", *(f"note: {note}" for note in notes)] if notes else [])])
+
+
+def main() -> None:
+    """Run the command line; bad input is one line on standard error and exit status 2."""
+    try:
+        status = app(standalone_mode=False)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" (try '{context.command_path} --help')" if context else ""
+        _fail(error.format_message().replace("\n", " ").rstrip(".") + hint)
+    except InputError as error:
+        _fail(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        print("archsim: interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has seen enough.
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> None:
+    print(f"archsim: error: {message}", file=sys.stderr)
+    sys.exit(2)

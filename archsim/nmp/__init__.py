@@ -1,0 +1,1 @@
+"""Near-memory processing: RecNMP, rank units that sum embedding vectors inside the DIMM."""

@@ -1,0 +1,268 @@
+"""Results: what came out of one replay, with units, and comparisons of several."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archsim.dram.spec import LINE_BYTES
+from archsim.ledger import LedgerRow, total_nj
+from archsim.systems.outcome import Outcome
+from archsim.systems.spec import SystemSpec
+from archsim.tables import comparison_table
+from archsim.traces import EmbeddingTrace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Version of the JSON object; it changes when a field changes its meaning or goes away.
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class TraceIdentity:
+    """Which trace was replayed."""
+
+    name: str
+    sha256: str
+    lookups: int
+    requests: int
+    order: str
+    generator: str
+    seed: int | None
+
+    @classmethod
+    def of(cls, trace: EmbeddingTrace, requests: int) -> TraceIdentity:
+        """Describe a trace that became ``requests`` requests of one line each."""
+        return cls(
+            trace.name, trace.sha256, trace.lookups, requests, trace.order, trace.generator, trace.seed
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one system did with one trace.
+
+    Build it with :func:`archsim.simulate`. Times are in nanoseconds, energies in nanojoules, bandwidths in GB/s (1e9
+    bytes per second), ``cycles`` in memory clocks. Read latencies run from acceptance into the controller (RecNMP:
+    into the queue of a rank unit) to the last data beat. Energy holds the events of the ledger only: no refresh, no
+    standby.
+
+    Attributes
+    ----------
+    system : SystemSpec
+        What was built.
+    trace : TraceIdentity
+        What was done to it.
+    cycles : int
+        From the first request offered to the last data beat (RecNMP: to the last result returned).
+    bottleneck : str
+        The resource with the highest utilisation.
+    utilisation : mapping of str to float
+        Busy share of each shared resource, 0 to 1.
+    energy : tuple of LedgerRow
+        The rows that add up exactly to ``energy_nj``.
+    nmp : mapping or None
+        Packets, balance and functional sums of the near-memory units.
+    commands : int64 array [5, n]
+        Command log, empty unless asked for: clk, command, bank, row, column.
+    """
+
+    system: SystemSpec
+    trace: TraceIdentity
+    cycles: int
+    counts: Mapping[str, int]
+    latency_avg_ns: float
+    latency_p50_ns: float
+    latency_p99_ns: float
+    latency_max_ns: float
+    peak_bandwidth_gbps: float
+    utilisation: Mapping[str, float]
+    energy: tuple[LedgerRow, ...]
+    kernel_cpu_s: float
+    nmp: Mapping[str, Any] | None
+    commands: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, system: SystemSpec, trace: EmbeddingTrace, outcome: Outcome) -> Result:
+        """Put units on the raw figures of a replay."""
+        ns = system.dram.timing.tCK_ps / 1000
+        counts = outcome.counts
+        p50, p99 = percentiles(outcome.latency_clk, outcome.latency_count, (0.5, 0.99))
+        reads = int(outcome.latency_count.sum())
+        return cls(
+            system=system,
+            trace=TraceIdentity.of(trace, outcome.requests),
+            cycles=outcome.cycles,
+            counts=counts,
+            latency_avg_ns=counts["latency_sum_clk"] * ns / reads if reads else 0.0,
+            latency_p50_ns=p50 * ns,
+            latency_p99_ns=p99 * ns,
+            latency_max_ns=counts["latency_max_clk"] * ns,
+            peak_bandwidth_gbps=outcome.peak_bytes_per_clk / ns,
+            utilisation=dict(outcome.utilisation),
+            energy=outcome.ledger,
+            kernel_cpu_s=outcome.kernel_cpu_s,
+            nmp=outcome.nmp,
+            commands=outcome.commands,
+        )
+
+    @property
+    def time_ns(self) -> float:
+        """Run time in nanoseconds."""
+        return self.cycles * self.system.dram.timing.tCK_ps / 1000
+
+    @property
+    def bandwidth_gbps(self) -> float:
+        """Bytes of all requests over the run time."""
+        return self.trace.requests * LINE_BYTES / self.time_ns
+
+    @property
+    def energy_nj(self) -> float:
+        """Sum of the ledger."""
+        return total_nj(self.energy)
+
+    @property
+    def bottleneck(self) -> str:
+        """The shared resource with the highest utilisation."""
+        return max(self.utilisation, key=lambda name: self.utilisation[name])
+
+    def to_dict(self, speedup: float = 1.0) -> dict[str, Any]:
+        """Return the RUN object of ``archsim replay --json``; a precharge of all banks counts once."""
+        counts = self.counts
+        return {
+            "system": self.system.name,
+            "system_sha256": self.system.sha256(),
+            "cycles": self.cycles,
+            "time_ns": self.time_ns,
+            "requests": self.trace.requests,
+            "reads": counts["reads"],
+            "writes": counts["writes"],
+            "reads_forwarded": counts["forwarded"],
+            "writes_coalesced": counts["coalesced"],
+            "row_hits": counts["row_hits"],
+            "row_misses": counts["row_misses"],
+            "row_conflicts": counts["row_conflicts"],
+            "activates": counts["act"],
+            "precharges": counts["pre"] + counts["prea"],
+            "refreshes": counts["ref"],
+            "latency_avg_ns": self.latency_avg_ns,
+            "latency_p50_ns": self.latency_p50_ns,
+            "latency_p99_ns": self.latency_p99_ns,
+            "latency_max_ns": self.latency_max_ns,
+            "bandwidth_gbps": self.bandwidth_gbps,
+            "peak_bandwidth_gbps": self.peak_bandwidth_gbps,
+            "bottleneck": self.bottleneck,
+            "utilisation": dict(self.utilisation),
+            "energy_nj": self.energy_nj,
+            "energy": [row.to_dict() for row in self.energy],
+            "cache": None,
+            "nmp": None if self.nmp is None else dict(self.nmp),
+            "speedup": speedup,
+            "kernel_cpu_s": self.kernel_cpu_s,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row of scalars, see `Comparison.to_frame`."""
+        return compare([self]).to_frame()
+
+    def __str__(self) -> str:
+        return compare([self]).table()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Results of several systems on one trace; speedups are against the first."""
+
+    results: tuple[Result, ...]
+
+    @property
+    def speedups(self) -> list[float]:
+        """Run time of the first system over that of each."""
+        first = self.results[0].time_ns
+        return [first / result.time_ns for result in self.results]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that ``archsim replay --json`` prints."""
+        from archsim import __version__
+
+        identity = self.results[0].trace
+        return {
+            "schema": SCHEMA,
+            "version": __version__,
+            "trace": dict(vars(identity)),
+            "runs": [
+                result.to_dict(speedup) for result, speedup in zip(self.results, self.speedups, strict=True)
+            ],
+        }
+
+    def to_json(self) -> str:
+        """Return `to_dict` as text, floats written so that they read back to the same bits."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per system with the scalars of the RUN object; utilisations as ``utilisation_*``.
+
+        Raises
+        ------
+        ImportError
+            When pandas, which comes with the ``notebook`` extra, is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("to_frame needs pandas: pip install 'archsim[notebook]'") from error
+        rows = []
+        for run in self.to_dict()["runs"]:
+            row = {key: value for key, value in run.items() if not isinstance(value, dict | list)}
+            row |= {f"utilisation_{key}": value for key, value in run["utilisation"].items()}
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    def energy_frame(self) -> pd.DataFrame:
+        """Return the ledgers, one row per system, component and event."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [{"system": run["system"], **row} for run in self.to_dict()["runs"] for row in run["energy"]]
+        )
+
+    def table(self) -> str:
+        """Return the comparison as aligned text, one column per system."""
+        data = self.to_dict()
+        return comparison_table(data["trace"], data["runs"])
+
+    def __str__(self) -> str:
+        return self.table()
+
+
+def compare(results: Sequence[Result]) -> Comparison:
+    """Compare results of several systems on the same trace.
+
+    Raises
+    ------
+    ValueError
+        For no results, or results of different traces.
+    """
+    if not results:
+        raise ValueError("nothing to compare")
+    if len({result.trace.sha256 for result in results}) > 1:
+        raise ValueError("results of different traces cannot be compared")
+    return Comparison(tuple(results))
+
+
+def percentiles(
+    values: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], shares: Sequence[float]
+) -> list[int]:
+    """Return nearest-rank percentiles of a histogram: the smallest value that at least the share does not exceed."""
+    total = int(counts.sum())
+    if total == 0:
+        return [0 for _ in shares]
+    cumulative = np.cumsum(counts)
+    ranks = [max(1, int(np.ceil(share * total))) for share in shares]
+    return [int(values[np.searchsorted(cumulative, rank)]) for rank in ranks]

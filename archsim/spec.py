@@ -1,0 +1,279 @@
+"""Strict, frozen specifications: load, compose, override, dump and hash. No domain knowledge.
+
+A specification is a tree of `Spec` classes read from TOML. Unknown keys, wrong types and values out of
+range are errors of one line that names the file, the path, the value and the rule. A table may start
+from a shipped file with ``preset = "NAME"``. An override such as ``dram.timing.tRCD=16`` is laid over a
+specification exactly as a table of a file is laid over its preset, and passes the same checks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from archsim.errors import InputError, nearest
+from archsim.spec_errors import FieldError, one_line, short, table_model, unit_of
+from archsim.toml import parse_toml, read_toml, write_toml
+from archsim.units import parse_quantity
+
+__all__ = ["Document", "FieldError", "Spec", "apply_overrides", "preset_names", "quantity", "read_document"]
+
+PRESETS = Path(__file__).parent / "presets"
+OVERRIDE_LABEL = "--set"
+
+
+def quantity(unit: str, description: str, *, default: Any = ..., **limits: Any) -> Any:
+    """Declare a number with a unit; text such as ``"128 KiB"`` is then accepted and converted.
+
+    Parameters
+    ----------
+    unit : str
+        A unit that `archsim.units.parse_quantity` knows, or ``""`` for a plain count.
+    description : str
+        What the number is, for ``archsim show``.
+    default : optional
+        Without it the field must be given.
+    **limits
+        ``ge``, ``gt``, ``le``, ``lt``.
+    """
+    return Field(default, description=description, json_schema_extra={"unit": unit}, **limits)
+
+
+class Spec(BaseModel):
+    """Base of every specification: immutable, no unknown keys, no silent conversions.
+
+    Built directly from Python it raises pydantic's ``ValidationError``; through `load`, `from_toml`,
+    `from_dict` and `apply_overrides` every refusal is an `archsim.errors.InputError` of one line.
+    An optional field must have None as its default, because TOML has no way to write None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    # Folder of archsim/presets in which `preset = NAME` looks; a class without one takes no preset.
+    preset_kind: ClassVar[str] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, data: Any) -> Any:
+        """Turn TOML arrays into tuples, and quantities written as text into numbers."""
+        if not isinstance(data, Mapping):
+            return data
+        return {key: _read_value(key, value, unit_of(cls, key)) for key, value in data.items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], label: str) -> Self:
+        """Check plain ``data`` and build the specification; ``label`` opens the error message."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise InputError(f"{label}: {one_line(cls, error)}") from None
+
+    @classmethod
+    def from_toml(cls, text: str, label: str) -> Self:
+        """Build the specification from TOML text, which may use presets."""
+        return cls.from_dict(_compose(cls, parse_toml(text, label), label).data, label)
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, overrides: Iterable[str] = ()) -> Self:
+        """Load a preset by name, or a file when the name ends in ``.toml``, and apply ``overrides``.
+
+        Raises
+        ------
+        InputError
+            For an unknown preset, an unreadable file, or anything the checks refuse.
+        """
+        document = read_document(cls, name_or_path)
+        return apply_overrides(cls.from_dict(document.data, document.label), overrides)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain dicts, lists and scalars."""
+        return self.model_dump(mode="json")
+
+    def canonical_json(self) -> str:
+        """Return the one JSON text of this value: sorted keys, ASCII, no spaces, floats by ``repr``.
+
+        Field types decide int or float, so a number reads the same however it was written.
+        """
+        return json.dumps(
+            _plain_zeros(self.to_dict()), sort_keys=True, separators=(",", ":"), ensure_ascii=True
+        )
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of `canonical_json`, in hexadecimal."""
+        return hashlib.sha256(self.canonical_json().encode("ascii")).hexdigest()
+
+    def to_toml(self) -> str:
+        """Return TOML text from which `from_toml` rebuilds an equal specification with the same hash."""
+        return write_toml(self.to_dict())
+
+
+S = TypeVar("S", bound=Spec)
+
+
+def _read_value(key: str, value: Any, unit: str) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(_read_value(key, item, unit) for item in value)
+    if isinstance(value, str) and unit:
+        try:
+            return parse_quantity(value, unit)
+        except InputError as error:
+            raise FieldError(key, str(error)) from None
+    return value
+
+
+def _plain_zeros(value: Any) -> Any:
+    """Replace -0.0, which equals 0.0 but is written differently."""
+    if isinstance(value, dict):
+        return {key: _plain_zeros(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain_zeros(item) for item in value]
+    return value + 0.0 if isinstance(value, float) else value
+
+
+@dataclass(frozen=True)
+class Document:
+    """Composed data, not checked yet, and where its numbers come from.
+
+    Attributes
+    ----------
+    data : dict
+        Nested tables with every ``preset`` expanded.
+    sources : dict of str to str
+        Dotted path of a value to the text that says where it comes from.
+    label : str
+        What to name in an error message: the file or the preset.
+    """
+
+    data: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    label: str = ""
+
+
+def preset_names(kind: str) -> list[str]:
+    """Return the names of the shipped presets of one kind, sorted."""
+    return sorted(path.stem for path in (PRESETS / kind).glob("*.toml"))
+
+
+def read_document(cls: type[Spec], name_or_path: str | Path) -> Document:
+    """Read a preset by name, or a file when the name ends in ``.toml``, and expand its presets."""
+    if str(name_or_path).endswith(".toml"):
+        return _compose(cls, read_toml(Path(name_or_path)), str(name_or_path))
+    return _read_preset(cls, name_or_path, f"{cls.preset_kind} {short(str(name_or_path))}")
+
+
+def _read_preset(cls: type[Spec], name: Any, place: str) -> Document:
+    """Read the preset ``name`` of the kind that belongs to ``cls``; ``place`` opens the error message."""
+    known = preset_names(cls.preset_kind)
+    if name not in known:
+        raise InputError(f"{place}: unknown {cls.preset_kind} preset{nearest(str(name), known)}")
+    table = read_toml(PRESETS / cls.preset_kind / f"{name}.toml")
+    return _compose(cls, table, f"{cls.preset_kind} preset {name}")
+
+
+def _compose(cls: type[Spec], table: dict[str, Any], label: str) -> Document:
+    """Split the sources off a file's top table and expand every ``preset`` in the rest."""
+    table = dict(table)
+    own = _flat_sources(cls, table.pop("sources", {}), f"{label}: sources")
+    document = _overlay(cls, table, Document(), f"{label}: ")
+    return Document(document.data, document.sources | own, label)
+
+
+def _overlay(cls: type[Spec], table: Mapping[str, Any], base: Document, place: str) -> Document:
+    """Lay ``table`` over ``base``, merging tables and replacing everything else.
+
+    A table that names a preset starts from that preset and not from ``base``. What is replaced loses
+    the source it had.
+    """
+    if cls.preset_kind and "preset" in table:
+        base = _read_preset(cls, table["preset"], f"{place}preset = {short(table['preset'])}")
+        table = {key: value for key, value in table.items() if key != "preset"}
+    data, sources = dict(base.data), base.sources
+    for key, value in table.items():
+        below = {
+            path.removeprefix(f"{key}."): text for path, text in sources.items() if path.startswith(f"{key}.")
+        }
+        sources = {path: text for path, text in sources.items() if path.split(".")[0] != key}
+        child = table_model(cls, key)
+        if isinstance(value, Mapping) and child is not None and issubclass(child, Spec):
+            before = data.get(key)
+            inner = Document(before if isinstance(before, dict) else {}, below)
+            inner = _overlay(child, value, inner, f"{place}{key}.")
+            data[key] = inner.data
+            sources |= {f"{key}.{path}": text for path, text in inner.sources.items()}
+        else:
+            data[key] = value
+    return Document(data, sources)
+
+
+def _flat_sources(cls: type[BaseModel], table: Any, place: str) -> dict[str, str]:
+    """Flatten a ``[sources]`` table and check that every key names a value of the specification."""
+    if not isinstance(table, dict):
+        raise InputError(f"{place} = {short(table)}: must be a table of texts, shaped like the data")
+    flat: dict[str, str] = {}
+    for key, value in table.items():
+        if key not in cls.model_fields:
+            raise InputError(f"{place}.{key}: unknown key{nearest(key, cls.model_fields)}")
+        child = table_model(cls, key)
+        if child is not None:
+            inner = _flat_sources(child, value, f"{place}.{key}")
+            flat |= {f"{key}.{path}": text for path, text in inner.items()}
+        elif isinstance(value, str):
+            flat[key] = value
+        else:
+            raise InputError(
+                f"{place}.{key} = {short(value)}: must be text that says where the value comes from"
+            )
+    return flat
+
+
+def apply_overrides(spec: S, overrides: Iterable[str]) -> S:
+    """Lay overrides over a specification, in order, and check the result once.
+
+    Parameters
+    ----------
+    spec : Spec
+        Any specification.
+    overrides : iterable of str
+        ``PATH=VALUE``. The value is read as TOML when it is TOML (``16``, ``true``, ``[1, 2]``), else as
+        text (``open``, ``128 KiB``). ``PATH.preset=NAME`` replaces the table at PATH by that preset.
+
+    Raises
+    ------
+    InputError
+        For an unknown path, an unknown preset, or a value the checks refuse.
+    """
+    overrides = list(overrides)
+    if not overrides:
+        return spec
+    cls, document = type(spec), Document(spec.to_dict())
+    for override in overrides:
+        document = _overlay(cls, _override_table(override), document, f"{OVERRIDE_LABEL}: ")
+    return cls.from_dict(document.data, OVERRIDE_LABEL)
+
+
+def _override_table(override: str) -> dict[str, Any]:
+    """Return ``{"a": {"b": value}}`` for ``a.b=value``."""
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise InputError(
+            f"{OVERRIDE_LABEL} {short(override)}: must be PATH=VALUE, such as dram.timing.tRCD=16"
+        )
+    value = _override_value(text.strip())
+    for key in reversed(keys[1:]):
+        value = {key: value}
+    return {keys[0]: value}
+
+
+def _override_value(text: str) -> Any:
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return table["value"] if len(table) == 1 else text

@@ -1,0 +1,1 @@
+"""Systems: a memory, what computes on it, and where pages are placed."""

@@ -1,0 +1,265 @@
+"""A memory channel with RecNMP units: packets of poolings, summed next to the ranks."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archsim.dram.address import BANK_SHIFT
+from archsim.dram.resolve import resolve
+from archsim.dram.spec import LINE_BYTES
+from archsim.errors import InputError
+from archsim.ledger import LedgerRow
+from archsim.nmp.functional import TableContents, check_sums, check_types, result_bursts
+from archsim.nmp.packets import Packetizer
+from archsim.systems.lowering import Lowering
+from archsim.systems.outcome import (
+    CHUNK_LOOKUPS,
+    Outcome,
+    Progress,
+    check_rows,
+    dram_energy,
+    dram_utilisation,
+)
+from archsim.systems.spec import SystemSpec
+from archsim.traces import EmbeddingTrace
+
+#: Poolings compared with NumPy in float64 in every replay: the first ones. All of them are added by the units.
+CHECKED_POOLINGS = 1024
+_POOLINGS_MAX = 16
+
+
+def replay_recnmp(
+    system: SystemSpec, trace: EmbeddingTrace, *, log_limit: int = 0, progress: Progress | None = None
+) -> Outcome:
+    """Replay a trace through RecNMP rank units.
+
+    Parameters
+    ----------
+    system : SystemSpec
+        With ``kind = "recnmp"``.
+    trace : EmbeddingTrace
+        The lookups.
+    log_limit : int
+        Commands to keep in the log of each rank.
+    progress : callable, optional
+        Called with the lookups done since the last call.
+
+    Raises
+    ------
+    InputError
+        When the tables do not fit into the memory, a row lies outside its table, the trace updates rows, or the
+        address map puts one vector on two ranks.
+    ArithmeticError
+        When the units' sums differ from NumPy's by more than rounding.
+    """
+    replay = _Replay(system, trace, log_limit)
+    packetizer = Packetizer(len(trace.tables), replay.nmp.poolings_per_packet)
+    for first, last in trace.chunks(CHUNK_LOOKUPS):
+        bags, packet_bags = packetizer.take(first, trace.bag_tables[first:last], last=last == trace.bags)
+        replay.execute(bags, packet_bags)
+        if progress:
+            progress(int(trace.bag_offsets[last] - trace.bag_offsets[first]))
+    return replay.outcome()
+
+
+class _Replay:
+    """The state of one replay: rank units, placement, table contents, running digest of the sums."""
+
+    def __init__(self, system: SystemSpec, trace: EmbeddingTrace, log_limit: int) -> None:
+        from archsim.kernels.recnmp import NMP_PARAMETERS, RankUnits
+
+        assert system.nmp is not None  # held by SystemSpec for this kind
+        if trace.operation is not None and np.any(trace.operation):
+            raise InputError(f"{trace.name}: RecNMP tables are read-only, but the trace updates rows")
+        check_types([t.dtype for t in trace.tables], [t.name for t in trace.tables])
+        self.system, self.trace, self.nmp = system, trace, system.nmp
+        organization = system.dram.organization
+        per_rank = [resolve(system.dram, ranks=1, refresh_rank=rank) for rank in range(organization.ranks)]
+        values = {
+            "ranks": organization.ranks,
+            "ranks_per_dimm": self.nmp.ranks_per_dimm,
+            "instructions_per_clk": self.nmp.instructions_per_clk,
+            "config_clk": self.nmp.config_clk,
+            "transfer_clk": self.nmp.transfer_clk,
+            "burst_clk": system.dram.timing.tBL,
+        }
+        self.units = RankUnits(
+            np.array([values[name] for name in NMP_PARAMETERS], dtype=np.int64),
+            np.stack([tables.parameters for tables in per_rank]),
+            per_rank[0].group_delta,
+            per_rank[0].bank_delta,
+            per_rank[0].refresh_delta,
+            log_limit,
+        )
+        self.lowering = Lowering(system, trace.tables)
+        self.contents = TableContents(
+            self.nmp.table_seed, [t.vector_bytes for t in trace.tables], [t.dtype for t in trace.tables]
+        )
+        self.result_bursts = result_bursts(self.contents)
+        self.rank_shift = (organization.banks // organization.ranks).bit_length() - 1 + BANK_SHIFT
+        self.partial = np.zeros(
+            (_POOLINGS_MAX, organization.ranks, int(self.contents.elements.max())), dtype=np.float32
+        )
+        self.digest = hashlib.sha256()
+        self.requests = self.poolings = self.checked = 0
+        self.unit_adds = 0
+        self.max_error = self.cpu_s = 0.0
+
+    def execute(self, bags: npt.NDArray[np.int64], packet_bags: npt.NDArray[np.int64]) -> None:
+        """Replay complete packets and add their vectors."""
+        if not len(bags):
+            return
+        trace = self.trace
+        sizes = trace.bag_offsets[bags + 1] - trace.bag_offsets[bags]
+        starts = np.cumsum(sizes) - sizes
+        source = np.repeat(trace.bag_offsets[bags] - starts, sizes) + np.arange(int(sizes.sum()))
+        rows = np.asarray(trace.rows[source], dtype=np.int64)
+        pooling = np.repeat(np.arange(len(bags), dtype=np.int32), sizes)
+        tables = trace.bag_tables[bags][pooling]
+        check_rows(trace, rows, tables)
+        coordinates, lookup = self.lowering.lower(rows, tables)
+        rank = (coordinates >> self.rank_shift).astype(np.int32) & (self.system.dram.organization.ranks - 1)
+        self._check_one_rank(lookup, rank)
+        lookups_before = np.concatenate([starts, [len(rows)]])
+        packet_first = np.searchsorted(lookup, lookups_before[packet_bags]).astype(np.int64)
+        order = np.empty(len(coordinates), dtype=np.int64)
+        start = time.process_time()
+        self.units.feed(
+            coordinates, lookup, pooling, self.result_bursts[trace.bag_tables[bags]], packet_first,
+            self._arrivals(bags, packet_bags), order,
+        )  # fmt: skip
+        self.cpu_s += time.process_time() - start
+        weights = None if trace.weight is None else np.asarray(trace.weight[source])
+        sums = self._add(packet_first, order, lookup, rank, rows, tables, pooling, weights, len(bags))
+        self._check(sums, starts, sizes, rows, trace.bag_tables[bags], weights)
+        self.unit_adds += int(self.contents.elements[tables].sum())
+        self.requests += len(coordinates)
+        self.poolings += len(bags)
+
+    def _arrivals(
+        self, bags: npt.NDArray[np.int64], packet_bags: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """Earliest clock of each packet: the arrival of its last bag."""
+        if self.trace.time_ps is None:
+            return np.zeros(len(packet_bags) - 1, dtype=np.int64)
+        clk = -(-self.trace.time_ps[bags] // self.system.dram.timing.tCK_ps)
+        return np.maximum.reduceat(clk, packet_bags[:-1])
+
+    def _check_one_rank(self, lookup: npt.NDArray[np.int32], rank: npt.NDArray[np.int32]) -> None:
+        if np.any((lookup[1:] == lookup[:-1]) & (rank[1:] != rank[:-1])):
+            raise InputError(
+                f"system {self.system.name!r}: dram.address_map spreads one vector over two ranks; "
+                "a rank unit needs whole vectors (put the rank bits above the vector, as 'skylake' does)"
+            )
+
+    def _add(
+        self,
+        packet_first: npt.NDArray[np.int64],
+        order: npt.NDArray[np.int64],
+        lookup: npt.NDArray[np.int32],
+        rank: npt.NDArray[np.int32],
+        rows: npt.NDArray[np.int64],
+        tables: npt.NDArray[np.int32],
+        pooling: npt.NDArray[np.int32],
+        weights: npt.NDArray[np.float32] | None,
+        poolings: int,
+    ) -> npt.NDArray[np.float32]:
+        """Form the sums in the order in which the bursts arrive at the rank units."""
+        from archsim.kernels.sums import pool_packets
+
+        begins = np.concatenate([[True], lookup[1:] != lookup[:-1]])
+        first_part = np.maximum.accumulate(np.where(begins, np.arange(len(lookup)), 0))
+        part = (np.arange(len(lookup)) - first_part).astype(np.int32)
+        sums = np.zeros((poolings, self.partial.shape[2]), dtype=np.float32)
+        pool_packets(
+            packet_first, order, lookup, part, rank, rows, tables, pooling,
+            np.empty(0, np.float32) if weights is None else weights,
+            self.contents.keys, self.contents.elements, self.lowering.table_bytes, self.contents.bits,
+            self.contents.scales, self.nmp.ranks_per_dimm, self.partial, sums,
+        )  # fmt: skip
+        self.digest.update(sums.tobytes())
+        return sums
+
+    def _check(
+        self,
+        sums: npt.NDArray[np.float32],
+        starts: npt.NDArray[np.int64],
+        sizes: npt.NDArray[np.int64],
+        rows: npt.NDArray[np.int64],
+        bag_tables: npt.NDArray[np.int32],
+        weights: npt.NDArray[np.float32] | None,
+    ) -> None:
+        for k in range(min(len(sums), CHECKED_POOLINGS - self.checked)):
+            here = slice(int(starts[k]), int(starts[k] + sizes[k]))
+            factors = None if weights is None else weights[here]
+            error = check_sums(self.contents, rows[here], int(bag_tables[k]), factors, sums[k])
+            self.max_error = max(self.max_error, error)
+            self.checked += 1
+
+    def outcome(self) -> Outcome:
+        """Put the figures together."""
+        counts, packets = self.units.counts(), self.units.packet_counts()
+        cycles = packets["end_clk"]
+        ranks, tBL = self.system.dram.organization.ranks, self.system.dram.timing.tBL
+        latency = self.units.latency_histogram()
+        return Outcome(
+            cycles=cycles,
+            requests=self.requests,
+            counts=counts,
+            latency_clk=latency[0],
+            latency_count=latency[1],
+            utilisation={
+                "rank_data_bus": counts["rd"] * tBL / (ranks * cycles),
+                "instruction_issue": packets["issue_clk"] / cycles,
+                "result_return": packets["result_bursts"] * tBL / cycles,
+                **dram_utilisation(self.system.dram, counts, self.units.bank_acts(), cycles),
+            },
+            peak_bytes_per_clk=ranks * LINE_BYTES // tBL,
+            ledger=self._ledger(counts, packets),
+            kernel_cpu_s=self.cpu_s,
+            commands=self.units.commands(),
+            nmp=self._figures(packets, cycles),
+        )
+
+    def _figures(self, packets: dict[str, int], cycles: int) -> dict[str, Any]:
+        reads = self.units.rank_reads()
+        clk, count = self.units.packet_latency_histogram()
+        ns = self.system.dram.timing.tCK_ps / 1000
+        return {
+            "packets": packets["packets"],
+            "instructions": packets["instructions"],
+            "packet_latency_avg_ns": float((clk * count).sum() / count.sum()) * ns,
+            "packet_latency_max_ns": float(clk.max()) * ns,
+            # Reads of the slowest rank of each packet over an even share: 1 is perfect balance.
+            "load_imbalance": packets["slowest_rank_reads"] * len(reads) / int(reads.sum()),
+            "rank_reads": reads.tolist(),
+            "sums": {
+                "poolings": self.poolings,
+                "sha256": self.digest.hexdigest(),
+                "checked_with_numpy": self.checked,
+                "max_abs_error": self.max_error,
+            },
+        }
+
+    def _ledger(self, counts: dict[str, int], packets: dict[str, int]) -> tuple[LedgerRow, ...]:
+        """RecNMP's per-event constants; results and instructions cross the channel, vectors do not."""
+        energy, io_pj_per_bit = self.nmp.energy, self.system.dram.energy.io_pj_per_bit
+        # A DIMM adds its ranks' partial sums into every burst that it returns.
+        dimm_adds = packets["result_bursts"] * (LINE_BYTES // 4) * (self.nmp.ranks_per_dimm - 1)
+        rows = [
+            *dram_energy(self.system.dram, counts),
+            LedgerRow(
+                "channel", "instruction", packets["instructions"], self.nmp.instruction_bits * io_pj_per_bit
+            ),
+            LedgerRow("channel", "result", packets["result_bursts"], 8 * LINE_BYTES * io_pj_per_bit),
+            LedgerRow("rank_unit", "fp32_add", self.unit_adds, energy.fp32_add_pj),
+            LedgerRow("dimm_unit", "fp32_add", dimm_adds, energy.fp32_add_pj),
+        ]
+        if self.trace.weight is not None:
+            rows.append(LedgerRow("rank_unit", "fp32_mult", self.unit_adds, energy.fp32_mult_pj))
+        return tuple(rows)

@@ -1,0 +1,71 @@
+"""A system: one memory channel, the placement of pages in it, and the units that compute on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from archsim.dram.spec import LINE_BYTES, DramSpec
+from archsim.nmp.spec import NmpSpec
+from archsim.spec import FieldError, Spec, quantity
+
+
+class Placement(Spec):
+    """Where the pages of the embedding tables lie in physical memory."""
+
+    page_bytes: int = quantity("B", "size of a page", ge=LINE_BYTES)
+    policy: Literal["random", "contiguous"] = Field(
+        description="frame of each page: random free, or in order"
+    )
+    seed: int = quantity("", "seed of the random placement", ge=0, lt=2**63)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.page_bytes & (self.page_bytes - 1):
+            raise FieldError(f"page_bytes = {self.page_bytes}", "must be a power of two")
+        return self
+
+
+class SystemSpec(Spec):
+    """What is simulated: a host that reads all vectors itself, or one with RecNMP DIMMs."""
+
+    preset_kind: ClassVar[str] = "system"
+
+    name: str = Field(description="label in results", min_length=1)
+    description: str = Field(description="one line for people")
+    kind: Literal["host", "recnmp"] = Field(description="who sums the vectors")
+    dram: DramSpec
+    placement: Placement
+    nmp: NmpSpec | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.kind == "host" and self.nmp is not None:
+            raise FieldError("nmp", "must be absent when kind = 'host'")
+        if self.kind == "recnmp" and self.nmp is None:
+            raise FieldError("nmp", "missing; kind = 'recnmp' needs it")
+        if self.placement.page_bytes > self.dram.organization.capacity_bytes:
+            raise FieldError(
+                f"placement.page_bytes = {self.placement.page_bytes}",
+                f"must be at most the memory, {self.dram.organization.capacity_bytes} bytes",
+            )
+        if self.nmp is not None and self.dram.organization.ranks % self.nmp.ranks_per_dimm:
+            raise FieldError(
+                f"nmp.ranks_per_dimm = {self.nmp.ranks_per_dimm}",
+                f"must divide dram.organization.ranks = {self.dram.organization.ranks}",
+            )
+        return self
+
+
+def load_system(name_or_path: str | Path, overrides: Iterable[str] = ()) -> SystemSpec:
+    """Load a system preset by name, or a ``.toml`` file, and lay ``overrides`` over it.
+
+    Raises
+    ------
+    InputError
+        For an unknown preset (with the nearest name), an unreadable file, or anything the checks refuse.
+    """
+    return SystemSpec.load(name_or_path, overrides)

@@ -1,0 +1,105 @@
+"""Plain-text tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from archsim.units import format_count, format_energy, format_time
+
+Run = Mapping[str, Any]
+#: A row: its label and how to read its cell from a RUN object; no function makes it a heading.
+Row = tuple[str, Callable[[Run], str] | None]
+
+
+def align(rows: Sequence[Sequence[str]], gap: str = "  ") -> list[str]:
+    """Align columns: the first to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows)))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(widths[i + 1]) for i, cell in enumerate(row[1:]))]
+        lines.append(gap.join(cells).rstrip())
+    return lines
+
+
+def comparison_table(trace: Mapping[str, Any], runs: Sequence[Run]) -> str:
+    """Return results side by side, one column per system.
+
+    Parameters
+    ----------
+    trace : mapping
+        The ``trace`` object of ``archsim replay --json``.
+    runs : sequence of mapping
+        Its RUN objects.
+    """
+    head = f"trace {trace['name']}: {trace['lookups']:,} lookups, sha256 {trace['sha256'][:12]}"
+    rows: list[list[str]] = [["", *(run["system"] for run in runs)]]
+    for label, cell in _rows(runs):
+        rows.append([label] if cell is None else [label, *(cell(run) for run in runs)])
+    return "\n".join([head, "", *align(rows)])
+
+
+def _rows(runs: Sequence[Run]) -> list[Row]:
+    rows: list[Row] = [
+        ("speedup", lambda run: f"{run['speedup']:.2f}x"),
+        ("run time", lambda run: format_time(round(run["time_ns"] * 1000))),
+        ("memory clocks", lambda run: f"{run['cycles']:,}"),
+        ("64 B requests", lambda run: f"{run['requests']:,}"),
+        ("read latency, mean", lambda run: f"{run['latency_avg_ns']:.1f} ns"),
+        ("  median", lambda run: f"{run['latency_p50_ns']:.1f} ns"),
+        ("  99th percentile", lambda run: f"{run['latency_p99_ns']:.1f} ns"),
+        ("  longest", lambda run: f"{run['latency_max_ns']:.1f} ns"),
+        ("bandwidth", lambda run: f"{run['bandwidth_gbps']:.2f} GB/s"),
+        ("  of peak", lambda run: f"{100 * run['bandwidth_gbps'] / run['peak_bandwidth_gbps']:.1f} %"),
+        ("row hits", _share("row_hits")),
+        ("row misses", _share("row_misses")),
+        ("row conflicts", _share("row_conflicts")),
+        ("activates", lambda run: format_count(run["activates"])),
+        ("refreshes", lambda run: format_count(run["refreshes"])),
+        ("bottleneck", lambda run: str(run["bottleneck"])),
+        ("utilisation", None),
+        *(_utilisation(name) for name in _union(run["utilisation"] for run in runs)),
+        ("energy", lambda run: format_energy(run["energy_nj"] * 1000)),
+        *(_energy(key) for key in _union(_events(run) for run in runs)),
+    ]
+    if any(run["nmp"] for run in runs):
+        rows += [
+            ("packets", _nmp(lambda nmp: f"{nmp['packets']:,}")),
+            ("  latency, mean", _nmp(lambda nmp: f"{nmp['packet_latency_avg_ns']:.0f} ns")),
+            ("  slowest rank over mean", _nmp(lambda nmp: f"{nmp['load_imbalance']:.2f}x")),
+            ("pooled sums", _nmp(lambda nmp: f"{nmp['sums']['poolings']:,}")),
+            ("  agree with NumPy", _nmp(lambda nmp: f"{nmp['sums']['checked_with_numpy']:,} of these tried")),
+        ]
+    return rows
+
+
+def _share(key: str) -> Callable[[Run], str]:
+    return lambda run: f"{100 * run[key] / run['requests']:.1f} %"
+
+
+def _utilisation(name: str) -> Row:
+    def cell(run: Run) -> str:
+        return f"{100 * run['utilisation'][name]:.1f} %" if name in run["utilisation"] else "-"
+
+    return "  " + name.replace("_", " "), cell
+
+
+def _events(run: Run) -> dict[tuple[str, str], float]:
+    return {(row["component"], row["event"]): row["energy_nj"] for row in run["energy"]}
+
+
+def _energy(key: tuple[str, str]) -> Row:
+    def cell(run: Run) -> str:
+        events = _events(run)
+        return format_energy(events[key] * 1000) if key in events else "-"
+
+    return "  " + " ".join(key).replace("_", " "), cell
+
+
+def _nmp(text: Callable[[Mapping[str, Any]], str]) -> Callable[[Run], str]:
+    return lambda run: text(run["nmp"]) if run["nmp"] else "-"
+
+
+def _union(mappings: Any) -> list[Any]:
+    """Keys of several mappings, each once, in order of first appearance."""
+    return list(dict.fromkeys(key for mapping in mappings for key in mapping))

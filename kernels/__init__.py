@@ -1,0 +1,1 @@
+"""Hot loops: arrays and scalars in, arrays out. Nothing here imports the rest of archsim."""

@@ -1,0 +1,43 @@
+"""Embedding access traces: the record, its files, its generators.
+
+Public names are loaded when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archsim.traces.columns import COLUMNS as COLUMNS
+    from archsim.traces.columns import ORDERS as ORDERS
+    from archsim.traces.columns import Table as Table
+    from archsim.traces.formats import read_trace as read_trace
+    from archsim.traces.info import trace_info as trace_info
+    from archsim.traces.native import read_native as read_native
+    from archsim.traces.native import write_native as write_native
+    from archsim.traces.trace import EmbeddingTrace as EmbeddingTrace
+    from archsim.traces.workloads import load_workload as load_workload
+    from archsim.traces.workloads import open_trace as open_trace
+    from archsim.traces.zipf import ZipfSpec as ZipfSpec
+    from archsim.traces.zipf import generate_zipf as generate_zipf
+
+_HOMES = {
+    "columns": ("COLUMNS", "ORDERS", "Table"),
+    "formats": ("read_trace",),
+    "info": ("trace_info",),
+    "native": ("read_native", "write_native"),
+    "trace": ("EmbeddingTrace",),
+    "workloads": ("load_workload", "open_trace"),
+    "zipf": ("ZipfSpec", "generate_zipf"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,91 @@
+"""Traces by name: shipped workload presets, and the one entry point for presets and paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from archsim.errors import InputError
+from archsim.traces.trace import EmbeddingTrace
+
+PRESET = "preset:"
+
+
+def load_workload(name: str, overrides: Iterable[str] = ()) -> EmbeddingTrace:
+    """Generate the trace of a workload preset.
+
+    Parameters
+    ----------
+    name : str
+        A file in ``archsim/presets/workload`` without its ending, or the path of such a file with it.
+    overrides : iterable of str
+        ``PATH=VALUE`` laid over the preset, such as ``lookups=1_000_000``.
+
+    Returns
+    -------
+    EmbeddingTrace
+        The trace, named after the preset.
+
+    Raises
+    ------
+    InputError
+        Unknown preset, or a value its specification refuses.
+    """
+    from archsim.traces.zipf import ZipfSpec, generate_zipf
+
+    return generate_zipf(ZipfSpec.load(name, overrides), Path(name).stem)
+
+
+def open_trace(
+    source: str | Path,
+    *,
+    format: str | None = None,
+    rows: int | Sequence[int] | None = None,
+    vector_bytes: int | None = None,
+    order: str | None = None,
+    limit: int | None = None,
+    overrides: Iterable[str] = (),
+) -> EmbeddingTrace:
+    """Open what a user calls a trace: ``preset:NAME`` or a path in any supported format.
+
+    Parameters
+    ----------
+    source : str or Path
+        ``"preset:zipf"``, a file or a folder.
+    format, rows, vector_bytes
+        How to read a file, see `archsim.traces.formats.read_trace`; not for presets.
+    order, limit
+        Order to sort the bags into, and lookups to keep after that.
+    overrides : iterable of str
+        ``PATH=VALUE`` laid over a preset; not for paths.
+
+    Returns
+    -------
+    EmbeddingTrace
+        The trace.
+
+    Raises
+    ------
+    InputError
+        Nothing sound is there, or an option does not suit it.
+    """
+    overrides = list(overrides)
+    if not str(source).startswith(PRESET):
+        if overrides:
+            raise InputError(
+                f"{source}: {overrides[0]!r} cannot be set; only a generated trace has parameters"
+            )
+        from archsim.traces.formats import read_trace
+
+        return read_trace(
+            source, format=format, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit
+        )
+    for option, value in (("format", format), ("rows", rows), ("vector_bytes", vector_bytes)):
+        if value is not None:
+            raise InputError(
+                f"{source}: {option} = {value} is for files; set the preset's own parameter instead"
+            )
+    trace = load_workload(str(source).removeprefix(PRESET), overrides)
+    if order is not None:
+        trace = trace.reorder(order)
+    return trace if limit is None else trace.limit(limit)
