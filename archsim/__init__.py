@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from archsim.result import Comparison as Comparison
     from archsim.result import Result as Result
     from archsim.result import compare as compare
-    from archsim.simulate import simulate as simulate
+    from archsim.simulation import simulate as simulate
     from archsim.systems.spec import SystemSpec as SystemSpec
     from archsim.systems.spec import load_system as load_system
     from archsim.traces import EmbeddingTrace as EmbeddingTrace
@@ -38,7 +38,7 @@ _HOME = {
     "compare": "archsim.result",
     "load_system": "archsim.systems.spec",
     "open_trace": "archsim.traces",
-    "simulate": "archsim.simulate",
+    "simulate": "archsim.simulation",
 }
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604  (the names of _HOME load on first use)

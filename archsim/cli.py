@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from archsim import __version__
@@ -15,20 +14,19 @@ from archsim.errors import InputError
 
 #: What `archsim replay` compares when no --system is given.
 DEFAULT_SYSTEMS = ("host-8rank", "recnmp-base-8rank")
+#: Base of all complaints about options and arguments; typer names only this subclass of it in every version.
+_UsageError: type[Any] = typer.BadParameter.__bases__[0]
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings=_CONTEXT,
     help="What would this hardware do with this access trace? In clocks, nanoseconds and joules.",
     epilog="Example: archsim replay preset:zipf --system host-8rank --system recnmp-base-8rank",
 )
-trace_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, context_settings=_CONTEXT, help="Make and inspect traces."
-)
+trace_app = typer.Typer(rich_markup_mode=None, context_settings=_CONTEXT, help="Make and inspect traces.")
 app.add_typer(trace_app, name="trace")
 
 TraceArgument = Annotated[
@@ -71,11 +69,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 @app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
         print(f"archsim {__version__}")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
@@ -120,7 +120,7 @@ def replay(
 
     systems = _load_systems(system or list(DEFAULT_SYSTEMS), hardware, load_system)
     from archsim.result import compare
-    from archsim.simulate import simulate
+    from archsim.simulation import simulate
     from archsim.traces import open_trace
 
     lookups = open_trace(
@@ -146,6 +146,12 @@ def replay(
 
         write_timeline(comparison, timeline)
         print(f"timeline: {timeline}", file=sys.stderr)
+
+
+@trace_app.callback(invoke_without_command=True)
+def _trace_root(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @trace_app.command("generate")
@@ -233,13 +239,15 @@ def _load_systems(names: list[str], overrides: list[str], load: Any) -> list[Any
     """Load systems; ``nmp.`` overrides go to those that have near-memory units, if any does."""
     plain = [text for text in overrides if not text.startswith("nmp.")]
     systems = [load(name, plain) for name in names]
-    if len(plain) < len(overrides):
-        having = [spec.nmp is not None for spec in systems]
-        systems = [
-            load(name, overrides) if has or not any(having) else spec
-            for name, spec, has in zip(names, systems, having, strict=True)
-        ]
-    return systems
+    if len(plain) == len(overrides):
+        return systems
+    if all(spec.nmp is None for spec in systems):
+        first = next(text for text in overrides if text.startswith("nmp."))
+        raise InputError(f"--set {first}: none of the systems has near-memory units: {', '.join(names)}")
+    return [
+        spec if spec.nmp is None else load(name, overrides)
+        for name, spec in zip(names, systems, strict=True)
+    ]
 
 
 class _progress:  # noqa: N801  (used like a function)
@@ -267,13 +275,12 @@ def main() -> None:
     """Run the command line; bad input is one line on standard error and exit status 2."""
     try:
         status = app(standalone_mode=False)
-    except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        hint = f" (try '{context.command_path} --help')" if context else ""
-        _fail(error.format_message().replace("\n", " ").rstrip(".") + hint)
+    except _UsageError as error:
+        command = error.ctx.command_path if error.ctx else "archsim"
+        _fail(f"{' '.join(error.format_message().split()).rstrip('.')} (try '{command} --help')")
     except InputError as error:
         _fail(str(error))
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         print("archsim: interrupted; nothing was written", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:

@@ -1,14 +1,32 @@
-"""New files and folders that appear whole or not at all."""
+"""New files and folders that appear whole or not at all, and files that can be read to their end."""
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from archsim.errors import InputError
+
+
+def check_plain(path: Path) -> None:
+    """Refuse a pipe or a device, whose end may never come; a folder is left to fail when it is opened.
+
+    Raises
+    ------
+    InputError
+        For a pipe, a socket or a device.
+    OSError
+        When there is nothing at ``path``, or it cannot be looked at.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"{path}: not a regular file")
 
 
 def check_new(path: Path) -> None:
@@ -19,39 +37,64 @@ def check_new(path: Path) -> None:
     InputError
         Before any work is done for the target.
     """
-    if path.exists() or path.is_symlink():
-        raise InputError(f"{path}: exists already; nothing is overwritten, choose another name")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"{path}: the folder {path.absolute().parent} does not exist")
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise InputError(f"{path}: the folder {path.absolute().parent} cannot be written")
+    parent = path.absolute().parent
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be written: {_why(error)}") from None
+    else:
+        raise InputError(f"{path}: {_TAKEN}")
+    if not parent.is_dir():
+        raise InputError(f"{path}: cannot be written: there is no folder {parent}")
+    if not os.access(parent, os.W_OK):
+        raise InputError(f"{path}: cannot be written: the folder {parent} is read-only")
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Give a temporary sibling folder to fill; it becomes ``path`` when the block ends without an error."""
-    check_new(path)
-    temporary = path.absolute().with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with _temporary_sibling(path) as temporary:
         temporary.mkdir()
         yield temporary
         temporary.rename(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Give a temporary sibling file to write; it becomes ``path`` when the block ends without an error."""
-    check_new(path)
-    temporary = path.absolute().with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with _temporary_sibling(path) as temporary:
         yield temporary
         # A hard link fails when the name was taken meanwhile, where a rename would overwrite.
-        os.link(temporary, path)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            check_new(path)
+            temporary.rename(path)
+
+
+_TAKEN = "exists already; choose a new name or remove it first"
+
+
+@contextmanager
+def _temporary_sibling(path: Path) -> Iterator[Path]:
+    """Give a fresh name on the file system of ``path``; nothing is left at it, whatever happens."""
+    check_new(path)
+    temporary = path.absolute().with_name(f".archsim-{secrets.token_hex(8)}.tmp")
+    try:
+        yield temporary
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+        taken = error.errno in (errno.EEXIST, errno.ENOTEMPTY)
+        raise InputError(f"{path}: {_TAKEN if taken else f'cannot be written: {_why(error)}'}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from archsim.errors import InputError
+from archsim.files import check_plain
 
 _PLACE = re.compile(r"(.*) \(at (.*)\)", re.DOTALL)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -19,7 +20,7 @@ def parse_toml(text: str, label: str) -> dict[str, Any]:
     """Parse TOML text; ``label`` opens the error message."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also for numbers and nesting beyond Python's own limits
         match = _PLACE.fullmatch(str(error))
         place, reason = (match[2], match[1]) if match else ("TOML", str(error))
         raise InputError(f"{label}: {place}: {reason}") from None
@@ -34,6 +35,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         When the file cannot be read, is not UTF-8 (with the byte), or is not TOML (with line and column).
     """
     try:
+        check_plain(path)
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None

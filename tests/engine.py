@@ -1,6 +1,4 @@
-"""The compiled DRAM channel behind the interface of the twin."""
-
-from typing import Any, NamedTuple
+"""The compiled DRAM channel behind the interface of `twin.replay`, and DDR4-2400 with some values changed."""
 
 import numpy as np
 from twin import Command
@@ -12,30 +10,50 @@ from archsim.dram.spec import DramSpec
 LOG_LIMIT = 1 << 20
 
 
-class Replay(NamedTuple):
-    log: list[Command]
-    finish: list[int]
-    counts: dict[str, int]
+def ddr4(**changes):
+    """Return the preset with tables laid over it, such as ``ddr4(timing={"tRFC": 60}, rules=[])``."""
+    data = DramSpec.load("ddr4-2400").to_dict()
+    for table, values in changes.items():
+        data[table] = {**data[table], **values} if isinstance(values, dict) else values
+    return DramSpec.from_dict(data, "changed ddr4-2400")
 
 
-def new_channel(spec, log_limit=LOG_LIMIT):
+def replay(spec, rank, bank_group, bank, row, column, is_write, arrival=None, cuts=None):
+    """Return (command log, finish clock of each request, counts by name), as `twin.replay` does.
+
+    With ``cuts`` the requests are fed in pieces that end there, and no finish clocks are returned.
+    """
     from archsim.kernels.dram import ChannelReplay
 
     tables = resolve(spec)
-    return ChannelReplay(
-        tables.parameters, tables.group_delta, tables.bank_delta, tables.refresh_delta, log_limit
+    channel = ChannelReplay(
+        tables.parameters, tables.group_delta, tables.bank_delta, tables.refresh_delta, LOG_LIMIT
     )
+    place = encode(rank, bank_group, bank, row, column, spec)
+    kind = np.array(is_write, dtype=np.uint8)
+    offered = np.zeros(len(place), np.int64) if arrival is None else np.array(arrival, dtype=np.int64)
+    if cuts is None:
+        finish = np.full(len(place), -1)
+        channel.feed(place, kind, offered, finish, drain=True)
+        return log_of(channel, spec), finish.tolist(), channel.counts()
+    for first, last in zip([0, *cuts], [*cuts, len(place)], strict=True):
+        channel.feed(place[first:last], kind[first:last], offered[first:last], drain=last == len(place))
+    return log_of(channel, spec), None, channel.counts()
 
 
-def coordinates(spec, requests):
-    return encode(requests["rank"], requests["bank_group"], requests["bank"], requests["row"], requests["column"], spec)
-
-
-def replay(spec, requests, cuts=()):
-    """Replay a table of requests (see `requests_of`), fed in the chunks that ``cuts`` leaves."""
-    channel = new_channel(spec)
-    n = len(requests["row"])
-    bounds = [0, *sorted(cuts), n]
-    finish = np.full(n, -1)
-    for i, (first, last) in enumerate(zip(bounds, bounds[1:], strict=False)):
-        ...
+def log_of(channel, spec):
+    """Return the command log as `twin.Command`, with -1 where the command has no such part."""
+    organization = spec.organization
+    log = []
+    for clk, command, flat_bank, row, column in channel.commands().T.tolist():
+        group, bank = divmod(flat_bank, organization.banks_per_group)
+        rank, bank_group = divmod(group, organization.bank_groups)
+        name = COMMANDS[command]
+        parts = {
+            "ACT": (bank_group, bank, row),
+            "PRE": (bank_group, bank),
+            "RD": (bank_group, bank, row, column),
+            "WR": (bank_group, bank, row, column),
+        }
+        log.append(Command(clk, name, rank, *parts.get(name, ())))
+    return log

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.errors import InputError
@@ -168,6 +168,7 @@ def test_a_trace_of_empty_bags_is_refused():
         empty.validate()
 
 
+@settings(deadline=None)
 @given(BAGS)
 def test_the_bags_in_any_chunks_make_up_the_trace(bags):
     trace = build(bags)
@@ -185,6 +186,7 @@ def test_chunks_of_no_lookups_are_refused():
         list(SMALL.chunks(0))
 
 
+@settings(deadline=None)
 @given(BAGS, st.integers(1, 200))
 def test_a_limit_keeps_exactly_the_first_lookups(bags, n):
     trace = build(bags)
@@ -206,6 +208,7 @@ def test_a_limit_below_one_is_refused():
         SMALL.limit(0)
 
 
+@settings(deadline=None)
 @given(BAGS, st.sampled_from([1, 1 << 22]))
 def test_reordering_sorts_bags_stably_with_all_their_columns(bags, moved):
     trace = build(bags)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.errors import InputError
@@ -74,6 +74,7 @@ def test_rows_beyond_32_bits_are_kept(tmp_path):
     assert trace_info(trace)["unique_rows"] == 2
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 2**40), max_size=6), min_size=1, max_size=20).filter(lambda b: b[-1]))
 def test_bag_text_holds_any_bags(tmp_path_factory, bags):
     content = "\n".join(" ".join(map(str, bag)) for bag in bags).encode()
@@ -275,6 +276,17 @@ def test_a_truncated_archive_is_refused(tmp_path):
     assert refusal(path) == "bags.npz: not a complete zip archive, as an .npz file is"
 
 
+def test_an_archive_whose_directory_lost_entries_is_refused(tmp_path):
+    path = archive(tmp_path, **SOUND)
+    content = bytearray(path.read_bytes())
+    second = content.index(b"PK\x01\x02", content.index(b"PK\x01\x02") + 1)
+    # A longer comment of the second entry (byte 32 of its record) swallows the records behind it.
+    content[second + 33] = 1
+    path.write_bytes(content)
+    assert refusal(path) == "bags.npz: damaged .npz archive: its directory lists 2 of 4 arrays"
+
+
+@settings(deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_damaged_archive_is_refused_or_says_the_same(tmp_path_factory, place, bit):
     path = archive(tmp_path_factory.mktemp("npz"), **SOUND)

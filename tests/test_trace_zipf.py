@@ -9,7 +9,7 @@ from itertools import accumulate, count
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.errors import InputError
@@ -114,6 +114,7 @@ def test_the_words_are_those_of_splitmix64():
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, MASK), min_size=1, max_size=3), st.integers(0, MASK))
 def test_words_agree_with_plain_integers(words, counter):
     key = stream_key(*words)
@@ -121,6 +122,7 @@ def test_words_agree_with_plain_integers(words, counter):
     assert draw(key, np.array([counter], np.uint64)).tolist() == [twin_draw(int(key), counter)]
 
 
+@settings(deadline=None)
 @given(st.integers(0, MASK), st.integers(1, 2**31))
 def test_words_map_into_ranges_without_rounding(word, bound):
     words = np.array([word], np.uint64)
@@ -181,6 +183,7 @@ def test_the_cutting_into_blocks_does_not_matter(monkeypatch):
     assert zipf(*SMALL).sha256 == expected
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_a_longer_trace_begins_with_the_shorter_one(a, b):
     short, long = (zipf(*SMALL, "rows=50", f"lookups={n}") for n in sorted((a, b)))

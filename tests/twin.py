@@ -4,6 +4,7 @@ Whether a command is legal is found by looking back through the commands issued 
 """
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,8 +40,9 @@ class Request:
     accepted: int = -1
     classified: bool = False
 
-    def same_line(self, other):
-        return (self.place, self.row, self.column) == (other.place, other.row, other.column)
+    @property
+    def line(self):
+        return self.place, self.row, self.column
 
 
 class Bus:
@@ -49,27 +51,27 @@ class Bus:
     def __init__(self, spec):
         self.rules = [(rule, resolve_latency(rule.latency, spec.timing)) for rule in spec.rules]
         self.log = []
-        self.history = []  # the log with every PREA written as one PRE of each bank that it closed
+        # The log by command name, with every PREA written as one PRE of each bank that it closed.
+        self.history = {name: [] for name in ("ACT", "PRE", "RD", "WR", "REF")}
         self.open_row = {}  # Place -> row
         self.answers = {}  # of earliest(), until the next command
 
-    def issue(self, t, name, rank, bank_group=-1, bank=-1, row=-1, column=-1):
-        command = Command(t, name, rank, bank_group, bank, row, column)
+    def issue(self, t, name, *where):
+        """Issue a command; ``where`` is its rank, bank group, bank, row and column, as far as it has them."""
+        command = Command(t, name, *where)
         self.log.append(command)
         self.answers = {}
-        if name == "PREA":
-            for place in self.open_banks(rank):
-                self.history.append(Command(t, "PRE", *place))
+        if name in ("PRE", "PREA"):
+            for place in [Place(*where)] if name == "PRE" else self.open_banks(command.rank):
+                self.history["PRE"].append(Command(t, "PRE", *place))
                 del self.open_row[place]
             return
-        self.history.append(command)
+        self.history[name].append(command)
         if name == "ACT":
-            self.open_row[command.rank, command.bank_group, command.bank] = row
-        elif name == "PRE":
-            del self.open_row[command.rank, command.bank_group, command.bank]
+            self.open_row[Place(*where[:3])] = command.row
 
     def open_banks(self, rank):
-        return [Place(*place) for place in self.open_row if place[0] == rank]
+        return [place for place in self.open_row if place.rank == rank]
 
     def legal(self, name, place, t):
         return self.earliest(name, place, t) <= t
@@ -83,16 +85,21 @@ class Bus:
     def _bounds(self, name, place, t):
         for rule, latency in self.rules:
             if rule.after == name:
-                recent = itertools.takewhile(lambda c: c.clk + latency > t, reversed(self.history))
-                met = [c for c in recent if c.name == rule.before and _meet(rule.level, c, place)]
-                yield from [c.clk + latency for c in met[rule.window - 1 : rule.window]]
+                recent = self._since(t - latency, rule.before)
+                met = [command for command in recent if _meet(rule.level, command, place)]
+                if len(met) >= rule.window:
+                    yield met[rule.window - 1].clk + latency
+
+    def _since(self, clk, name):
+        """Commands of that name after the clock, the last one first."""
+        return itertools.takewhile(lambda command: command.clk > clk, reversed(self.history[name]))
 
 
 def _meet(level, earlier, place):
-    same_rank = earlier.rank == place.rank
-    same_group = same_rank and earlier.bank_group == place.bank_group
-    same_bank = same_group and earlier.bank == place.bank
-    return {"bank": same_bank, "bank_group": same_group, "rank": same_rank, "other_rank": not same_rank}[level]
+    if level == "other_rank":
+        return earlier.rank != place.rank
+    shared = {"rank": 1, "bank_group": 2, "bank": 3}[level]
+    return (earlier.rank, earlier.bank_group, earlier.bank)[:shared] == place[:shared]
 
 
 class Refresh:
@@ -100,18 +107,17 @@ class Refresh:
 
     def __init__(self, spec, bus):
         self.bus = bus
-        self.timing = spec.timing
-        self.interval = spec.timing.tREFI
+        self.timing = timing = spec.timing
         self.ranks = range(spec.organization.ranks if spec.refresh.mode == "all-bank" else 0)
-        stagger = self.interval // spec.organization.ranks
-        self.due = [(i + 1) * stagger if spec.refresh.staggered else self.interval for i in self.ranks]
+        stagger = timing.tREFI // spec.organization.ranks
+        self.due = [(i + 1) * stagger if spec.refresh.staggered else timing.tREFI for i in self.ranks]
         self.pending = set()
 
     def fall_due(self, t):
         for rank in self.ranks:
             if self.due[rank] <= t and rank not in self.pending:
                 self.pending.add(rank)
-                self.due[rank] += self.interval
+                self.due[rank] += self.timing.tREFI
 
     def issue(self, t):
         """Issue PREA or REF of the lowest pending rank that can; return whether one was issued."""
@@ -131,9 +137,9 @@ class Refresh:
             return False
         if name == "ACT":
             return True
-        closable = max(self.bus.earliest("PRE", bank, t) for bank in self.bus.open_banks(place.rank))
-        timing = self.timing
-        return t + {"RD": timing.tRTP, "WR": timing.CWL + timing.tBL + timing.tWR}[name] > closable
+        timing, open_banks = self.timing, self.bus.open_banks(place.rank)
+        demanded = t + (timing.tRTP if name == "RD" else timing.CWL + timing.tBL + timing.tWR)
+        return demanded > max(self.bus.earliest("PRE", bank, t) for bank in open_banks)
 
 
 class Controller:
@@ -144,9 +150,9 @@ class Controller:
         self.settings, self.timing = spec.controller, spec.timing
         self.reads, self.writes = [], []  # oldest first
         self.draining = False
-        self.finish = [None] * len(requests)
+        self.finish = [-1] * len(requests)
         self.latencies = []
-        self.row_hits = self.row_misses = self.row_conflicts = self.forwarded = self.coalesced = 0
+        self.counts = Counter(row_hits=0, row_misses=0, row_conflicts=0, forwarded=0, coalesced=0)
 
     def command_of(self, request):
         row = self.bus.open_row.get(request.place)
@@ -156,11 +162,9 @@ class Controller:
             return "PRE"
         return "WR" if request.is_write else "RD"
 
-    def protected(self, queue, request):
-        """Whether an older request of the queue hits the row that this one wants closed."""
-        row = self.bus.open_row[request.place]
-        older = queue[: queue.index(request)]
-        return any(other.place == request.place and other.row == row for other in older)
+    def protected(self, place, older):
+        """Whether one of the older requests of the queue hits the row that is open in the bank."""
+        return (place, self.bus.open_row[place]) in [request.line[:2] for request in older]
 
     def schedule(self, t):
         queue = self.writes if self.draining else self.reads
@@ -169,7 +173,7 @@ class Controller:
             name = self.command_of(request)
             if not self.bus.legal(name, request.place, t) or self.refresh.withholds(name, request.place, t):
                 continue
-            if name == "PRE" and self.protected(queue, request):
+            if name == "PRE" and self.protected(request.place, queue[:age]):
                 continue
             ready.append((name not in ("RD", "WR"), age, name, request))
         if ready:
@@ -177,55 +181,49 @@ class Controller:
             self.issue(t, name, request, queue)
 
     def issue(self, t, name, request, queue):
-        self.classify(name, request)
+        if not request.classified:
+            self.counts[{"ACT": "row_misses", "PRE": "row_conflicts"}.get(name, "row_hits")] += 1
+        request.classified = True
+        parts = {"PRE": (), "ACT": (request.row,)}.get(name, (request.row, request.column))
+        self.bus.issue(t, name, *request.place, *parts)
         if name in ("RD", "WR"):
-            self.bus.issue(t, name, *request.place, request.row, request.column)
             queue.remove(request)
-            latency = self.timing.CL if name == "RD" else self.timing.CWL
-            self.finish[request.number] = t + latency + self.timing.tBL
+            data = self.timing.CL if name == "RD" else self.timing.CWL
+            self.finish[request.number] = t + data + self.timing.tBL
             if name == "RD":
                 self.latencies.append(self.finish[request.number] - request.accepted)
-        else:
-            self.bus.issue(t, name, *request.place, request.row if name == "ACT" else -1)
-
-    def classify(self, name, request):
-        if not request.classified:
-            request.classified = True
-            self.row_hits += name in ("RD", "WR")
-            self.row_misses += name == "ACT"
-            self.row_conflicts += name == "PRE"
 
     def offer(self, t, request):
         """Take the request if possible; return whether it was taken."""
         request.accepted = t
-        if any(request.same_line(write) for write in self.writes):
-            self.finish[request.number] = t + 1
-            if request.is_write:
-                self.coalesced += 1
-            else:
-                self.forwarded += 1
+        if request.line in [write.line for write in self.writes]:
+            self.counts["coalesced" if request.is_write else "forwarded"] += 1
+            if not request.is_write:
+                self.finish[request.number] = t + 1
                 self.latencies.append(1)
             return True
         queue = self.writes if request.is_write else self.reads
-        room = self.settings.write_queue if request.is_write else self.settings.read_queue
-        if len(queue) < room:
-            queue.append(request)
-            return True
-        return False
+        if len(queue) == (self.settings.write_queue if request.is_write else self.settings.read_queue):
+            return False
+        queue.append(request)
+        return True
 
     def turn(self):
-        reads, writes = len(self.reads), len(self.writes)
+        reads, writes, limits = len(self.reads), len(self.writes), self.settings
         if self.draining:
-            self.draining = not (writes == 0 or (writes <= self.settings.write_drain_low and reads > 0))
+            self.draining = not (writes == 0 or (writes <= limits.write_drain_low and reads > 0))
         else:
-            self.draining = writes >= self.settings.write_drain_high or (writes > 0 and reads == 0)
+            self.draining = writes >= limits.write_drain_high or (writes > 0 and reads == 0)
 
 
 def replay(spec, rank, bank_group, bank, row, column, is_write, arrival=None):
-    """Return (command log, finish clock of each request, counts by name)."""
+    """Return (command log, finish clock of each request, counts by name).
+
+    A write that joined a waiting write of the same line has no finish of its own: -1.
+    """
     arrival = [0] * len(row) if arrival is None else arrival
-    fields = zip(is_write, rank, bank_group, bank, row, column, arrival, strict=True)
-    requests = [Request(i, bool(w), Place(k, g, b), r, c, a) for i, (w, k, g, b, r, c, a) in enumerate(fields)]
+    places = map(Place, rank, bank_group, bank)
+    requests = list(map(Request, range(len(row)), map(bool, is_write), places, row, column, arrival))
     bus = Bus(spec)
     refresh = Refresh(spec, bus)
     controller = Controller(spec, bus, refresh, requests)
@@ -242,12 +240,12 @@ def replay(spec, rank, bank_group, bank, row, column, is_write, arrival=None):
 
 
 def _counts(bus, controller, requests):
-    counts = {name.lower(): sum(c.name == name for c in bus.log) for name in ("ACT", "PRE", "RD", "WR", "REF", "PREA")}
-    counts["reads"] = sum(not request.is_write for request in requests)
+    counts = dict(controller.counts)
+    for name in ("ACT", "PRE", "RD", "WR", "REF", "PREA"):
+        counts[name.lower()] = sum(command.name == name for command in bus.log)
     counts["writes"] = sum(request.is_write for request in requests)
-    for name in ("row_hits", "row_misses", "row_conflicts", "forwarded", "coalesced"):
-        counts[name] = getattr(controller, name)
+    counts["reads"] = len(requests) - counts["writes"]
     counts["latency_sum_clk"] = sum(controller.latencies)
     counts["latency_max_clk"] = max(controller.latencies, default=0)
-    counts["last_data_clk"] = max(controller.finish, default=0)
+    counts["last_data_clk"] = max([0, *controller.finish])
     return counts

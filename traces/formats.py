@@ -118,14 +118,14 @@ def _detect(file: Path) -> str:
     try:
         mode = file.stat().st_mode
     except (OSError, ValueError) as error:
-        why = "no such file or folder" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
-        raise InputError(f"{file}: {why}") from None
+        if isinstance(error, FileNotFoundError):
+            raise InputError(f"{file}: no such file or folder") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{file}: cannot be read: {reason}") from None
     if stat.S_ISDIR(mode):
         if not (file / SIDECAR_NAME).exists():
             raise InputError(f"{file}: a folder without {SIDECAR_NAME}; a native trace holds one")
         return NATIVE
-    if not stat.S_ISREG(mode):
-        raise InputError(f"{file}: not a regular file")
     with open_binary(file) as stream:
         head = stream.read(HEAD_BYTES)
     if not head:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
-import shutil
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import InputError, nearest
+from archsim.files import check_new, check_plain, new_folder
 from archsim.traces.checks import content_sha256
 from archsim.traces.columns import COLUMNS, Table
 from archsim.traces.sources import NPY_DAMAGE, first_line
@@ -63,8 +62,7 @@ def write_native(trace: EmbeddingTrace, path: str | Path) -> None:
         ``path`` exists already, or cannot be written.
     """
     target = Path(path)
-    if os.path.lexists(target):
-        raise InputError(f"{target}: exists already; choose a new name or remove it first")
+    check_new(target)
     sidecar = {
         "format": FORMAT,
         "version": VERSION,
@@ -79,17 +77,10 @@ def write_native(trace: EmbeddingTrace, path: str | Path) -> None:
         "notes": list(trace.notes),
         "sha256": content_sha256(trace),
     }
-    building = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
-    try:
-        building.mkdir()
+    with new_folder(target) as building:
         for name, column in trace.columns.items():
             np.save(building / f"{name}.npy", column.astype(column.dtype.newbyteorder("<"), copy=False))
         (building / SIDECAR_NAME).write_text(json.dumps(sidecar, indent=1) + "\n", encoding="utf-8")
-        os.rename(building, target)
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def read_native(path: str | Path, verify: bool | None = None) -> EmbeddingTrace:
@@ -148,6 +139,7 @@ def read_native(path: str | Path, verify: bool | None = None) -> EmbeddingTrace:
 def _read_sidecar(file: Path) -> dict[str, Any]:
     """Parse ``trace.json`` and check its keys, their types and the version."""
     try:
+        check_plain(file)
         sidecar = json.loads(file.read_bytes().decode("utf-8"))
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
@@ -231,6 +223,7 @@ def _open_columns(folder: Path, file: Path, declared: dict[str, Any]) -> dict[st
 def _open_column(file: Path, name: str, dtype: str, length: int) -> NDArray[Any]:
     """Map one ``.npy`` file after comparing its header and its size with the sidecar."""
     try:
+        check_plain(file)
         with file.open("rb") as stream:
             major, _ = np.lib.format.read_magic(stream)
             read_header = (

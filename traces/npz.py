@@ -94,8 +94,14 @@ def _load(file: Path) -> dict[str, NDArray[Any]]:
             for key in archive.files:
                 place = f"{file}: {key}"
                 arrays[key] = archive[key]
+            found = len(archive.files)
     except DAMAGE as error:
         raise InputError(f"{place}: damaged .npz archive: {first_line(error)}") from None
+    # A damaged directory can swallow entries; zipfile does not compare them with the count in the end record.
+    end = content.getvalue().rfind(b"PK\x05\x06")
+    counted = int.from_bytes(content.getvalue()[end + 10 : end + 12], "little")
+    if counted != min(found, 0xFFFF):
+        raise InputError(f"{file}: damaged .npz archive: its directory lists {found} of {counted} arrays")
     for key, column in arrays.items():
         if not isinstance(column, np.ndarray) or column.dtype.kind not in "iu" or column.ndim != 1:
             what = f"{column.dtype} of shape {column.shape}" if isinstance(column, np.ndarray) else "no array"

@@ -12,6 +12,7 @@ from tokenize import TokenError
 from typing import Any, BinaryIO
 
 from archsim.errors import InputError
+from archsim.files import check_plain
 
 COMPRESSIONS: dict[bytes, tuple[str, Callable[..., Any]]] = {
     b"\x1f\x8b": ("gzip", gzip.open),
@@ -29,8 +30,9 @@ def first_line(error: Exception) -> str:
 
 
 def trace_name(path: Path) -> str:
-    """Return the name of a trace read from a file: the file's, without its endings."""
-    return path.name.split(".")[0] or path.name
+    """Return the name of a trace read from a file: the file's, without its endings, in printable characters."""
+    name = path.name.split(".")[0] or path.name
+    return "".join(character if character.isprintable() else "?" for character in name)
 
 
 @contextmanager
@@ -49,9 +51,10 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
     Raises
     ------
     InputError
-        The file cannot be opened, or its compressed data turn out damaged inside the ``with`` block.
+        The file cannot be opened, is a pipe or a device, or its compressed data turn out damaged inside the ``with`` block.
     """
     try:
+        check_plain(path)
         with path.open("rb") as raw:
             head = raw.read(8)
         for magic, (name, opener) in COMPRESSIONS.items():

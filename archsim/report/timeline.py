@@ -11,8 +11,8 @@ from archsim.dram.resolve import COMMANDS
 from archsim.files import new_file
 from archsim.result import Comparison, Result
 
-#: Commands kept per system (RecNMP: per rank); a browser shows a few hundred thousand events comfortably.
-TIMELINE_COMMANDS = 50_000
+#: Commands kept per system (RecNMP: per rank); a browser shows a hundred thousand events comfortably.
+TIMELINE_COMMANDS = 10_000
 
 
 def write_timeline(comparison: Comparison, path: Path) -> None:

@@ -1,4 +1,7 @@
-"""simulate(system, trace) -> Result: a pure function."""
+"""simulate(system, trace) -> Result: a pure function.
+
+The module is not called ``simulate`` because ``archsim.simulate`` is the function.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,57 @@
+# Everything is installed into .venv. PYTHON= and CC= name another interpreter (3.11 or newer) and C compiler.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# One stamp per set of dependencies; its name holds the interpreter, so that another PYTHON installs anew. The install
+# is editable: only what is compiled, or decides what is installed, makes it stale.
+BUILT_FROM := pyproject.toml setup.py $(wildcard kernels/*.pyx kernels/*.pxi kernels/*.h)
+stamp = .venv/$(1)-$(subst /,_,$(PYTHON)).stamp
+RUN := $(call stamp,run)
+TEST := $(call stamp,test)
+DEV := $(call stamp,dev)
+
+# The trace and the systems that `make run` compares.
+REPLAY := preset:zipf --system host-8rank --system recnmp-base-8rank
+
+.PHONY: build run test lint bench figures clean
+.NOTPARALLEL:
+
+build: $(DEV)
+
+# Each set holds the ones before it.
+$(RUN): WHAT := .
+$(TEST): WHAT := .[test]
+$(TEST): HOLDS := $(RUN)
+$(DEV): WHAT := .[dev]
+$(DEV): HOLDS := $(RUN) $(TEST)
+$(RUN) $(TEST) $(DEV): $(BUILT_FROM)
+	@PYTHON='$(PYTHON)' sh tools/install.sh .venv '$(WHAT)'
+	@touch $@ $(HOLDS)
+
+run: $(RUN)
+	@mkdir -p reports
+	@$(BIN)/archsim replay $(REPLAY) --out reports/$$(date +%Y-%m-%dT%H-%M-%S)
+
+# More than a few workers cost more to start than they save.
+test: $(TEST)
+	@$(BIN)/pytest --numprocesses logical --maxprocesses 4
+
+# mypy and import-linter read the package in the layout in which it is installed: they cannot follow the mapping of
+# kernels/ and traces/ in setup.py.
+lint: $(DEV)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@rm -rf .venv/lint && $(BIN)/python setup.py --quiet build_py --build-lib .venv/lint
+	@cd .venv/lint && ../bin/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p archsim
+	@cd .venv/lint && ../bin/lint-imports --config ../../pyproject.toml --no-logo --no-cache
+
+bench: $(RUN)
+	@$(BIN)/python benchmarks/run.py
+
+figures: $(RUN)
+	@$(BIN)/python docs/make_figures.py
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache kernels/*.so kernels/*.c
+	find archsim kernels traces tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
