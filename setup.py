@@ -16,7 +16,7 @@ def extension(name: str) -> Extension:
     return Extension(
         f"archsim.kernels.{name}",
         [f"kernels/{name}.pyx"],
-        depends=["kernels/channel.pxi", "kernels/reporting.pxi", "kernels/simd.h"],
+        depends=["kernels/channel.pxi", "kernels/controller.pxi", "kernels/reporting.pxi", "kernels/simd.h"],
         include_dirs=["kernels"],
         extra_compile_args=OPTIMISE,
     )

@@ -11,11 +11,10 @@ import typer
 
 from archsim import __version__
 from archsim.errors import InputError
+from archsim.exits import run_to_exit
 
 #: What `archsim replay` compares when no --system is given.
 DEFAULT_SYSTEMS = ("host-8rank", "recnmp-base-8rank")
-#: Base of all complaints about options and arguments; typer names only this subclass of it in every version.
-_UsageError: type[Any] = typer.BadParameter.__bases__[0]
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 app = typer.Typer(
@@ -24,10 +23,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=_CONTEXT,
     help="What would this hardware do with this access trace? In clocks, nanoseconds and joules.",
-    epilog="Example: archsim replay preset:zipf --system host-8rank --system recnmp-base-8rank",
+    epilog="""\b
+Examples:
+  archsim replay preset:zipf
+  archsim trace info my-trace.npz
+  archsim replay my-trace.npz --system host-8rank --set dram.timing.tRCD=16
+""",
 )
 trace_app = typer.Typer(rich_markup_mode=None, context_settings=_CONTEXT, help="Make and inspect traces.")
 app.add_typer(trace_app, name="trace")
+
+
+def _positive(text: str) -> int:
+    """Read the value of an option that counts something."""
+    shown = repr(text if len(text) <= 40 else f"{text[:37]}...")
+    try:
+        number = int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{shown} is not a whole number") from None
+    if number < 1:
+        raise typer.BadParameter(f"{shown} must be at least 1")
+    return number
+
 
 TraceArgument = Annotated[
     str,
@@ -51,18 +68,29 @@ FormatOption = Annotated[
 ]
 RowsOption = Annotated[
     int | None,
-    typer.Option("--rows", metavar="N", help="Rows of each table, for formats that do not say (default: largest + 1)."),
+    typer.Option(
+        "--rows",
+        metavar="N",
+        parser=_positive,
+        help="Rows of each table, for formats that do not say (default: largest + 1).",
+    ),
 ]
 BytesOption = Annotated[
     int | None,
-    typer.Option("--vector-bytes", metavar="N", help="Bytes of a vector, for formats that do not say (default: 128)."),
+    typer.Option(
+        "--vector-bytes",
+        metavar="N",
+        parser=_positive,
+        help="Bytes of a vector, for formats that do not say (default: 128).",
+    ),
 ]
 OrderOption = Annotated[
     str | None,
     typer.Option("--order", metavar="ORDER", help="Sort the bags: sample-major or table-major."),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", metavar="N", help="Only the first N lookups.")
+    int | None,
+    typer.Option("--limit", metavar="N", parser=_positive, help="Only the first N lookups."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
@@ -74,11 +102,19 @@ def _root(
 ) -> None:
     if version:
         print(f"archsim {__version__}")
-    elif context.invoked_subcommand is None:
+        raise typer.Exit
+    if context.invoked_subcommand is None:
         print(context.get_help())
 
 
-@app.command()
+@app.command(
+    epilog="""\b
+Examples:
+  archsim replay preset:zipf --set workload.rows=100000 --out report
+  archsim replay bags.txt.gz --rows 1000000 --system my-system.toml --json
+  archsim replay my-trace --set nmp.poolings_per_packet=4 --timeline x.json.gz
+"""
+)
 def replay(
     trace: TraceArgument,
     system: Annotated[
@@ -110,21 +146,24 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Replay one trace through one or more systems and compare them."""
-    from archsim.files import check_new
-
-    for target in (out, timeline):
-        if target is not None:
-            check_new(target)
+    _check_targets(out, timeline)
     workload, hardware = _split_overrides(overrides or [])
     from archsim.systems.spec import load_system
 
     systems = _load_systems(system or list(DEFAULT_SYSTEMS), hardware, load_system)
+    from archsim.report.trace_text import note_lines
     from archsim.result import compare
     from archsim.simulation import simulate
     from archsim.traces import open_trace
 
     lookups = open_trace(
-        trace, format=format_, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit, overrides=workload
+        trace,
+        format=format_,
+        rows=rows,
+        vector_bytes=vector_bytes,
+        order=order,
+        limit=limit,
+        overrides=workload,
     )
     log_limit = 0
     if timeline is not None:
@@ -135,17 +174,13 @@ def replay(
         comparison = compare(
             [simulate(spec, lookups, log_limit=log_limit, progress=advance) for spec in systems]
         )
-    print(comparison.to_json() if as_json else _with_notes(comparison.table(), lookups.notes))
-    if out is not None:
-        from archsim.report.folder import write_report
-
-        write_report(comparison, out)
-        print(f"report: {out}", file=sys.stderr)
-    if timeline is not None:
-        from archsim.report.timeline import write_timeline
-
-        write_timeline(comparison, timeline)
-        print(f"timeline: {timeline}", file=sys.stderr)
+    try:
+        _write(comparison, out, timeline)
+    finally:
+        # A disk that is full costs the files, not the answer.
+        print(
+            comparison.to_json() if as_json else "\n".join([comparison.table(), *note_lines(lookups.notes)])
+        )
 
 
 @trace_app.callback(invoke_without_command=True)
@@ -154,15 +189,28 @@ def _trace_root(context: typer.Context) -> None:
         print(context.get_help())
 
 
-@trace_app.command("generate")
+@trace_app.command(
+    "generate",
+    epilog="""\b
+Example:
+  archsim trace generate preset:zipf --set lookups=1000000 --out my-trace
+""",
+)
 def trace_generate(
     preset: Annotated[
-        str, typer.Argument(metavar="PRESET", show_default=False, help="preset:NAME, see `archsim show workload`.")
+        str,
+        typer.Argument(
+            metavar="PRESET", show_default=False, help="preset:NAME, see `archsim show workload`."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for the native trace.")],
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Override a parameter, e.g. lookups=1000000. Repeatable."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Override a parameter of `archsim show workload NAME`, e.g. lookups=1000000. Repeatable.",
+        ),
     ] = None,
 ) -> None:
     """Generate a trace and write it in the native format."""
@@ -177,7 +225,14 @@ def trace_generate(
     print(f"{out}: {trace.lookups:,} lookups in {trace.bags:,} bags, sha256 {trace.sha256[:12]}")
 
 
-@trace_app.command("info")
+@trace_app.command(
+    "info",
+    epilog="""\b
+Examples:
+  archsim trace info my-trace
+  archsim trace info bags.txt --vector-bytes 64 --json
+""",
+)
 def trace_info(
     trace: TraceArgument,
     limit: LimitOption = None,
@@ -187,7 +242,7 @@ def trace_info(
     order: OrderOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show tables, pooling, footprint and reuse of a trace, and check all of it."""
+    """Check all of a trace; show tables and reuse."""
     from archsim.report.trace_text import info_lines
     from archsim.traces import open_trace
     from archsim.traces import trace_info as describe
@@ -198,16 +253,22 @@ def trace_info(
     print(json.dumps(info, indent=2) if as_json else "\n".join(info_lines(info)))
 
 
-@app.command()
+@app.command(
+    epilog="""\b
+Examples:
+  archsim show                          all presets, by kind
+  archsim show system host-8rank        its parameters, as --set takes them
+"""
+)
 def show(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND", show_default=False, help="system, dram, workload, ...")
+        str | None, typer.Argument(metavar="KIND", show_default=False, help="system, dram, workload, ...")
     ] = None,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]]", show_default=False, help="A preset of that kind.")
+        str | None, typer.Argument(metavar="NAME", show_default=False, help="A preset of that kind.")
     ] = None,
 ) -> None:
-    """List presets; of one preset, every parameter with unit and source."""
+    """List presets; of one, all parameters."""
     from archsim import show as presets
 
     if kind is None:
@@ -221,7 +282,7 @@ def show(
 
 @app.command()
 def doctor() -> None:
-    """Show what is installed, compiled and cached, and how fast this machine replays."""
+    """Show what is installed, and how fast it is."""
     from archsim.doctor import report
 
     for line in report():
@@ -245,9 +306,32 @@ def _load_systems(names: list[str], overrides: list[str], load: Any) -> list[Any
         first = next(text for text in overrides if text.startswith("nmp."))
         raise InputError(f"--set {first}: none of the systems has near-memory units: {', '.join(names)}")
     return [
-        spec if spec.nmp is None else load(name, overrides)
-        for name, spec in zip(names, systems, strict=True)
+        spec if spec.nmp is None else load(name, overrides) for name, spec in zip(names, systems, strict=True)
     ]
+
+
+def _check_targets(out: Path | None, timeline: Path | None) -> None:
+    """Refuse what cannot be written, before any work is done for it."""
+    from archsim.files import check_new
+
+    for target in (out, timeline):
+        if target is not None:
+            check_new(target)
+    if out is not None and timeline is not None and out.absolute() == timeline.absolute():
+        raise InputError(f"{out}: --out and --timeline need different names")
+
+
+def _write(comparison: Any, out: Path | None, timeline: Path | None) -> None:
+    if out is not None:
+        from archsim.report.folder import write_report
+
+        write_report(comparison, out)
+        print(f"report: {out}", file=sys.stderr)
+    if timeline is not None:
+        from archsim.report.timeline import write_timeline
+
+        write_timeline(comparison, timeline)
+        print(f"timeline: {timeline}", file=sys.stderr)
 
 
 class _progress:  # noqa: N801  (used like a function)
@@ -267,29 +351,6 @@ class _progress:  # noqa: N801  (used like a function)
         self._bar.close()
 
 
-def _with_notes(text: str, notes: tuple[str, ...]) -> str:
-    return "\n".join([text, *(["", *(f"note: {note}" for note in notes)] if notes else [])])
-
-
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit status 2."""
-    try:
-        status = app(standalone_mode=False)
-    except _UsageError as error:
-        command = error.ctx.command_path if error.ctx else "archsim"
-        _fail(f"{' '.join(error.format_message().split()).rstrip('.')} (try '{command} --help')")
-    except InputError as error:
-        _fail(str(error))
-    except (typer.Abort, KeyboardInterrupt):
-        print("archsim: interrupted; nothing was written", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output (head, less) has seen enough.
-        sys.stderr.close()
-        sys.exit(0)
-    sys.exit(status if isinstance(status, int) else 0)
-
-
-def _fail(message: str) -> None:
-    print(f"archsim: error: {message}", file=sys.stderr)
-    sys.exit(2)
+    run_to_exit(typer.main.get_command(app), sys.argv[1:])

@@ -24,12 +24,18 @@ def report() -> Iterator[str]:
     """Yield lines of text; takes about two seconds, most of it the speed test."""
     yield f"archsim {__version__}, Python {platform.python_version()}, {platform.machine()} {sys.platform}"
     yield "packages   " + ", ".join(f"{name} {_version(name)}" for name in (*_CORE, *_OPTIONAL))
+    missing = []
     for name in _COMPILED:
-        module = import_module(f"archsim.kernels.{name}")
-        yield f"compiled   archsim.kernels.{name}: {Path(str(module.__file__)).name}"
+        try:
+            module = import_module(f"archsim.kernels.{name}")
+        except ImportError as error:
+            missing.append(name)
+            yield f"MISSING    archsim.kernels.{name}: {error}; run `pip install -e .` in the source tree"
+        else:
+            yield f"compiled   archsim.kernels.{name}: {Path(str(module.__file__)).name}"
     yield f"cached     archsim.kernels.sums: {_numba_cache()}"
     yield f"cores      {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"
-    for name, rate in _speed():
+    for name, rate in () if missing else _speed():
         yield f"speed      {name}: {rate / 1e6:.1f} M requests per CPU-second (1 rank DDR4-2400)"
 
 
@@ -44,7 +50,7 @@ def _numba_cache() -> str:
     """Say whether Numba has compiled the kernels for this machine already."""
     from archsim.kernels import sums
 
-    folder = Path(sums.pool_packets.stats.cache_path)
+    folder = Path(str(sums.pool_packets.stats.cache_path))
     found = list(folder.glob("sums.pool_packets-*.nbc")) if folder.is_dir() else []
     return f"compiled, in {folder}" if found else "will be compiled on first use, about ten seconds"
 

@@ -1,4 +1,4 @@
-"""The one exception that means "the input is wrong", and how it names the nearest valid spelling."""
+"""The one exception that means "the input is wrong", and how people read what it says."""
 
 from __future__ import annotations
 
@@ -41,3 +41,8 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if close:
         return f" (did you mean {by_lower[close[0]]!r}?)"
     return f" (valid: {', '.join(names)})"
+
+
+def printable(text: str) -> str:
+    r"""Write what would break the line or steer the terminal as its escape, such as ``\n``."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

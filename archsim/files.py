@@ -97,4 +97,7 @@ def _temporary_sibling(path: Path) -> Iterator[Path]:
 
 
 def _why(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)
+    if isinstance(error, OSError):
+        # NumPy's complaint about a short write has no cause.
+        return error.strerror or f"{error} (is the disk full?)"
+    return str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -19,6 +20,9 @@ _SPECS = {
     "system": "archsim.systems.spec:SystemSpec",
     "workload": "archsim.traces.zipf:ZipfSpec",
 }
+#: Columns of the text, and the longest value that the column of values makes room for.
+WIDTH = 120
+SHORT_VALUE = 16
 
 
 class Row(NamedTuple):
@@ -63,17 +67,29 @@ def describe(kind: str, name: str) -> list[Row]:
 
 
 def lines(kind: str, name: str) -> list[str]:
-    """Return `describe` as aligned text: path, value, unit, description, source."""
-    table = [_texts(row) for row in describe(kind, name)]
-    widths = [max(len(texts[column]) for texts in table) for column in range(4)]
-    return ["  ".join([*map(str.ljust, texts[:4], widths), texts[4]]).rstrip() for texts in table]
+    """Return `describe` as text: path, value, unit and description on one line where they fit, the source below."""
+    rows = describe(kind, name)
+    values = [f"{_value_text(row.value)} {row.unit}".rstrip() for row in rows]
+    left = max(len(row.path) for row in rows) + 2
+    middle = left + 2 + max((len(value) for value in values if len(value) <= SHORT_VALUE), default=0)
+    text: list[str] = []
+    for row, value in zip(rows, values, strict=True):
+        line = row.path.ljust(left) + value
+        description, source = row.description, row.source and f"source: {row.source}"
+        if row.path.endswith("]") and not row.path.endswith("[0]"):
+            description = source = ""  # the first of a list of tables has said what holds for all of them
+        together = f"{line.ljust(middle - 2)}  {description}".rstrip()
+        fits = len(together) <= WIDTH
+        text.append(together if fits else line)
+        for note in ("" if fits else description, source):
+            text += [" " * left + part for part in textwrap.wrap(note, WIDTH - left)]
+    return text
 
 
-def _texts(row: Row) -> tuple[str, str, str, str, str]:
-    """Write a row; of a list of tables only the first repeats what holds for all of them."""
-    repeated = row.path.endswith("]") and not row.path.endswith("[0]")
-    description, source = ("", "") if repeated else (row.description, row.source)
-    return row.path, toml_value(row.value), row.unit, description, source
+def _value_text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items() if item is not None)
+    return toml_value(value)
 
 
 def spec_class(kind: str) -> type[Spec]:

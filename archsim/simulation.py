@@ -11,6 +11,7 @@ from archsim.systems.outcome import Progress
 from archsim.systems.recnmp import replay_recnmp
 from archsim.systems.spec import SystemSpec
 from archsim.traces import EmbeddingTrace
+from archsim.traces.checks import check_bags
 
 _REPLAYS = {"host": replay_host, "recnmp": replay_recnmp}
 
@@ -41,6 +42,9 @@ def simulate(
     Raises
     ------
     InputError
-        When trace and system do not fit together (see the systems' modules).
+        When the trace is unsound, or does not fit the system (see the systems' modules).
     """
-    return Result.of(system, trace, _REPLAYS[system.kind](system, trace, log_limit=log_limit, progress=progress))
+    check_bags(trace, trace.name)
+    return Result.of(
+        system, trace, _REPLAYS[system.kind](system, trace, log_limit=log_limit, progress=progress)
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from archsim.errors import printable
 from archsim.units import format_count, format_energy, format_time
 
 Run = Mapping[str, Any]
@@ -14,6 +15,7 @@ Row = tuple[str, Callable[[Run], str] | None]
 
 def align(rows: Sequence[Sequence[str]], gap: str = "  ") -> list[str]:
     """Align columns: the first to the left, the others to the right."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows)))]
     lines = []
     for row in rows:
@@ -32,7 +34,7 @@ def comparison_table(trace: Mapping[str, Any], runs: Sequence[Run]) -> str:
     runs : sequence of mapping
         Its RUN objects.
     """
-    head = f"trace {trace['name']}: {trace['lookups']:,} lookups, sha256 {trace['sha256'][:12]}"
+    head = f"trace {printable(trace['name'])}: {trace['lookups']:,} lookups, sha256 {trace['sha256'][:12]}"
     rows: list[list[str]] = [["", *(run["system"] for run in runs)]]
     for label, cell in _rows(runs):
         rows.append([label] if cell is None else [label, *(cell(run) for run in runs)])
@@ -56,7 +58,7 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
         ("row conflicts", _share("row_conflicts")),
         ("activates", lambda run: format_count(run["activates"])),
         ("refreshes", lambda run: format_count(run["refreshes"])),
-        ("bottleneck", lambda run: str(run["bottleneck"])),
+        ("bottleneck", lambda run: str(run["bottleneck"]).replace("_", " ")),
         ("utilisation", None),
         *(_utilisation(name) for name in _union(run["utilisation"] for run in runs)),
         ("energy", lambda run: format_energy(run["energy_nj"] * 1000)),
@@ -68,7 +70,7 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
             ("  latency, mean", _nmp(lambda nmp: f"{nmp['packet_latency_avg_ns']:.0f} ns")),
             ("  slowest rank over mean", _nmp(lambda nmp: f"{nmp['load_imbalance']:.2f}x")),
             ("pooled sums", _nmp(lambda nmp: f"{nmp['sums']['poolings']:,}")),
-            ("  agree with NumPy", _nmp(lambda nmp: f"{nmp['sums']['checked_with_numpy']:,} of these tried")),
+            ("  checked with NumPy", _nmp(lambda nmp: f"{nmp['sums']['checked_with_numpy']:,}")),
         ]
     return rows
 

@@ -1,9 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Replay of memory requests through one DRAM channel (see channel.pxi for the rules)."""
+"""Replay of memory requests through one DRAM channel (see controller.pxi for the rules)."""
 
 import numpy as np
 
 include "channel.pxi"
+include "controller.pxi"
 include "reporting.pxi"
 
 

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Replay of lookup packets through RecNMP rank units, each driving its own rank (see channel.pxi).
+"""Replay of lookup packets through RecNMP rank units, each driving its own rank (see controller.pxi).
 
 A packet is executed alone: configure the units, send its instructions over the shared C/A and DQ pins, let every rank
 unit fetch its vectors, then read the results of the DIMMs back over DQ. The slowest rank decides. docs/recnmp.md states
@@ -9,6 +9,7 @@ the rules; tests/test_recnmp_twin.py implements them a second time.
 import numpy as np
 
 include "channel.pxi"
+include "controller.pxi"
 include "reporting.pxi"
 
 # The order of the `nmp` array; archsim.nmp.recnmp fills it by these names.

@@ -31,5 +31,7 @@ def test_links_and_paths_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (page.parent / target).exists(), target
-    for path in re.findall(r"`((?:archsim|kernels|traces|tests|docs|benchmarks|notebooks)/[\w./-]+\.\w+)`", text):
+    for path in re.findall(
+        r"`((?:archsim|kernels|traces|tests|docs|benchmarks|notebooks)/[\w./-]+\.\w+)`", text
+    ):
         assert (ROOT / path).exists(), path

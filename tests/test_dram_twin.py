@@ -75,3 +75,23 @@ def test_a_busy_mix_around_a_standard_refresh_is_the_same_for_both(ranks):
     assert (log, finish, counts) == twin.replay(spec, **requests)
     assert counts["ref"] > 0
     assert check(log, spec) == []
+
+
+def test_the_window_of_four_activates_reaches_across_a_refresh():
+    """ACT at 1, 5, 9, 13, then REF at 117: the fifth ACT waits for clock 201 all the same."""
+    spec = ddr4(timing={"tFAW": 200, "tRFC": 20, "tREFI": 1000}, refresh={"staggered": False})
+    due = spec.timing.tREFI
+    requests = {
+        "rank": [0] * 5,
+        "bank_group": [0, 1, 2, 3, 0],
+        "bank": [0, 0, 0, 0, 1],
+        "row": [0] * 5,
+        "column": [0] * 5,
+        "is_write": [False] * 5,
+        "arrival": [due - 60] * 5,
+    }
+    log, _, _ = engine.replay(spec, **requests)
+    acts = [command.clk for command in log if command.name == "ACT"]
+    assert [command.name for command in log].count("REF") == 1
+    assert acts[4] == acts[0] + spec.timing.tFAW
+    assert check(log, spec) == []

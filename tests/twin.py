@@ -107,17 +107,17 @@ class Refresh:
 
     def __init__(self, spec, bus):
         self.bus = bus
-        self.timing = timing = spec.timing
+        self.interval = spec.timing.tREFI
         self.ranks = range(spec.organization.ranks if spec.refresh.mode == "all-bank" else 0)
-        stagger = timing.tREFI // spec.organization.ranks
-        self.due = [(i + 1) * stagger if spec.refresh.staggered else timing.tREFI for i in self.ranks]
+        stagger = self.interval // spec.organization.ranks
+        self.due = [(i + 1) * stagger if spec.refresh.staggered else self.interval for i in self.ranks]
         self.pending = set()
 
     def fall_due(self, t):
         for rank in self.ranks:
             if self.due[rank] <= t and rank not in self.pending:
                 self.pending.add(rank)
-                self.due[rank] += self.timing.tREFI
+                self.due[rank] += self.interval
 
     def issue(self, t):
         """Issue PREA or REF of the lowest pending rank that can; return whether one was issued."""
@@ -137,9 +137,10 @@ class Refresh:
             return False
         if name == "ACT":
             return True
-        timing, open_banks = self.timing, self.bus.open_banks(place.rank)
-        demanded = t + (timing.tRTP if name == "RD" else timing.CWL + timing.tBL + timing.tWR)
-        return demanded > max(self.bus.earliest("PRE", bank, t) for bank in open_banks)
+        pair = (name, "PRE")
+        demands = [latency for rule, latency in self.bus.rules if (rule.before, rule.after) == pair]
+        closable = max(self.bus.earliest("PRE", bank, t) for bank in self.bus.open_banks(place.rank))
+        return any(t + latency > closable for latency in demands)
 
 
 class Controller:

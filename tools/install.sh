@@ -13,11 +13,11 @@ stop() {
     exit 1
 }
 
-# The interpreter. The first two snippets must run on any Python, however old.
-command -v "$python" >/dev/null 2>&1 ||
-    stop "there is no '$python' here: install Python 3.11 or newer, or name it with PYTHON=, as in 'make run PYTHON=python3.12'."
-[ "$("$python" -c 'import sys; print(sys.version_info >= (3, 11))' 2>/dev/null)" = True ] ||
-    stop "'$python' is $("$python" --version 2>&1 | head -n 1), and 3.11 or newer is needed: install one and name it with PYTHON=, as in 'make run PYTHON=python3.12'."
+# The interpreter: these two run on any Python, however old.
+found=$("$python" --version 2>&1) ||
+    stop "'$python' is no Python that runs: install Python 3.11 or newer, or name another with PYTHON=, as in 'make run PYTHON=python3.12'."
+[ "$("$python" -c 'import sys; print(sys.version_info >= (3, 11))' 2>&1)" = True ] ||
+    stop "'$python' is $found, and 3.11 or newer is needed: install one and name it with PYTHON=, as in 'make run PYTHON=python3.12'."
 release=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     stop "'$python' cannot make virtual environments: install its venv module (Debian and Ubuntu: apt install python$release-venv)."

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import InputError, nearest
-from archsim.files import check_new, check_plain, new_folder
+from archsim.files import check_plain, new_folder
 from archsim.traces.checks import content_sha256
 from archsim.traces.columns import COLUMNS, Table
 from archsim.traces.sources import NPY_DAMAGE, first_line
@@ -61,23 +61,21 @@ def write_native(trace: EmbeddingTrace, path: str | Path) -> None:
     InputError
         ``path`` exists already, or cannot be written.
     """
-    target = Path(path)
-    check_new(target)
-    sidecar = {
-        "format": FORMAT,
-        "version": VERSION,
-        "name": trace.name,
-        "order": trace.order,
-        "lookups": trace.lookups,
-        "bags": trace.bags,
-        "tables": [asdict(table) for table in trace.tables],
-        "columns": {name: {"dtype": c.dtype.name, "length": len(c)} for name, c in trace.columns.items()},
-        "generator": trace.generator,
-        "seed": trace.seed,
-        "notes": list(trace.notes),
-        "sha256": content_sha256(trace),
-    }
-    with new_folder(target) as building:
+    with new_folder(Path(path)) as building:
+        sidecar = {
+            "format": FORMAT,
+            "version": VERSION,
+            "name": trace.name,
+            "order": trace.order,
+            "lookups": trace.lookups,
+            "bags": trace.bags,
+            "tables": [asdict(table) for table in trace.tables],
+            "columns": {name: {"dtype": c.dtype.name, "length": len(c)} for name, c in trace.columns.items()},
+            "generator": trace.generator,
+            "seed": trace.seed,
+            "notes": list(trace.notes),
+            "sha256": content_sha256(trace),
+        }
         for name, column in trace.columns.items():
             np.save(building / f"{name}.npy", column.astype(column.dtype.newbyteorder("<"), copy=False))
         (building / SIDECAR_NAME).write_text(json.dumps(sidecar, indent=1) + "\n", encoding="utf-8")
@@ -141,6 +139,8 @@ def _read_sidecar(file: Path) -> dict[str, Any]:
     try:
         check_plain(file)
         sidecar = json.loads(file.read_bytes().decode("utf-8"))
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -231,6 +231,8 @@ def _open_column(file: Path, name: str, dtype: str, length: int) -> NDArray[Any]
             )
             shape, _, found = read_header(stream)
             start, actual = stream.tell(), os.fstat(stream.fileno()).st_size
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{file}: missing; {SIDECAR_NAME} declares the column {name!r}") from None
     except OSError as error:

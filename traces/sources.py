@@ -30,9 +30,8 @@ def first_line(error: Exception) -> str:
 
 
 def trace_name(path: Path) -> str:
-    """Return the name of a trace read from a file: the file's, without its endings, in printable characters."""
-    name = path.name.split(".")[0] or path.name
-    return "".join(character if character.isprintable() else "?" for character in name)
+    """Return the name of a trace read from a file: the file's, without its endings."""
+    return path.name.split(".")[0] or path.name
 
 
 @contextmanager

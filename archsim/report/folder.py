@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from archsim.files import new_folder
@@ -26,5 +27,5 @@ def write_report(comparison: Comparison, path: Path) -> None:
         plot_comparison(comparison, folder / "comparison.png")
         (folder / "systems").mkdir()
         for number, result in enumerate(comparison.results, start=1):
-            name = f"{number:02d}-{Path(result.system.name).name}.toml"
+            name = f"{number:02d}-{re.sub(r'[^A-Za-z0-9.-]+', '_', result.system.name)[:60]}.toml"
             (folder / "systems" / name).write_text(result.system.to_toml(), encoding="utf-8")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archsim.errors import printable
 from archsim.result import Comparison
 
 if TYPE_CHECKING:
@@ -35,52 +37,72 @@ def plot_comparison(comparison: Comparison, path: Path | None = None) -> Figure:
     path : Path, optional
         Where to write the picture (format by its ending).
     """
+    from matplotlib import rc_context
+
     data = comparison.to_dict()
     runs = data["runs"]
     figure = new_figure(11, 1.9 + 0.45 * len(runs))
-    time, energy, utilisation = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
-    figure.suptitle(f"{data['trace']['name']}: {data['trace']['lookups']:,} lookups", fontsize=11)
-    _plot_time(time, runs)
-    _plot_energy(energy, runs)
-    _plot_utilisation(utilisation, runs)
-    if path is not None:
-        # No date and no software version inside: the same results give the same file.
-        figure.savefig(path, metadata={"Software": None} if path.suffix == ".png" else None)
+    # A "$" in a name is no formula, and a letter that the font lacks is drawn as a box, without a warning.
+    with rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        time, energy, utilisation = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
+        figure.suptitle(f"{_short(data['trace']['name'])}: {data['trace']['lookups']:,} lookups", fontsize=11)
+        _plot_time(time, runs)
+        _plot_energy(energy, runs)
+        _plot_utilisation(utilisation, runs)
+        if path is not None:
+            # No date and no software version inside: the same results give the same file.
+            figure.savefig(path, metadata={"Software": None} if path.suffix == ".png" else None)
     return figure
 
 
+def _short(name: str) -> str:
+    """Cut a name to what fits beside a plot."""
+    name = printable(name)
+    return name if len(name) <= 40 else f"{name[:39]}…"
+
+
+def _prefix(largest_nano: float) -> tuple[float, str]:
+    """Return the size in billionths, and the sign, of the SI prefix that suits the largest value of an axis."""
+    return next(
+        (prefix for prefix in ((1e9, ""), (1e6, "m"), (1e3, "µ")) if largest_nano >= prefix[0]), (1.0, "n")
+    )
+
+
 def _label_systems(axes: Axes, runs: list[dict[str, Any]]) -> None:
-    axes.set_yticks(range(len(runs)), [run["system"] for run in runs])
+    axes.set_yticks(range(len(runs)), [_short(run["system"]) for run in runs])
     axes.set_ylim(len(runs) - 0.4, -0.6)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _plot_time(axes: Axes, runs: list[dict[str, Any]]) -> None:
-    times_us = [run["time_ns"] / 1000 for run in runs]
-    bars = axes.barh(range(len(runs)), times_us, color=COLOURS[0], height=0.6)
+    size, prefix = _prefix(max(run["time_ns"] for run in runs))
+    times = [run["time_ns"] / size for run in runs]
+    bars = axes.barh(range(len(runs)), times, color=COLOURS[0], height=0.6)
     axes.bar_label(bars, [f" {run['speedup']:.2f}x" for run in runs], fontsize=9)
-    axes.set_xlim(0, 1.2 * max(times_us))
-    axes.set_xlabel("run time (µs), speedup")
+    axes.set_xlim(0, 1.2 * max(times))
+    axes.set_xlabel(f"run time ({prefix}s), speedup")
     _label_systems(axes, runs)
 
 
 def _plot_energy(axes: Axes, runs: list[dict[str, Any]]) -> None:
     kinds = list(dict.fromkeys((row["component"], row["event"]) for run in runs for row in run["energy"]))
+    size, prefix = _prefix(max(run["energy_nj"] for run in runs))
     left = [0.0] * len(runs)
-    for kind, colour in zip(kinds, COLOURS, strict=False):
+    for number, kind in enumerate(kinds):
         values = [
-            sum(row["energy_nj"] for row in run["energy"] if (row["component"], row["event"]) == kind) / 1000
+            sum(row["energy_nj"] for row in run["energy"] if (row["component"], row["event"]) == kind) / size
             for run in runs
         ]
         axes.barh(
-            range(len(runs)), values, left=left, color=colour, height=0.6,
+            range(len(runs)), values, left=left, color=COLOURS[number % len(COLOURS)], height=0.6,
             label=" ".join(kind).replace("_", " "),
         )  # fmt: skip
         left = [a + b for a, b in zip(left, values, strict=True)]
-    axes.set_xlabel("energy (µJ)")
+    axes.set_xlabel(f"energy ({prefix}J)")
     _label_systems(axes, runs)
     axes.tick_params(labelleft=False)
-    axes.legend(fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    _legend_above(axes)
 
 
 def _plot_utilisation(axes: Axes, runs: list[dict[str, Any]]) -> None:
@@ -89,10 +111,15 @@ def _plot_utilisation(axes: Axes, runs: list[dict[str, Any]]) -> None:
     for number, run in enumerate(runs):
         places = [i + (number - (len(runs) - 1) / 2) * height for i in range(len(names))]
         shares = [100 * run["utilisation"].get(name, 0.0) for name in names]
-        axes.barh(places, shares, height=height, color=COLOURS[number % len(COLOURS)], label=run["system"])
+        colour = COLOURS[number % len(COLOURS)]
+        axes.barh(places, shares, height=height, color=colour, label=_short(run["system"]))
     axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     axes.set_xlabel("utilisation (%)")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=7, frameon=False)
+    _legend_above(axes)
+
+
+def _legend_above(axes: Axes) -> None:
+    axes.legend(fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)

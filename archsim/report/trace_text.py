@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from archsim.errors import printable
 from archsim.tables import align
 from archsim.units import format_bytes
 
@@ -26,9 +28,10 @@ def info_lines(info: dict[str, Any]) -> list[str]:
         ["lookups of a row seen before", f"{100 * info['repeat_share']:.1f} %"],
     ]
     width = max(len(name) for name, _ in facts)
-    lines = [f"{name.ljust(width)}  {value}" for name, value in facts]
+    lines = [f"{name.ljust(width)}  {printable(value)}" for name, value in facts]
     table = [["table", "rows", "vector", "bags", "lookups", "unique rows", "seen before"]]
     for entry in info["tables"]:
+        seen = entry["repeat_share"]
         table.append(
             [
                 entry["name"],
@@ -37,7 +40,13 @@ def info_lines(info: dict[str, Any]) -> list[str]:
                 f"{entry['bags']:,}",
                 f"{entry['lookups']:,}",
                 f"{entry['unique_rows']:,}",
-                f"{100 * entry['repeat_share']:.1f} %",
+                "-" if seen is None else f"{100 * seen:.1f} %",
             ]
         )
-    return [*lines, "", *align(table), *(f"note: {note}" for note in info["notes"])]
+    return [*lines, "", *align(table), *note_lines(info["notes"])]
+
+
+def note_lines(notes: Iterable[str]) -> list[str]:
+    """Return the assumptions made on the way to a trace as lines of text, after an empty one."""
+    lines = [f"note: {printable(note)}" for note in notes]
+    return ["", *lines] if lines else []

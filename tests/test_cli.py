@@ -1,0 +1,217 @@
+"""The commands: what they print, what programs that read it may rely on, how they end."""
+
+import io
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+import archsim
+from archsim import cli, doctor, load_system, open_trace
+from archsim.show import describe, kinds, names
+from archsim.traces import read_native, trace_info
+
+COMMANDS = ([], ["replay"], ["trace"], ["trace", "generate"], ["trace", "info"], ["show"], ["doctor"])
+HEAVY = {"matplotlib", "numba", "numpy", "pandas", "pydantic", "scipy", "tqdm"}
+BOTH = ("--system", "host-2rank", "--system", "recnmp-base-2rank")
+
+NUMBER = (int, float)
+RUN = {
+    "system": str,
+    "system_sha256": str,
+    "cycles": int,
+    "time_ns": float,
+    "requests": int,
+    "reads": int,
+    "writes": int,
+    "row_hits": int,
+    "row_misses": int,
+    "row_conflicts": int,
+    "activates": int,
+    "precharges": int,
+    "refreshes": int,
+    "latency_avg_ns": float,
+    "latency_p50_ns": float,
+    "latency_p99_ns": float,
+    "latency_max_ns": float,
+    "bandwidth_gbps": float,
+    "peak_bandwidth_gbps": float,
+    "bottleneck": str,
+    "utilisation": dict,
+    "energy_nj": float,
+    "energy": list,
+    "cache": type(None),
+    "speedup": float,
+    "kernel_cpu_s": float,
+}
+LEDGER_ROW = {"component": str, "event": str, "count": int, "pj_per_event": NUMBER, "energy_nj": float}
+
+
+def process(*arguments, **options):
+    """Run the program in a process of its own, as a shell does."""
+    command = [sys.executable, "-c", "from archsim.cli import main; main()", *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
+
+
+def strict_json(text):
+    """Parse JSON that holds no NaN and no infinity."""
+    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+
+
+def holds(data, types):
+    """Whether every key is there, with a value of its type."""
+    return {key: type(data[key]) for key in types if not isinstance(data[key], types[key])} == {}
+
+
+@pytest.fixture(scope="module")
+def replayed(native_trace):
+    """What ``archsim replay --json`` printed for a host and RecNMP."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(sys, "argv", ["archsim", "replay", str(native_trace), *BOTH, "--json"])
+        patch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+        try:
+            cli.main()
+        finally:
+            text = sys.stdout.buffer.getvalue().decode()
+    return strict_json(text)
+
+
+# help and version
+
+
+def test_the_version_is_that_of_the_package(run):
+    assert run("--version") == (0, f"archsim {archsim.__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(["archsim", *words]))
+def test_help_fits_80_columns_and_cuts_nothing_short(run, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, text, err = run(*command, "--help")
+    assert (status, err) == (0, "")
+    usage, *lines = text.splitlines()
+    assert usage.startswith(" ".join(["Usage: archsim", *command]))
+    assert max(map(len, lines)) <= 80
+    # Of a summary that is too long for the list of commands typer shows the beginning and three dots.
+    assert not [line for line in lines if line.endswith("...") and not line.endswith(", ...")]
+
+
+@pytest.mark.parametrize("group", [[], ["trace"]], ids=["archsim", "trace"])
+def test_a_group_without_a_command_shows_its_help(run, group):
+    assert run(*group) == run(*group, "--help")
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_version_and_help_load_nothing_heavy(option):
+    script = (
+        "import sys\n"
+        "from archsim.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, option], capture_output=True, text=True, check=True)
+    assert ended.stdout
+    assert "archsim" in ended.stderr.split()
+    assert not HEAVY & set(ended.stderr.split())
+
+
+# replay --json
+
+
+def test_the_replay_object_has_the_promised_keys_and_types(replayed, native_trace):
+    trace = read_native(native_trace)
+    assert replayed["schema"] == 1
+    assert replayed["version"] == archsim.__version__
+    promised = {"name": "zipf", "sha256": trace.sha256, "lookups": 2000, "requests": 4000}
+    assert replayed["trace"].items() >= promised.items()
+    assert [each["system"] for each in replayed["runs"]] == ["host-2rank", "recnmp-base-2rank"]
+    for each in replayed["runs"]:
+        assert holds(each, RUN)
+        assert all(isinstance(share, float) for share in each["utilisation"].values())
+        assert each["energy"]
+        assert all(holds(row, LEDGER_ROW) for row in each["energy"])
+
+
+def test_the_figures_of_a_run_agree_with_each_other(replayed):
+    first = replayed["runs"][0]
+    assert first["speedup"] == 1.0
+    for each in replayed["runs"]:
+        spec = load_system(each["system"])
+        assert each["system_sha256"] == spec.sha256()
+        assert each["time_ns"] == each["cycles"] * spec.dram.timing.tCK_ps / 1000
+        assert each["speedup"] == first["time_ns"] / each["time_ns"]
+        assert (each["requests"], each["reads"], each["writes"]) == (4000, 4000, 0)
+        assert each["row_hits"] + each["row_misses"] + each["row_conflicts"] == each["requests"]
+        assert each["bandwidth_gbps"] == pytest.approx(64 * each["requests"] / each["time_ns"])
+        assert each["bandwidth_gbps"] <= each["peak_bandwidth_gbps"]
+        assert each["latency_p50_ns"] <= each["latency_p99_ns"] <= each["latency_max_ns"]
+        assert each["utilisation"][each["bottleneck"]] == max(each["utilisation"].values())
+        assert each["energy_nj"] == sum(row["energy_nj"] for row in each["energy"])
+        assert each["kernel_cpu_s"] >= 0
+
+
+def test_without_systems_the_host_and_recnmp_of_8_ranks_are_compared(run, native_trace):
+    data = strict_json(run("replay", native_trace, "--limit", "500", "--json").out)
+    assert [each["system"] for each in data["runs"]] == ["host-8rank", "recnmp-base-8rank"]
+    assert data["trace"]["lookups"] == 500
+
+
+# replay: options
+
+
+def test_overrides_reach_what_they_are_meant_for(run):
+    args = ("--set", "workload.lookups=300", "--set", "dram.timing.tRCD=20", "--set", "nmp.config_clk=9")
+    host, near = strict_json(run("replay", "preset:zipf", *BOTH, *args, "--json").out)["runs"]
+    changed = ["dram.timing.tRCD=20"]
+    assert host["system_sha256"] == load_system("host-2rank", changed).sha256()
+    changed.append("nmp.config_clk=9")
+    assert near["system_sha256"] == load_system("recnmp-base-2rank", changed).sha256()
+    assert near["requests"] == host["requests"] == 600
+
+
+def test_files_of_bare_rows_take_the_layout_from_options(run, tmp_path):
+    (tmp_path / "bags").write_text("1 2 3\n4\n")
+    args = ("--format", "bags", "--rows", "50", "--vector-bytes", "64", "--order", "table-major")
+    data = strict_json(run("replay", tmp_path / "bags", "--system", "host-2rank", *args, "--json").out)
+    trace = open_trace(tmp_path / "bags", format="bags", rows=50, vector_bytes=64, order="table-major")
+    assert (data["trace"]["sha256"], data["trace"]["requests"]) == (trace.sha256, 4)
+
+
+def test_a_system_may_be_a_file_with_spaces_and_letters_of_any_script(run, native_trace, tmp_path):
+    path = tmp_path / "mein Gerät 名.toml"
+    path.write_text('preset = "host-2rank"\nname = "Gerät 名"\n', encoding="utf-8")
+    status, out, err = run("replay", native_trace, "--limit", "100", "--system", path, "--out", tmp_path / "é a")
+    assert (status, err) == (0, f"report: {tmp_path / 'é a'}\n")
+    assert "Gerät 名" in out
+    assert (tmp_path / "é a" / "systems" / "01-Ger_t_.toml").exists()
+
+
+def test_the_table_shows_the_figures_and_the_notes_of_the_trace(run, tmp_path):
+    (tmp_path / "bags.txt").write_text("1 2 3\n4\n")
+    status, out, err = run("replay", tmp_path / "bags.txt", *BOTH)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("trace bags: 4 lookups, sha256 ")
+    assert lines[2].split() == ["host-2rank", "recnmp-base-2rank"]
+    assert lines[3].split()[:2] == ["speedup", "1.00x"]
+    assert lines[-1] == "note: rows per table estimated from the largest index"
+
+
+class Terminal(io.StringIO):
+    """Standard error that somebody watches."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("stream", "shown"), [(Terminal(), True), (io.StringIO(), False)])
+def test_the_progress_bar_is_for_terminals_only(monkeypatch, stream, shown):
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr("tqdm.std.time", lambda: 0.0)
+    progress = cli._progress(1000)
+    monkeypatch.setattr("tqdm.std.tqdm._time", lambda _self: 10.0, raising=False)
+    with progress as advance:
+        progress._bar.start_t = progress._bar.last_print_t = -10.0
+        advance(500)
+        assert ("500" in stream.getvalue()) == shown
