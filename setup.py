@@ -4,6 +4,7 @@ Everything else about the distribution is in ``pyproject.toml``.
 """
 
 import sys
+from glob import glob
 
 from setuptools import Extension, find_packages, setup
 
@@ -16,7 +17,7 @@ def extension(name: str) -> Extension:
     return Extension(
         f"archsim.kernels.{name}",
         [f"kernels/{name}.pyx"],
-        depends=["kernels/channel.pxi", "kernels/controller.pxi", "kernels/reporting.pxi", "kernels/simd.h"],
+        depends=[*glob("kernels/*.pxi"), *glob("kernels/*.h")],
         include_dirs=["kernels"],
         extra_compile_args=OPTIMISE,
     )
@@ -27,7 +28,7 @@ setup(
     package_dir={"archsim.kernels": "kernels", "archsim.traces": "traces"},
     package_data={
         "archsim": ["py.typed", "presets/*/*.toml"],
-        "archsim.kernels": ["*.pyx", "*.pxi", "*.pyi", "*.h"],
+        "archsim.kernels": ["*.pyx", "*.pxi", "*.h"],
     },
     ext_modules=[extension("dram"), extension("recnmp"), extension("lowering")],
 )

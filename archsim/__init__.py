@@ -41,7 +41,7 @@ _HOME = {
     "simulate": "archsim.simulation",
 }
 
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604  (the names of _HOME load on first use)
+__all__ = ["__version__", *_HOME]
 
 if find_spec("archsim.kernels") is None:
     raise ImportError(

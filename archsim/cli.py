@@ -101,8 +101,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
-        print(f"archsim {__version__}")
-        raise typer.Exit
+        raise typer.Exit(_print_version())
     if context.invoked_subcommand is None:
         print(context.get_help())
 
@@ -353,4 +352,22 @@ class _progress:  # noqa: N801  (used like a function)
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit status 2."""
-    run_to_exit(typer.main.get_command(app), sys.argv[1:])
+    run_to_exit(lambda: _run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    """Run a command without typer's own handling of interrupts, pipes and errors, which differs by version."""
+    if arguments == ["--version"]:  # recent typer loads pydantic to read a flag
+        return _print_version()
+    try:
+        command = typer.main.get_command(app)
+        with command.make_context("archsim", arguments) as context:
+            command.invoke(context)
+    except typer.Exit as stop:
+        return stop.exit_code
+    return 0
+
+
+def _print_version() -> int:
+    print(f"archsim {__version__}")
+    return 0

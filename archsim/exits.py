@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import typer
@@ -15,13 +17,13 @@ from archsim.errors import InputError, printable
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]
 
 
-def run_to_exit(command: Any, arguments: list[str]) -> NoReturn:
-    """Run a typer command and end the program: 0 done, 2 bad input, 130 interrupted, else what the command says."""
+def run_to_exit(run: Callable[[], int]) -> NoReturn:
+    """Run the program and end it: 2 for bad input, 130 when interrupted, else with the status that it returns."""
     try:
-        if sys.stdout is not None:
+        if isinstance(sys.stdout, TextIOWrapper):
             # Names of files may hold what the terminal cannot show.
-            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        status = _run(command, arguments)
+            sys.stdout.reconfigure(errors="backslashreplace")
+        status = run()
         print(end="", flush=True)
     except _UsageError as error:
         path = error.ctx.command_path if error.ctx else "archsim"
@@ -39,16 +41,6 @@ def run_to_exit(command: Any, arguments: list[str]) -> NoReturn:
         _drop_output()
         _fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
     sys.exit(status)
-
-
-def _run(command: Any, arguments: list[str]) -> int:
-    """Run without typer's own handling of interrupts, pipes and errors, which differs by version."""
-    try:
-        with command.make_context("archsim", arguments) as context:
-            command.invoke(context)
-    except typer.Exit as stop:
-        return stop.exit_code
-    return 0
 
 
 def _drop_output() -> None:

@@ -119,8 +119,8 @@ class Result:
 
     @property
     def bandwidth_gbps(self) -> float:
-        """Bytes of all requests over the run time."""
-        return self.trace.requests * LINE_BYTES / self.time_ns
+        """Bytes moved over the data buses of the DRAM, over the run time."""
+        return (self.counts["rd"] + self.counts["wr"]) * LINE_BYTES / self.time_ns
 
     @property
     def energy_nj(self) -> float:
@@ -219,7 +219,7 @@ class Comparison:
             raise ImportError("to_frame needs pandas: pip install 'archsim[notebook]'") from error
         rows = []
         for run in self.to_dict()["runs"]:
-            row = {key: value for key, value in run.items() if not isinstance(value, dict | list)}
+            row = {key: value for key, value in run.items() if isinstance(value, str | int | float)}
             row |= {f"utilisation_{key}": value for key, value in run["utilisation"].items()}
             rows.append(row)
         return pd.DataFrame(rows)
@@ -259,10 +259,13 @@ def compare(results: Sequence[Result]) -> Comparison:
 def percentiles(
     values: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], shares: Sequence[float]
 ) -> list[int]:
-    """Return nearest-rank percentiles of a histogram: the smallest value that at least the share does not exceed."""
+    """Return nearest-rank percentiles of a histogram: the smallest value that at least the share does not exceed.
+
+    Shares count in millionths, because a rank must not depend on how 0.07 times 100 is rounded.
+    """
     total = int(counts.sum())
     if total == 0:
         return [0 for _ in shares]
     cumulative = np.cumsum(counts)
-    ranks = [max(1, int(np.ceil(share * total))) for share in shares]
+    ranks = [max(1, -(-round(share * 1e6) * total // 10**6)) for share in shares]
     return [int(values[np.searchsorted(cumulative, rank)]) for rank in ranks]

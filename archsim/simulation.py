@@ -11,7 +11,6 @@ from archsim.systems.outcome import Progress
 from archsim.systems.recnmp import replay_recnmp
 from archsim.systems.spec import SystemSpec
 from archsim.traces import EmbeddingTrace
-from archsim.traces.checks import check_bags
 
 _REPLAYS = {"host": replay_host, "recnmp": replay_recnmp}
 
@@ -44,7 +43,7 @@ def simulate(
     InputError
         When the trace is unsound, or does not fit the system (see the systems' modules).
     """
-    check_bags(trace, trace.name)
+    trace.validate()
     return Result.of(
         system, trace, _REPLAYS[system.kind](system, trace, log_limit=log_limit, progress=progress)
     )

@@ -30,7 +30,9 @@ def requests(name: str, n: int) -> tuple[np.ndarray, np.ndarray | None]:
     if name == "stream":
         return np.arange(n), None
     if name == "random":
-        return np.random.default_rng(101).integers(0, 4 * GIB // 64, n, dtype=np.uint64).astype(np.int64), None
+        return np.random.default_rng(101).integers(0, 4 * GIB // 64, n, dtype=np.uint64).astype(
+            np.int64
+        ), None
     draw = np.random.default_rng(105)
     scattered, writes = draw.random(n) < 0.5, draw.random(n) < 0.30
     lines = np.empty(n, dtype=np.int64)
@@ -83,7 +85,10 @@ def main() -> None:
     options = parser.parse_args()
     peers = tomllib.loads(PEERS.read_text(encoding="utf-8"))
     print(f"archsim {__version__}, million requests of 64 B per CPU-second, one core\n")
-    print(f"{'DRAM channel':<14}{'archsim':>9}{'goal':>7}" + "".join(f"{name:>12}{'ratio':>8}" for name in peers))
+    print(
+        f"{'DRAM channel':<14}{'archsim':>9}{'goal':>7}"
+        + "".join(f"{name:>12}{'ratio':>8}" for name in peers)
+    )
     for name, rate in channel_rates(options.requests, options.repeats):
         goal = GOALS.get(name.split("-")[0])
         text = f"{name:<14}{rate / 1e6:>9.2f}" + (f"{goal / 1e6:>7.1f}" if goal else " " * 7)

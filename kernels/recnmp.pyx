@@ -12,10 +12,11 @@ include "channel.pxi"
 include "controller.pxi"
 include "reporting.pxi"
 
-# The order of the `nmp` array; archsim.nmp.recnmp fills it by these names.
+# The order of the `nmp` array; archsim.systems.recnmp fills it by these names.
 NMP_PARAMETERS = ("ranks", "ranks_per_dimm", "instructions_per_clk", "config_clk", "transfer_clk", "burst_clk")
 # The order of the packet counters.
-NMP_COUNTS = ("packets", "instructions", "issue_clk", "result_bursts", "return_wait_clk", "slowest_rank_reads", "end_clk")
+NMP_COUNTS = ("packets", "instructions", "issue_clk", "result_bursts", "return_wait_clk", "slowest_rank_reads",
+              "latency_sum_clk", "latency_max_clk", "end_clk")
 
 cdef enum:
     POOLINGS_MAX = 16   # PsumTag has four bits
@@ -38,7 +39,8 @@ cdef class RankUnits:
 
     cdef Channel *unit
     cdef int32_t ranks, ranks_per_dimm, dimms, per_clk, config_clk, transfer_clk, burst_clk
-    cdef int64_t packets, instructions, issue_clk, result_bursts, return_wait_clk, slowest_reads, end
+    cdef int64_t packets, instructions, issue_clk, result_bursts, return_wait_clk, slowest_reads
+    cdef int64_t latency_sum, latency_max, end
     cdef int64_t[::1] histogram, packet_histogram
     # Buffers for one packet, bucketed by rank.
     cdef int64_t[::1] coordinate, arrival, finished, ident, completed
@@ -143,6 +145,8 @@ cdef class RankUnits:
         self.end = self.collect(coordinates, lookup, pooling, result_bursts, n, issued) + self.transfer_clk
         self.packets += 1
         self.slowest_reads += slowest
+        self.latency_sum += self.end - start
+        self.latency_max = max(self.latency_max, self.end - start)
         self.packet_histogram[latency_bin(self.end - start)] += 1
         return 0
 
@@ -257,7 +261,8 @@ cdef class RankUnits:
     def packet_counts(self):
         """Return the packet counters by name (see ``NMP_COUNTS``)."""
         return dict(zip(NMP_COUNTS, (self.packets, self.instructions, self.issue_clk, self.result_bursts,
-                                     self.return_wait_clk, self.slowest_reads, self.end)))
+                                     self.return_wait_clk, self.slowest_reads, self.latency_sum,
+                                     self.latency_max, self.end)))
 
     def counts(self):
         """Return the DRAM counters by name, summed over the ranks (maxima for the ``_max`` and ``last`` ones)."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from archsim.dram.spec import resolve_latency
 
+WIDTH = {"bank": 3, "bank_group": 2, "rank": 1, "other_rank": 1}
 COMMANDS = ("ACT", "PRE", "RD", "WR", "REF")
 # JEDEC lets eight refreshes be postponed.
 LONGEST_WITHOUT_REFRESH = 9
@@ -79,37 +80,40 @@ def _command_bus(log):
             yield Violation(after[0], "command bus", f"{after[1]} after {before[1]} at clock {before[0]}")
 
 
+class _Watch:
+    """One rule, and for each place that it binds the last ``window`` clocks of its earlier command."""
+
+    def __init__(self, rule, timing):
+        self.rule = rule
+        self.name = name_of(rule)
+        self.latency = resolve_latency(rule.latency, timing)
+        # How much of (rank, bank group, bank) must agree; a refresh is of a whole rank.
+        self.width = 1 if "REF" in (rule.before, rule.after) else WIDTH[rule.level]
+        self.clocks = defaultdict(lambda: deque(maxlen=rule.window))
+
+    def note(self, clk, place):
+        self.clocks[place[: self.width]].append(clk)
+
+    def violations(self, clk, place):
+        own = place[: self.width]
+        others = self.rule.level == "other_rank"
+        for clocks in [self.clocks[p] for p in self.clocks if p != own] if others else [self.clocks[own]]:
+            if len(clocks) == self.rule.window and clk < clocks[0] + self.latency:
+                text = f"{clk - clocks[0]} clocks after the {self.rule.before} at {clocks[0]}"
+                yield Violation(clk, self.name, f"{text}, {self.latency} are needed")
+
+
 def _timing_rules(effective, spec):
-    """Compare each command with the last ``window`` commands that each rule counts, kept by place."""
-    rules = []
-    for rule in spec.rules:
-        earlier = defaultdict(lambda window=rule.window: deque(maxlen=window))
-        rules.append((rule, resolve_latency(rule.latency, spec.timing), earlier))
-    before = {name: [r for r in rules if r[0].before == name] for name in COMMANDS}
-    after = {name: [r for r in rules if r[0].after == name] for name in COMMANDS}
+    """Compare each command with the last ``window`` commands that each rule counts."""
+    watches = [_Watch(rule, spec.timing) for rule in spec.rules]
+    before = {name: [w for w in watches if w.rule.before == name] for name in COMMANDS}
+    after = {name: [w for w in watches if w.rule.after == name] for name in COMMANDS}
     for clk, command, *place in effective:
-        for rule, latency, earlier in after[command]:
-            for last in _last_before(rule, earlier, place):
-                if clk < last + latency:
-                    text = f"{clk - last} clocks after the {rule.before} at {last}, {latency} are needed"
-                    yield Violation(clk, name_of(rule), text)
-        for rule, _, earlier in before[command]:
-            earlier[_scope(rule, place)].append(clk)
-
-
-def _last_before(rule, earlier, place):
-    """Return the clocks from which the rule counts: one per other rank, or one at most."""
-    if rule.level == "other_rank":
-        scopes = [scope for scope in earlier if scope != _scope(rule, place)]
-    else:
-        scopes = [_scope(rule, place)]
-    return [earlier[scope][0] for scope in scopes if len(earlier[scope]) == rule.window]
-
-
-def _scope(rule, place):
-    # A refresh is of a whole rank.
-    whole_rank = rule.level in ("rank", "other_rank") or "REF" in (rule.before, rule.after)
-    return tuple(place[: 1 if whole_rank else 2 if rule.level == "bank_group" else 3])
+        where = tuple(place)
+        for watch in after[command]:
+            yield from watch.violations(clk, where)
+        for watch in before[command]:
+            watch.note(clk, where)
 
 
 def _data_bus(log, timing):

@@ -1,16 +1,17 @@
 """The commands: what they print, what programs that read it may rely on, how they end."""
 
 import io
-import json
+import os
 import subprocess
 import sys
-from collections import Counter
+from importlib import import_module
 
 import pytest
+from program import run, start, strict_json
 
 import archsim
 from archsim import cli, doctor, load_system, open_trace
-from archsim.show import describe, kinds, names
+from archsim.show import kinds, names
 from archsim.traces import read_native, trace_info
 
 COMMANDS = ([], ["replay"], ["trace"], ["trace", "generate"], ["trace", "info"], ["show"], ["doctor"])
@@ -49,17 +50,6 @@ RUN = {
 LEDGER_ROW = {"component": str, "event": str, "count": int, "pj_per_event": NUMBER, "energy_nj": float}
 
 
-def process(*arguments, **options):
-    """Run the program in a process of its own, as a shell does."""
-    command = [sys.executable, "-c", "from archsim.cli import main; main()", *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
-
-
-def strict_json(text):
-    """Parse JSON that holds no NaN and no infinity."""
-    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-
-
 def holds(data, types):
     """Whether every key is there, with a value of its type."""
     return {key: type(data[key]) for key in types if not isinstance(data[key], types[key])} == {}
@@ -67,26 +57,19 @@ def holds(data, types):
 
 @pytest.fixture(scope="module")
 def replayed(native_trace):
-    """What ``archsim replay --json`` printed for a host and RecNMP."""
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr(sys, "argv", ["archsim", "replay", str(native_trace), *BOTH, "--json"])
-        patch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
-        try:
-            cli.main()
-        finally:
-            text = sys.stdout.buffer.getvalue().decode()
-    return strict_json(text)
+    """What ``archsim replay --json`` prints for a host and RecNMP."""
+    return strict_json(run("replay", native_trace, *BOTH, "--json").out)
 
 
 # help and version
 
 
-def test_the_version_is_that_of_the_package(run):
+def test_the_version_is_that_of_the_package():
     assert run("--version") == (0, f"archsim {archsim.__version__}\n", "")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(["archsim", *words]))
-def test_help_fits_80_columns_and_cuts_nothing_short(run, monkeypatch, command):
+def test_help_fits_80_columns_and_cuts_nothing_short(monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "80")
     status, text, err = run(*command, "--help")
     assert (status, err) == (0, "")
@@ -98,7 +81,7 @@ def test_help_fits_80_columns_and_cuts_nothing_short(run, monkeypatch, command):
 
 
 @pytest.mark.parametrize("group", [[], ["trace"]], ids=["archsim", "trace"])
-def test_a_group_without_a_command_shows_its_help(run, group):
+def test_a_group_without_a_command_shows_its_help(group):
     assert run(*group) == run(*group, "--help")
 
 
@@ -151,16 +134,21 @@ def test_the_figures_of_a_run_agree_with_each_other(replayed):
         assert each["kernel_cpu_s"] >= 0
 
 
-def test_without_systems_the_host_and_recnmp_of_8_ranks_are_compared(run, native_trace):
+def test_without_systems_the_host_and_recnmp_of_8_ranks_are_compared(native_trace):
     data = strict_json(run("replay", native_trace, "--limit", "500", "--json").out)
     assert [each["system"] for each in data["runs"]] == ["host-8rank", "recnmp-base-8rank"]
     assert data["trace"]["lookups"] == 500
 
 
+def test_a_limit_beyond_the_trace_is_all_of_it(native_trace):
+    out = run("replay", native_trace, "--system", "host-2rank", "--limit", 10**24, "--json").out
+    assert strict_json(out)["trace"]["lookups"] == 2000
+
+
 # replay: options
 
 
-def test_overrides_reach_what_they_are_meant_for(run):
+def test_overrides_reach_what_they_are_meant_for():
     args = ("--set", "workload.lookups=300", "--set", "dram.timing.tRCD=20", "--set", "nmp.config_clk=9")
     host, near = strict_json(run("replay", "preset:zipf", *BOTH, *args, "--json").out)["runs"]
     changed = ["dram.timing.tRCD=20"]
@@ -170,7 +158,7 @@ def test_overrides_reach_what_they_are_meant_for(run):
     assert near["requests"] == host["requests"] == 600
 
 
-def test_files_of_bare_rows_take_the_layout_from_options(run, tmp_path):
+def test_files_of_bare_rows_take_the_layout_from_options(tmp_path):
     (tmp_path / "bags").write_text("1 2 3\n4\n")
     args = ("--format", "bags", "--rows", "50", "--vector-bytes", "64", "--order", "table-major")
     data = strict_json(run("replay", tmp_path / "bags", "--system", "host-2rank", *args, "--json").out)
@@ -178,16 +166,18 @@ def test_files_of_bare_rows_take_the_layout_from_options(run, tmp_path):
     assert (data["trace"]["sha256"], data["trace"]["requests"]) == (trace.sha256, 4)
 
 
-def test_a_system_may_be_a_file_with_spaces_and_letters_of_any_script(run, native_trace, tmp_path):
+def test_a_system_may_be_a_file_with_spaces_and_letters_of_any_script(native_trace, tmp_path):
     path = tmp_path / "mein Gerät 名.toml"
     path.write_text('preset = "host-2rank"\nname = "Gerät 名"\n', encoding="utf-8")
-    status, out, err = run("replay", native_trace, "--limit", "100", "--system", path, "--out", tmp_path / "é a")
+    status, out, err = run(
+        "replay", native_trace, "--limit", "100", "--system", path, "--out", tmp_path / "é a"
+    )
     assert (status, err) == (0, f"report: {tmp_path / 'é a'}\n")
     assert "Gerät 名" in out
     assert (tmp_path / "é a" / "systems" / "01-Ger_t_.toml").exists()
 
 
-def test_the_table_shows_the_figures_and_the_notes_of_the_trace(run, tmp_path):
+def test_the_table_shows_the_figures_and_the_notes_of_the_trace(tmp_path):
     (tmp_path / "bags.txt").write_text("1 2 3\n4\n")
     status, out, err = run("replay", tmp_path / "bags.txt", *BOTH)
     assert (status, err) == (0, "")
@@ -205,13 +195,125 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(("stream", "shown"), [(Terminal(), True), (io.StringIO(), False)])
-def test_the_progress_bar_is_for_terminals_only(monkeypatch, stream, shown):
+@pytest.mark.parametrize(
+    ("stream", "seconds", "shown"), [(Terminal(), 3, True), (Terminal(), 1, False), (io.StringIO(), 3, False)]
+)
+def test_the_progress_bar_is_for_terminals_and_long_work(monkeypatch, stream, seconds, shown):
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr("tqdm.std.time", lambda: 0.0)
-    progress = cli._progress(1000)
-    monkeypatch.setattr("tqdm.std.tqdm._time", lambda _self: 10.0, raising=False)
-    with progress as advance:
-        progress._bar.start_t = progress._bar.last_print_t = -10.0
+    with cli._progress(1000) as advance:
+        bar = advance.__self__
+        if not bar.disable:
+            monkeypatch.setattr(bar, "_time", lambda: bar.start_t + seconds)
         advance(500)
-        assert ("500" in stream.getvalue()) == shown
+        assert ("500/1.00k" in stream.getvalue()) == shown
+
+
+def test_results_of_a_replay_are_not_lost_when_its_report_cannot_be_written(
+    native_trace, tmp_path, monkeypatch
+):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("archsim.report.folder.plot_comparison", full)
+    status, out, err = run(
+        "replay", native_trace, "--limit", "100", *BOTH, "--json", "--out", tmp_path / "new"
+    )
+    assert status == 2
+    assert err == f"archsim: error: {tmp_path / 'new'}: cannot be written: No space left on device\n"
+    assert len(strict_json(out)["runs"]) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+# traces
+
+
+def test_a_generated_trace_is_the_one_that_replay_generates(tmp_path):
+    changes = ("--set", "lookups=700", "--set", "workload.tables=3")
+    status, out, err = run("trace", "generate", "preset:zipf", *changes, "--out", tmp_path / "new")
+    trace = open_trace("preset:zipf", overrides=["lookups=700", "tables=3"])
+    assert (status, err) == (0, "")
+    assert out == f"{tmp_path / 'new'}: 700 lookups in {trace.bags} bags, sha256 {trace.sha256[:12]}\n"
+    assert read_native(tmp_path / "new").sha256 == trace.sha256
+    assert run("trace", "generate", "zipf", *changes, "--out", tmp_path / "again").status == 0
+    assert read_native(tmp_path / "again").sha256 == trace.sha256
+
+
+def test_info_as_json_is_what_python_gets(native_trace):
+    assert strict_json(run("trace", "info", native_trace, "--json").out) == trace_info(
+        read_native(native_trace)
+    )
+
+
+def test_info_lists_every_table_also_those_without_lookups(native_trace):
+    status, out, err = run("trace", "info", native_trace, "--limit", "1")
+    assert (status, err) == (0, "")
+    rows = [line.split() for line in out.splitlines() if line.startswith("table_")]
+    assert [row[0] for row in rows] == [f"table_{t}" for t in range(8)]
+    assert [row[-1] for row in rows] == ["%", *["-"] * 7]
+
+
+# show and doctor
+
+
+def test_show_lists_all_presets_then_those_of_a_kind_then_values():
+    assert run("show").out == "".join(f"{kind}: {', '.join(names(kind))}\n" for kind in kinds())
+    assert run("show", "system").out.split() == names("system")
+    text = run("show", "system", "host-4rank").out
+    line = next(line for line in text.splitlines() if line.startswith("dram.timing.tRCD "))
+    assert line.split(maxsplit=3) == ["dram.timing.tRCD", "17", "clk", "ACT to RD or WR of the same bank"]
+
+
+def test_the_doctor_names_what_is_compiled_and_its_speed(monkeypatch):
+    monkeypatch.setattr(doctor, "_REQUESTS", 1000)
+    status, out, err = run("doctor")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"archsim {archsim.__version__}, Python {sys.version.split()[0]}")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == (
+        ["packages", *["compiled"] * 3, "cached", "cores", "speed", "speed"]
+    )
+
+
+def test_the_doctor_says_how_to_compile_what_is_missing(monkeypatch):
+    def missing(name):
+        if name == "archsim.kernels.recnmp":
+            raise ModuleNotFoundError(f"No module named {name!r}")
+        return import_module(name)
+
+    monkeypatch.setattr(doctor, "import_module", missing)
+    lines = run("doctor").out.splitlines()
+    assert (
+        "MISSING    archsim.kernels.recnmp: No module named 'archsim.kernels.recnmp'; run `pip install -e .`"
+        in (line.removesuffix(" in the source tree") for line in lines)
+    )
+    assert not [line for line in lines if line.startswith("speed")]
+
+
+# pipes
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_reader_who_has_seen_enough_is_no_error(native_trace, tmp_path, buffered):
+    read, write = os.pipe()
+    os.close(read)
+    with start(
+        *("replay", native_trace, "--system", "host-2rank", "--out", tmp_path / "new"),
+        stdout=write,
+        env=os.environ | {"PYTHONUNBUFFERED": "" if buffered else "1"},
+    ) as program:
+        os.close(write)
+        assert program.stderr.read() == f"report: {tmp_path / 'new'}\n"
+    assert program.returncode == 0
+    assert (tmp_path / "new" / "results.json").exists()
+
+
+def test_names_that_the_terminal_cannot_show_are_escaped(tmp_path):
+    path = tmp_path / "caf\udce9 名.txt"
+    path.write_text("1 2 3\n")
+    args = ("replay", path, "--system", "host-2rank", "--out", tmp_path / "new")
+    with start(*args, stdout=subprocess.PIPE, env=os.environ | {"PYTHONIOENCODING": "ascii"}) as program:
+        out, err = program.communicate()
+    assert (program.returncode, err) == (0, f"report: {tmp_path / 'new'}\n")
+    assert out.startswith("trace caf\\udce9 \\u540d: 3 lookups")
+    assert (
+        (tmp_path / "new" / "comparison.txt").read_text(encoding="utf-8").startswith("trace caf\\udce9 名: 3")
+    )

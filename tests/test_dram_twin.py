@@ -78,7 +78,7 @@ def test_a_busy_mix_around_a_standard_refresh_is_the_same_for_both(ranks):
 
 
 def test_the_window_of_four_activates_reaches_across_a_refresh():
-    """ACT at 1, 5, 9, 13, then REF at 117: the fifth ACT waits for clock 201 all the same."""
+    """Four ACT just before a short REF: the fifth waits for its tFAW all the same."""
     spec = ddr4(timing={"tFAW": 200, "tRFC": 20, "tREFI": 1000}, refresh={"staggered": False})
     due = spec.timing.tREFI
     requests = {

@@ -1,5 +1,7 @@
 """Bags become packets of one table each, in the order in which packets fill."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def packets(bag_tables, poolings_per_packet, cuts=(), tables=4):
         )
         assert starts[0] == 0
         assert starts[-1] == len(bags)
-        sent += [bags[begin:end].tolist() for begin, end in zip(starts[:-1], starts[1:], strict=True)]
+        sent += [bags[begin:end].tolist() for begin, end in pairwise(starts)]
     return sent
 
 

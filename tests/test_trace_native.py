@@ -116,7 +116,7 @@ def test_an_existing_path_is_never_replaced(folder):
 
 
 def test_a_missing_parent_is_named(tmp_path):
-    with pytest.raises(InputError, match="none/trace: cannot be written: there is no folder .*none"):
+    with pytest.raises(InputError, match=r"none/trace: cannot be written: there is no folder .*none"):
         write_native(TRACE, tmp_path / "none" / "trace")
 
 

@@ -53,8 +53,7 @@ class Bus:
         self.log = []
         # The log by command name, with every PREA written as one PRE of each bank that it closed.
         self.history = {name: [] for name in ("ACT", "PRE", "RD", "WR", "REF")}
-        self.open_row = {}  # Place -> row
-        self.answers = {}  # of earliest(), until the next command
+        self.open_row, self.answers = {}, {}  # Place -> row; results of earliest() until the next command
 
     def issue(self, t, name, *where):
         """Issue a command; ``where`` is its rank, bank group, bank, row and column, as far as it has them."""
@@ -137,10 +136,9 @@ class Refresh:
             return False
         if name == "ACT":
             return True
-        pair = (name, "PRE")
-        demands = [latency for rule, latency in self.bus.rules if (rule.before, rule.after) == pair]
+        demands = [clks for rule, clks in self.bus.rules if (rule.before, rule.after) == (name, "PRE")]
         closable = max(self.bus.earliest("PRE", bank, t) for bank in self.bus.open_banks(place.rank))
-        return any(t + latency > closable for latency in demands)
+        return any(t + clks > closable for clks in demands)
 
 
 class Controller:
@@ -172,11 +170,10 @@ class Controller:
         ready = []
         for age, request in enumerate(queue):
             name = self.command_of(request)
-            if not self.bus.legal(name, request.place, t) or self.refresh.withholds(name, request.place, t):
-                continue
-            if name == "PRE" and self.protected(request.place, queue[:age]):
-                continue
-            ready.append((name not in ("RD", "WR"), age, name, request))
+            place = request.place
+            legal = self.bus.legal(name, place, t) and not self.refresh.withholds(name, place, t)
+            if legal and not (name == "PRE" and self.protected(place, queue[:age])):
+                ready.append((name not in ("RD", "WR"), age, name, request))
         if ready:
             _, _, name, request = min(ready, key=lambda candidate: candidate[:2])
             self.issue(t, name, request, queue)

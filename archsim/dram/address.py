@@ -55,7 +55,9 @@ def decode_table(spec: DramSpec) -> npt.NDArray[np.int64]:
                 if mask >> position & 1:
                     contribution[position] ^= 1 << (shifts[name] + bit)
     if _rank(contribution) != line_bits:
-        raise InputError("dram.address_map: two addresses would share one place in the memory (not a bijection)")
+        raise InputError(
+            "dram.address_map: two addresses would share one place in the memory (not a bijection)"
+        )
     table = np.zeros((-(-line_bits // 8), 256), dtype=np.int64)
     for position, value in enumerate(contribution):
         byte, bit = divmod(position, 8)
@@ -77,7 +79,11 @@ def _rank(vectors: list[int]) -> int:
 
 
 def encode(
-    rank: npt.ArrayLike, bank_group: npt.ArrayLike, bank: npt.ArrayLike, row: npt.ArrayLike, column: npt.ArrayLike,
+    rank: npt.ArrayLike,
+    bank_group: npt.ArrayLike,
+    bank: npt.ArrayLike,
+    row: npt.ArrayLike,
+    column: npt.ArrayLike,
     spec: DramSpec,
 ) -> npt.NDArray[np.int64]:
     """Pack fields into coordinates (int64, broadcast shape of the arguments)."""

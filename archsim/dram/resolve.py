@@ -101,7 +101,11 @@ def _check_window(rule: Rule) -> None:
 
 def _add_group_rule(group: npt.NDArray[np.int32], rule: Rule, before: int, latency: int) -> None:
     """Enter a rule of level bank_group, rank or other_rank into the table between bank groups."""
-    if rule.after not in _GROUP_CLASSES or rule.before == "PRE" or (rule.level, rule.after) == ("other_rank", "ACT"):
+    if (
+        rule.after not in _GROUP_CLASSES
+        or rule.before == "PRE"
+        or (rule.level, rule.after) == ("other_rank", "ACT")
+    ):
         raise InputError(f"dram.rules: {rule.level} {rule.before}-{rule.after}: no such rule can be enforced")
     after = _GROUP_CLASSES.index(rule.after)
     ranks, bank_groups = group.shape[1:3]

@@ -60,7 +60,9 @@ class Packetizer:
         packet_size = np.diff(np.append(packet_first, len(bags)))
         completed_at = by_table[packet_first + packet_size - 1]
         sent = (packet_size == self._size) | last
-        chosen = np.flatnonzero(sent)[np.argsort(completed_at[sent], kind="stable")]
+        # Incomplete packets follow the complete ones, however the bags were cut into calls.
+        incomplete = packet_size[sent] < self._size
+        chosen = np.flatnonzero(sent)[np.lexsort((completed_at[sent], incomplete))]
         keep = np.sort(by_table[~sent[packet]])
         self._open, self._open_table = bags[keep], tables[keep]
         packet_bags = np.concatenate([[0], np.cumsum(packet_size[chosen])]).astype(np.int64)

@@ -14,7 +14,6 @@ from archsim.systems.lowering import Lowering
 from archsim.systems.outcome import (
     Outcome,
     Progress,
-    check_rows,
     dram_energy,
     dram_utilisation,
     lookup_chunks,
@@ -61,7 +60,6 @@ def replay_host(
         bag = np.searchsorted(trace.bag_offsets, np.arange(first, last), side="right") - 1
         rows = np.asarray(trace.rows[first:last], dtype=np.int64)
         table = trace.bag_tables[bag]
-        check_rows(trace, rows, table)
         coordinates, lookup = lowering.lower(rows, table)
         kinds = None if trace.operation is None else trace.operation[first:last][lookup]
         arrivals = None

@@ -66,27 +66,21 @@ def lookup_chunks(trace: EmbeddingTrace) -> Iterator[tuple[int, int]]:
         yield first, min(first + CHUNK_LOOKUPS, trace.lookups)
 
 
-def check_rows(
-    trace: EmbeddingTrace, rows: npt.NDArray[np.int64], tables: npt.NDArray[np.int32]
-) -> None:
-    """Refuse rows outside their tables while streaming; `EmbeddingTrace.validate` finds the place and raises."""
-    sizes = np.array([table.rows for table in trace.tables], dtype=np.int64)
-    if np.any(rows < 0) or np.any(rows >= sizes[tables]):
-        trace.validate()
-
-
 def dram_utilisation(
     spec: DramSpec, counts: Mapping[str, int], bank_acts: npt.NDArray[np.int64], cycles: int
 ) -> dict[str, float]:
     """Return the busy share of what limits the banks and ranks themselves, all ranks together.
 
     ``activate_window`` is the share of the ACTs that tFAW allows, ``busiest_bank`` the share of its tRC slots that
-    the most used bank filled, ``refresh`` the share of rank time spent in tRFC.
+    the most used bank filled, ``refresh`` the share of rank time spent in tRFC. The windows of the last ACTs, which
+    reach beyond the end of the run, do not count.
     """
     timing, ranks = spec.timing, spec.organization.ranks
+    rank_acts = bank_acts.reshape(ranks, -1).sum(axis=1)
+    windows = int(np.maximum(rank_acts - 4, 0).sum()) / 4
     return {
-        "activate_window": counts["act"] * timing.tFAW / 4 / (ranks * cycles),
-        "busiest_bank": int(bank_acts.max(initial=0)) * timing.tRC / cycles,
+        "activate_window": windows * timing.tFAW / (ranks * cycles),
+        "busiest_bank": max(int(bank_acts.max()) - 1, 0) * timing.tRC / cycles,
         "refresh": counts["ref"] * timing.tRFC / (ranks * cycles),
     }
 
@@ -101,4 +95,3 @@ def dram_energy(spec: DramSpec, counts: Mapping[str, int]) -> list[LedgerRow]:
     if counts["wr"]:
         rows.append(LedgerRow("dram", "write", counts["wr"], bits * energy.write_pj_per_bit))
     return rows
-
