@@ -5,6 +5,7 @@ The module is not called ``simulate`` because ``archsim.simulate`` is the functi
 
 from __future__ import annotations
 
+from archsim.errors import InputError
 from archsim.result import Result
 from archsim.systems.host import replay_host
 from archsim.systems.outcome import Progress
@@ -44,6 +45,8 @@ def simulate(
         When the trace is unsound, or does not fit the system (see the systems' modules).
     """
     trace.validate()
-    return Result.of(
-        system, trace, _REPLAYS[system.kind](system, trace, log_limit=log_limit, progress=progress)
-    )
+    try:
+        outcome = _REPLAYS[system.kind](system, trace, log_limit=log_limit, progress=progress)
+    except RuntimeError as error:  # a kernel that cannot go on says why
+        raise InputError(f"system {system.name!r}: {error}") from None
+    return Result.of(system, trace, outcome)

@@ -42,6 +42,7 @@ cdef enum:
     FLOOR = -(1 << 22)          # a constraint this old binds nobody
     REBASE = 1 << 22
     CLOSED = -1
+    FRUITLESS_MAX = 64          # this many REFs per rank in a row without a RD or WR: nothing will ever move
     LATENCY_EXACT = 1 << 16     # read latencies up to here are counted one bin a clock ...
     LATENCY_BINS = (1 << 16) + 40 * 256  # ... and beyond it in 256 bins per octave
 
@@ -103,7 +104,9 @@ cdef struct Channel:
     int64_t refresh_interval, next_due
     int64_t *due
     uint8_t *pending
+    int32_t *held_back              # (rank, bank group): earliest ACT but for the pending refresh
     int32_t pending_count
+    int32_t fruitless               # REFs since the last RD or WR while requests wait
     Counts counts
     int64_t *bank_acts              # ACTs of each bank
     int64_t *latency                # histogram, shared between channels of one unit
@@ -162,9 +165,10 @@ cdef int channel_make(Channel *c, const int64_t[::1] p, const int32_t[:, :, ::1]
     c.head = <int32_t *>calloc(c.ranks, sizeof(int32_t))
     c.due = <int64_t *>calloc(c.ranks, sizeof(int64_t))
     c.pending = <uint8_t *>calloc(c.ranks, sizeof(uint8_t))
+    c.held_back = <int32_t *>calloc(c.ranks * c.bank_groups, sizeof(int32_t))
     c.bank_acts = <int64_t *>calloc(c.banks, sizeof(int64_t))
     if not (c.group and c.group_delta and c.ready and c.open_row and c.refresh_ready and c.history and c.head
-            and c.due and c.pending and c.bank_acts):
+            and c.due and c.pending and c.held_back and c.bank_acts):
         raise MemoryError("no memory for the state of a DRAM channel")
     for i in range(5):
         for k in range(c.ranks * c.bank_groups):
@@ -209,6 +213,7 @@ cdef void channel_unmake(Channel *c) noexcept:
     free(c.head)
     free(c.due)
     free(c.pending)
+    free(c.held_back)
     free(c.bank_acts)
     free(c.log)
 
@@ -241,6 +246,7 @@ cdef void rebase(Channel *c, int64_t shift) noexcept nogil:
     simd_rebase(c.group, s, FLOOR, NEVER, c.groups_padded)
     simd_rebase(c.ready, s, FLOOR, NEVER, 4 * c.banks)
     simd_rebase(c.refresh_ready, s, FLOOR, NEVER, c.ranks)
+    simd_rebase(c.held_back, s, FLOOR, NEVER, c.ranks * c.bank_groups)
     simd_rebase(c.history, s, FLOOR, NEVER, c.ranks * c.act_window)
     for q in range(2):
         simd_rebase(c.queue[q].local, s, FLOOR, NEVER, QUEUE_MAX)

@@ -19,6 +19,7 @@ cdef void refresh_due(Channel *c) noexcept nogil:
             c.pending[rank] = 1
             c.pending_count += 1
             for k in range(rank * c.bank_groups, (rank + 1) * c.bank_groups):
+                c.held_back[k] = c.group[k]
                 c.group[k] = NEVER
         elif c.due[rank] < c.next_due:
             c.next_due = c.due[rank]
@@ -65,15 +66,15 @@ cdef void issue_refresh(Channel *c, int32_t rank, int64_t clk) noexcept nogil:
                 refresh_entries(c, bank)
         return
     c.counts.commands[REF] += 1
+    c.fruitless += c.queue[READS].count + c.queue[WRITES].count > 0
     log_command(c, clk, REF, first, 0, 0)
     c.pending[rank] = 0
     c.pending_count -= 1
     c.due[rank] += c.refresh_interval
     if c.due[rank] < c.next_due:
         c.next_due = c.due[rank]
-    # Every earlier constraint on ACT is older than tRFC by now, because REF itself waits for tRC and tRP.
     for k in range(rank * c.bank_groups, (rank + 1) * c.bank_groups):
-        c.group[k] = FLOOR
+        c.group[k] = c.held_back[k]
     apply_rules(c, REF, first, t)
 
 
@@ -130,6 +131,7 @@ cdef inline void count_read(Channel *c, int64_t arrived, int64_t end) noexcept n
 
 cdef inline void complete(Channel *c, Queue *e, int32_t slot, int32_t age, int64_t end) noexcept nogil:
     """The column command of an entry has issued; its data have moved at `end`."""
+    c.fruitless = 0
     if c.active == READS:
         count_read(c, e.arrived[slot], end)
     if end > c.counts.last_data:
@@ -279,7 +281,7 @@ cdef int advance(Channel *c, const int64_t *coordinates, const uint8_t *kinds, c
 
     A coordinate is row << 32 | bank << 16 | column; `kinds` (0 read, 1 write) and `arrivals` (earliest clock of the
     offer) may be NULL. Without `drain` the call returns with the last request taken in, so that the next call goes
-    on as if both had been one. Returns 0, or -1 when nothing can ever happen again.
+    on as if both had been one. Returns 0, or -1 when no request can ever make progress again.
     """
     cdef int64_t i = 0, t_command, t_refresh, t_accept
     cdef int32_t rank = 0
@@ -300,6 +302,8 @@ cdef int advance(Channel *c, const int64_t *coordinates, const uint8_t *kinds, c
             refresh_due(c)
             continue
         if t_refresh <= t_command and t_refresh <= t_accept:
+            if c.fruitless > FRUITLESS_MAX * c.ranks:
+                return -1
             issue_refresh(c, rank, t_refresh)
             c.clk = t_refresh
         elif t_command <= t_accept:

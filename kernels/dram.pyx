@@ -46,7 +46,8 @@ cdef class ChannelReplay:
         arrivals : int64 array [n], optional
             Earliest clock at which each request is offered; saturated by default.
         finished : int64 array [n], optional
-            Receives the clock at which the data of each request have moved. Needs ``drain``.
+            Receives the clock at which the data of each request have moved; a write that replaces a waiting one
+            moves none and leaves its element as it was. Needs ``drain``.
 
         Raises
         ------
@@ -69,7 +70,7 @@ cdef class ChannelReplay:
         if stuck:
             raise RuntimeError(
                 f"no progress at clock {self.channel.clk}: {self.channel.queue[READS].count} reads and "
-                f"{self.channel.queue[WRITES].count} writes wait for commands that can never issue")
+                f"{self.channel.queue[WRITES].count} writes wait, and timing rules and refresh leave no time to serve them")
 
     def counts(self):
         """Return the counters by name (see ``COUNTS``)."""

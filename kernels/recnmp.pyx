@@ -127,7 +127,8 @@ cdef class RankUnits:
                 stuck = self.execute(&coordinates[low], &lookup[low], &pooling[0], &result_bursts[0], high - low,
                                      low, arrivals[p], &order[low])
             if stuck:
-                raise RuntimeError(f"no progress in packet {self.packets} of the rank units")
+                raise RuntimeError(f"no progress in packet {self.packets} of the rank units: timing rules and refresh leave "
+                                   "no time to serve its reads")
 
     cdef int execute(self, const int64_t *coordinates, const int32_t *lookup, const int32_t *pooling,
                      const int32_t *result_bursts, int64_t n, int64_t first_burst, int64_t arrival,

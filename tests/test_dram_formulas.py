@@ -145,3 +145,27 @@ def test_a_line_beyond_the_memory_is_refused():
     lines = spec.organization.capacity_bytes // 64
     with pytest.raises(InputError, match=f"request 1: line {lines} lies outside the memory of {lines} lines"):
         replay_lines(spec, [0, lines])
+
+
+def test_refresh_that_leaves_no_time_for_writes_is_noticed_and_said():
+    # A read fits into the tRAS that a refresh must wait after ACT; the recovery of a write does not.
+    spec = engine.ddr4(timing={"tREFI": 430})
+    fields = np.array([(0, 0, 0, 0, 0), (0, 0, 0, 1, 0)]).T
+    _, finish, _ = engine.replay(spec, *fields, is_write=[False] * 2, arrival=[1000] * 2)
+    assert all(clk > 1000 for clk in finish)
+    with pytest.raises(RuntimeError, match="0 reads and 2 writes wait, and .* leave no time to serve them"):
+        engine.replay(spec, *fields, is_write=[True] * 2, arrival=[1000] * 2)
+
+
+def test_the_activate_window_reaches_across_a_short_refresh():
+    spec = engine.ddr4(timing={"tFAW": 200, "tRFC": 20, "tREFI": 150})
+    log, _, _ = run(spec, [(0, i % 4, i // 4, 0, 0) for i in range(8)])
+    acts = [command.clk for command in log if command.name == "ACT"]
+    assert all(later - earlier >= 200 for earlier, later in zip(acts, acts[4:], strict=False))
+
+
+def test_a_rule_that_the_kernel_cannot_enforce_is_refused():
+    rules = [rule.model_dump() for rule in engine.ddr4().rules]
+    odd = {"level": "rank", "before": "RD", "after": "ACT", "latency": "tRCD", "window": 1}
+    with pytest.raises(InputError, match="rank RD-ACT: no such rule can be enforced"):
+        replay_lines(engine.ddr4(rules=[*rules, odd]), [0])

@@ -50,7 +50,8 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
     Raises
     ------
     InputError
-        The file cannot be opened, is a pipe or a device, or its compressed data turn out damaged inside the ``with`` block.
+        The file cannot be opened, is a pipe or a device, or its compressed data turn out damaged inside the
+        ``with`` block.
     """
     try:
         check_plain(path)

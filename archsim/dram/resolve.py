@@ -101,11 +101,9 @@ def _check_window(rule: Rule) -> None:
 
 def _add_group_rule(group: npt.NDArray[np.int32], rule: Rule, before: int, latency: int) -> None:
     """Enter a rule of level bank_group, rank or other_rank into the table between bank groups."""
-    if (
-        rule.after not in _GROUP_CLASSES
-        or rule.before == "PRE"
-        or (rule.level, rule.after) == ("other_rank", "ACT")
-    ):
+    # A pending refresh withholds ACT by itself, so nothing but ACT and REF of the same rank may push it back.
+    odd_act = rule.after == "ACT" and (rule.level == "other_rank" or rule.before not in ("ACT", "REF"))
+    if rule.after not in _GROUP_CLASSES or rule.before == "PRE" or odd_act:
         raise InputError(f"dram.rules: {rule.level} {rule.before}-{rule.after}: no such rule can be enforced")
     after = _GROUP_CLASSES.index(rule.after)
     ranks, bank_groups = group.shape[1:3]

@@ -118,6 +118,7 @@ class Timing(Spec):
     @model_validator(mode="after")
     def _check(self) -> Self:
         for long, short in (
+            ("tCCD_S", "tBL"),
             ("tCCD_L", "tCCD_S"),
             ("tRRD_L", "tRRD_S"),
             ("tWTR_L", "tWTR_S"),
