@@ -1,7 +1,8 @@
 """How fast archsim replays, as rates of the domain, beside what its peers reached.
 
-Run it on a quiet machine: ``make bench``. Rates are requests (or lookups) per CPU-second of the replay kernel, one core,
-all statistics on, the best of several runs. Goals are those the project set itself; a goal missed is printed, not hidden.
+Run it on a quiet machine: ``make bench``. Rates are requests (or lookups) per CPU-second of the replay kernel, one
+core, all statistics on, the best of several runs. Goals are those the project set itself; a goal missed is printed,
+not hidden.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +62,8 @@ def channel_rates(n: int, repeats: int) -> Iterator[tuple[str, float]]:
                 DramSpec.load("ddr4-2400"),
                 [f"organization.ranks={ranks}", "address_map.preset=skylake-64"],
             )
-            seconds = best_cpu_s(lambda spec=spec: replay_lines(spec, lines, writes=writes), repeats)
+            work = partial(replay_lines, spec, lines, writes=writes)
+            seconds = best_cpu_s(work, repeats)
             yield f"{name}-{ranks}rank", n / seconds
 
 
@@ -70,7 +73,7 @@ def system_rates(lookups: int, repeats: int) -> Iterator[tuple[str, float]]:
     for name in ("host-8rank", "recnmp-base-8rank"):
         system = load_system(name)
         simulate(system, trace.limit(1000))  # compiles what is not compiled yet
-        whole = best_cpu_s(lambda system=system: simulate(system, trace), repeats)
+        whole = best_cpu_s(partial(simulate, system, trace), repeats)
         kernel = min(simulate(system, trace).kernel_cpu_s for _ in range(repeats))
         yield f"{name} kernel", lookups / kernel
         yield f"{name} in all", lookups / whole

@@ -153,7 +153,7 @@ def test_refresh_that_leaves_no_time_for_writes_is_noticed_and_said():
     fields = np.array([(0, 0, 0, 0, 0), (0, 0, 0, 1, 0)]).T
     _, finish, _ = engine.replay(spec, *fields, is_write=[False] * 2, arrival=[1000] * 2)
     assert all(clk > 1000 for clk in finish)
-    with pytest.raises(RuntimeError, match="0 reads and 2 writes wait, and .* leave no time to serve them"):
+    with pytest.raises(RuntimeError, match=r"0 reads and 2 writes wait, and .* leave no time to serve them"):
         engine.replay(spec, *fields, is_write=[True] * 2, arrival=[1000] * 2)
 
 

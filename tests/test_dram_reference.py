@@ -1,8 +1,8 @@
 """The channel against figures measured with Ramulator 2.1 and DRAMsim3 (same timing, same coordinates).
 
-Convention: a run ends at the clock of the last data beat, counted from the first offer at clock 0, and latency runs from
-acceptance to the last beat. That is Ramulator 2.1's driver; DRAMsim3's notices a return one clock later and counts one
-clock more on every row.
+Convention: a run ends at the clock of the last data beat, counted from the first offer at clock 0, and latency runs
+from acceptance to the last beat. That is Ramulator 2.1's driver; DRAMsim3's notices a return one clock later and counts
+one clock more on every row.
 """
 
 import csv

@@ -46,32 +46,21 @@ def check_structure(trace: EmbeddingTrace) -> None:
 
 def check_contents(trace: EmbeddingTrace, where: str) -> None:
     """Check every value, see `EmbeddingTrace.validate`."""
-    check_bags(trace, where)
-    for start in range(0, trace.lookups, CHUNK):
-        _check_rows(trace, where, start, min(start + CHUNK, trace.lookups))
-        if trace.weight is not None:
-            finite = np.isfinite(trace.weight[start : start + CHUNK])
-            if (bad := np.flatnonzero(~finite)).size:
-                at = start + int(bad[0])
-                raise InputError(f"{where}: lookup {at}: weight {trace.weight[at]} must be a finite number")
-
-
-def check_bags(trace: EmbeddingTrace, where: str) -> None:
-    """Check all that a replay relies on and does not check on its way: all but rows and weights.
-
-    Takes a moment even where reading all rows takes minutes.
-    """
     if not trace.lookups:
         raise InputError(f"{where}: a trace needs at least one lookup")
     _check_offsets(trace, where)
     _check_tables(trace, where)
-    if trace.operation is not None:
-        for start in range(0, trace.lookups, CHUNK):
-            if (bad := np.flatnonzero(trace.operation[start : start + CHUNK] > 1)).size:
-                at = start + int(bad[0])
-                raise InputError(
-                    f"{where}: lookup {at}: operation {trace.operation[at]} must be 0 (read) or 1 (update)"
-                )
+    for start in range(0, trace.lookups, CHUNK):
+        _check_rows(trace, where, start, min(start + CHUNK, trace.lookups))
+        here = slice(start, start + CHUNK)
+        if trace.operation is not None and (bad := np.flatnonzero(trace.operation[here] > 1)).size:
+            at = start + int(bad[0])
+            raise InputError(
+                f"{where}: lookup {at}: operation {trace.operation[at]} must be 0 (read) or 1 (update)"
+            )
+        if trace.weight is not None and (bad := np.flatnonzero(~np.isfinite(trace.weight[here]))).size:
+            at = start + int(bad[0])
+            raise InputError(f"{where}: lookup {at}: weight {trace.weight[at]} must be a finite number")
 
 
 def _check_offsets(trace: EmbeddingTrace, where: str) -> None:

@@ -29,8 +29,8 @@ def replay_host(
 ) -> Outcome:
     """Replay a trace through the host's memory channel.
 
-    Every lookup becomes the reads (updates: writes) of the lines of its vector, in trace order. The front end offers one
-    request per clock, not before the arrival time of its bag where the trace has a ``time_ps`` column.
+    Every lookup becomes the reads (updates: writes) of the lines of its vector, in trace order. The front end offers
+    one request per clock, not before the arrival time of its bag where the trace has a ``time_ps`` column.
 
     Parameters
     ----------
