@@ -274,6 +274,6 @@ def _override_table(override: str) -> dict[str, Any]:
 def _override_value(text: str) -> Any:
     try:
         table = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # not TOML, or nested or long beyond what its reader takes
         return text
     return table["value"] if len(table) == 1 else text

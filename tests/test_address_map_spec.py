@@ -168,6 +168,7 @@ def test_an_address_map_that_misses_or_repeats_a_bit_is_refused(override, messag
         ("timing.tRC=38", "timing.tRC = 38: must be at least tRAS = 39"),
         ("timing.tREFI=420", "timing.tREFI = 420: must be more than tRFC = 420, or the rank only refreshes"),
         ("timing.tBL=8", "timing.tBL = 8: must be organization.burst_length / 2 = 4"),
+        ("timing.tCCD_S=3", "timing.tCCD_S = 3: must be at least tBL = 4, or bursts overlap"),
         ("timing.tCK_ps=0", "timing.tCK_ps = 0: must be at least 1"),
         (
             "timing.tRCD=14 ns",

@@ -88,5 +88,8 @@ def encode(
 ) -> npt.NDArray[np.int64]:
     """Pack fields into coordinates (int64, broadcast shape of the arguments)."""
     o = spec.organization
-    flat = (np.asarray(rank, np.int64) * o.bank_groups + bank_group) * o.banks_per_group + bank
-    return (np.asarray(row, np.int64) << ROW_SHIFT) | (flat << BANK_SHIFT) | np.asarray(column, np.int64)
+    fields = (rank, bank_group, bank, row, column)
+    ranks, groups, banks, rows, columns = (np.asarray(field, dtype=np.int64) for field in fields)
+    flat = (ranks * o.bank_groups + groups) * o.banks_per_group + banks
+    packed: npt.NDArray[np.int64] = (rows << ROW_SHIFT) | (flat << BANK_SHIFT) | columns
+    return packed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -109,6 +109,7 @@ def _add_group_rule(group: npt.NDArray[np.int32], rule: Rule, before: int, laten
     ranks, bank_groups = group.shape[1:3]
     for rank in range(ranks):
         for bank_group in range(bank_groups):
+            reached: Any
             if rule.level == "bank_group":
                 reached = np.s_[before, rank, bank_group, after, rank, bank_group]
             elif rule.level == "rank":

@@ -118,7 +118,6 @@ class Timing(Spec):
     @model_validator(mode="after")
     def _check(self) -> Self:
         for long, short in (
-            ("tCCD_S", "tBL"),
             ("tCCD_L", "tCCD_S"),
             ("tRRD_L", "tRRD_S"),
             ("tWTR_L", "tWTR_S"),
@@ -269,6 +268,11 @@ class DramSpec(Spec):
         if self.timing.tBL != burst_clk:
             raise FieldError(
                 f"timing.tBL = {self.timing.tBL}", f"must be organization.burst_length / 2 = {burst_clk}"
+            )
+        if self.timing.tCCD_S < burst_clk:
+            raise FieldError(
+                f"timing.tCCD_S = {self.timing.tCCD_S}",
+                f"must be at least tBL = {burst_clk}, or bursts overlap",
             )
         self.address_map.check_against(self.organization)
         for i, rule in enumerate(self.rules):

@@ -77,7 +77,9 @@ class TableContents:
         index = np.arange(self.elements[table], dtype=np.uint32) * np.uint32(0x9E3779B9)
         bits = int(self.bits[table])
         word = _mix32(key[:, None] + index) >> np.uint32(32 - bits)
-        return (word.astype(np.int32) - (1 << (bits - 1))).astype(np.float32) * self.scales[table]
+        values: npt.NDArray[np.float32] = (word.astype(np.int32) - (1 << (bits - 1))).astype(np.float32)
+        values *= self.scales[table]
+        return values
 
 
 def _mix32(x: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
