@@ -112,6 +112,7 @@ def generate_zipf(spec: ZipfSpec, name: str = "zipf") -> EmbeddingTrace:
         for table, step in enumerate(steps):
             if step in sums:
                 _fill_table(spec, table, sums[step], offsets, rows)
+    values = ", ".join(f"{key} = {value}" for key, value in spec.to_dict().items())
     trace = EmbeddingTrace(
         name=name,
         tables=tuple(
@@ -124,7 +125,7 @@ def generate_zipf(spec: ZipfSpec, name: str = "zipf") -> EmbeddingTrace:
         sample=bags // spec.tables,
         generator="zipf",
         seed=spec.seed,
-        notes=(f"specification {spec.canonical_json()}",),
+        notes=(f"generated with {values}",),
     )
     return trace.reorder(spec.order)
 
