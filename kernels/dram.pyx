@@ -21,17 +21,19 @@ cdef class ChannelReplay:
         Keep at most this many commands; 0 keeps none.
     """
 
-    cdef Channel channel
+    cdef Channel *channel
     cdef int64_t[::1] histogram
 
     def __cinit__(self, const int64_t[::1] parameters, const int32_t[:, :, ::1] group_delta,
                   const int32_t[:, ::1] bank_delta, const int32_t[::1] refresh_delta, int64_t log_limit=0):
         self.histogram = np.zeros(LATENCY_BINS, dtype=np.int64)
-        channel_make(&self.channel, parameters, group_delta, bank_delta, refresh_delta, &self.histogram[0])
+        self.channel = channel_new()
+        channel_make(self.channel, parameters, group_delta, bank_delta, refresh_delta, &self.histogram[0])
         self.channel.log_limit = log_limit
 
     def __dealloc__(self):
-        channel_unmake(&self.channel)
+        if self.channel != NULL:
+            channel_unmake(self.channel)
 
     def feed(self, const int64_t[::1] coordinates, const uint8_t[::1] kinds=None, const int64_t[::1] arrivals=None,
              int64_t[::1] finished=None, bint drain=False):
@@ -65,7 +67,7 @@ cdef class ChannelReplay:
             raise ValueError("finished needs drain=True and the length of coordinates")
         self.channel.finished = &finished[0] if n and finished is not None else NULL
         with nogil:
-            stuck = advance(&self.channel, c, k, a, n, drain)
+            stuck = advance(self.channel, c, k, a, n, drain)
         self.channel.finished = NULL
         if stuck:
             raise RuntimeError(
@@ -74,11 +76,11 @@ cdef class ChannelReplay:
 
     def counts(self):
         """Return the counters by name (see ``COUNTS``)."""
-        return dict(zip(COUNTS, counts_of(&self.channel)))
+        return dict(zip(COUNTS, counts_of(self.channel)))
 
     def bank_acts(self):
         """Return the ACTs of each bank, int64 [banks]."""
-        return bank_acts_of(&self.channel)
+        return bank_acts_of(self.channel)
 
     def latency_histogram(self):
         """Return (latency_clk, count) arrays of the read latencies seen, ascending."""
@@ -86,4 +88,4 @@ cdef class ChannelReplay:
 
     def commands(self):
         """Return the command log as columns: clk, command, bank, row, column (int64 [n] each)."""
-        return log_columns(&self.channel)
+        return log_columns(self.channel)

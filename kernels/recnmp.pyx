@@ -37,7 +37,7 @@ cdef class RankUnits:
         Keep at most this many commands per rank.
     """
 
-    cdef Channel *unit
+    cdef Channel **unit
     cdef int32_t ranks, ranks_per_dimm, dimms, per_clk, config_clk, transfer_clk, burst_clk
     cdef int64_t packets, instructions, issue_clk, result_bursts, return_wait_clk, slowest_reads
     cdef int64_t latency_sum, latency_max, end
@@ -59,11 +59,12 @@ cdef class RankUnits:
             raise ValueError("at most 64 ranks on a channel")
         self.histogram = np.zeros(LATENCY_BINS, dtype=np.int64)
         self.packet_histogram = np.zeros(LATENCY_BINS, dtype=np.int64)
-        self.unit = <Channel *>calloc(self.ranks, sizeof(Channel))
+        self.unit = <Channel **>calloc(self.ranks, sizeof(Channel *))
         if self.unit == NULL:
             raise MemoryError("no memory for the rank units")
         for rank in range(self.ranks):
-            channel_make(&self.unit[rank], parameters[rank], group_delta, bank_delta, refresh_delta,
+            self.unit[rank] = channel_new()
+            channel_make(self.unit[rank], parameters[rank], group_delta, bank_delta, refresh_delta,
                          &self.histogram[0])
             self.unit[rank].log_limit = log_limit
         self.make_room(1024)
@@ -72,7 +73,8 @@ cdef class RankUnits:
         cdef int32_t rank
         if self.unit != NULL:
             for rank in range(self.ranks):
-                channel_unmake(&self.unit[rank])
+                if self.unit[rank] != NULL:
+                    channel_unmake(self.unit[rank])
             free(self.unit)
 
     cdef make_room(self, int64_t bursts):
@@ -218,7 +220,7 @@ cdef class RankUnits:
         return at - begin
 
     cdef int run_rank(self, int32_t rank, int64_t reads, int64_t first_burst, int64_t *order) noexcept nogil:
-        cdef Channel *c = &self.unit[rank]
+        cdef Channel *c = self.unit[rank]
         cdef int64_t low = self.first[rank], i
         cdef int stuck
         c.finished = &self.finished[low]
@@ -267,7 +269,7 @@ cdef class RankUnits:
 
     def counts(self):
         """Return the DRAM counters by name, summed over the ranks (maxima for the ``_max`` and ``last`` ones)."""
-        rows = np.array([counts_of(&self.unit[rank]) for rank in range(self.ranks)], dtype=np.int64)
+        rows = np.array([counts_of(self.unit[rank]) for rank in range(self.ranks)], dtype=np.int64)
         greatest = dict(zip(COUNTS, rows.max(axis=0).tolist()))
         total = dict(zip(COUNTS, rows.sum(axis=0).tolist()))
         for name in ("latency_max_clk", "last_data_clk"):
@@ -280,7 +282,7 @@ cdef class RankUnits:
 
     def bank_acts(self):
         """Return the ACTs of each bank, counted over ranks, int64 [banks]."""
-        return np.concatenate([bank_acts_of(&self.unit[rank]) for rank in range(self.ranks)])
+        return np.concatenate([bank_acts_of(self.unit[rank]) for rank in range(self.ranks)])
 
     def latency_histogram(self):
         """Return (latency_clk, count) arrays of the read latencies seen by the units, ascending."""
@@ -294,7 +296,7 @@ cdef class RankUnits:
         """Return the command log, columns clk, command, bank (counted over ranks), row, column, in order of clock."""
         parts = []
         for rank in range(self.ranks):
-            part = log_columns(&self.unit[rank])
+            part = log_columns(self.unit[rank])
             part[2] += rank << self.unit[rank].rank_shift
             parts.append(part)
         columns = np.concatenate(parts, axis=1)
