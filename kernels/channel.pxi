@@ -139,7 +139,7 @@ cdef inline int64_t latency_of_bin(int64_t index) noexcept nogil:
 # ------------------------------------------------------------------------------------------ making and unmaking
 
 cdef Channel *channel_new() except NULL:
-    """Return a zeroed Channel on a cache line boundary: vectors that straddle lines cost half the speed."""
+    """Return a zeroed Channel on a cache line boundary, so that vectors do not straddle lines."""
     cdef void *allocated = calloc(1, sizeof(Channel) + 64)
     cdef Channel *c
     if allocated == NULL:
