@@ -15,6 +15,7 @@ from archsim.toml import toml_value
 # Kind of preset (its folder in archsim/presets) -> the class its files describe, imported when needed.
 _SPECS = {
     "address_map": "archsim.dram.spec:AddressMap",
+    "controller": "archsim.dram.spec:Controller",
     "dram": "archsim.dram.spec:DramSpec",
     "nmp": "archsim.nmp.spec:NmpSpec",
     "system": "archsim.systems.spec:SystemSpec",
