@@ -8,9 +8,7 @@ the rules; tests/test_recnmp_twin.py implements them a second time.
 
 import numpy as np
 
-include "channel.pxi"
-include "controller.pxi"
-include "reporting.pxi"
+include "dram_core.pxi"
 
 # The order of the `nmp` array; archsim.systems.recnmp fills it by these names.
 NMP_PARAMETERS = ("ranks", "ranks_per_dimm", "instructions_per_clk", "config_clk", "transfer_clk", "burst_clk")
@@ -29,10 +27,8 @@ cdef class RankUnits:
     ----------
     nmp : int64 array
         In the order of ``NMP_PARAMETERS``.
-    parameters : int64 array [ranks, ...]
-        Per rank, in the order of ``PARAMETERS``; each describes a channel of one rank.
-    group_delta, bank_delta, refresh_delta : int32 arrays
-        Resolved timing rules of one rank.
+    tables : list of archsim.dram.resolve.DramTables
+        Per rank; each describes a channel of one rank.
     log_limit : int
         Keep at most this many commands per rank.
     """
@@ -47,11 +43,11 @@ cdef class RankUnits:
     cdef uint8_t[::1] opens
     cdef int64_t first[65]
     cdef int64_t sent[65]
+    cdef list tables
 
-    def __cinit__(self, const int64_t[::1] nmp, const int64_t[:, ::1] parameters,
-                  const int32_t[:, :, ::1] group_delta, const int32_t[:, ::1] bank_delta,
-                  const int32_t[::1] refresh_delta, int64_t log_limit=0):
+    def __cinit__(self, const int64_t[::1] nmp, list tables, int64_t log_limit=0):
         cdef int32_t rank
+        self.tables = tables
         self.ranks, self.ranks_per_dimm, self.per_clk = <int32_t>nmp[0], <int32_t>nmp[1], <int32_t>nmp[2]
         self.config_clk, self.transfer_clk, self.burst_clk = <int32_t>nmp[3], <int32_t>nmp[4], <int32_t>nmp[5]
         self.dimms = self.ranks // self.ranks_per_dimm
@@ -63,9 +59,7 @@ cdef class RankUnits:
         if self.unit == NULL:
             raise MemoryError("no memory for the rank units")
         for rank in range(self.ranks):
-            self.unit[rank] = channel_new()
-            channel_make(self.unit[rank], parameters[rank], group_delta, bank_delta, refresh_delta,
-                         &self.histogram[0])
+            self.unit[rank] = new_channel(tables[rank], self.histogram)
             self.unit[rank].log_limit = log_limit
         self.make_room(1024)
 
@@ -73,8 +67,7 @@ cdef class RankUnits:
         cdef int32_t rank
         if self.unit != NULL:
             for rank in range(self.ranks):
-                if self.unit[rank] != NULL:
-                    channel_unmake(self.unit[rank])
+                channel_unmake(self.unit[rank])
             free(self.unit)
 
     cdef make_room(self, int64_t bursts):
@@ -159,7 +152,7 @@ cdef class RankUnits:
         One instruction fetches the bursts of one vector that lie in one row of one bank.
         """
         cdef int64_t i, at
-        cdef int32_t rank, bits = self.unit[0].rank_shift
+        cdef int32_t rank, bits = self.unit[0].t.rank_shift
         cdef int64_t within = ((<int64_t>1 << bits) - 1) << 16
         for rank in range(self.ranks + 1):
             self.first[rank] = 0
@@ -226,7 +219,7 @@ cdef class RankUnits:
         c.finished = &self.finished[low]
         c.completed = &self.completed[low]
         c.completed_count = 0
-        stuck = advance(c, &self.coordinate[low], NULL, &self.arrival[low], reads, True)
+        stuck = channel_advance(c, &self.coordinate[low], NULL, &self.arrival[low], reads, True)
         for i in range(low, low + reads):
             order[i] = first_burst + self.ident[low + self.completed[i]]
         return stuck
@@ -282,7 +275,7 @@ cdef class RankUnits:
 
     def bank_acts(self):
         """Return the ACTs of each bank, counted over ranks, int64 [banks]."""
-        return np.concatenate([bank_acts_of(self.unit[rank]) for rank in range(self.ranks)])
+        return np.concatenate([bank_counts_of(self.unit[rank], 0)[:, 0] for rank in range(self.ranks)])
 
     def latency_histogram(self):
         """Return (latency_clk, count) arrays of the read latencies seen by the units, ascending."""
@@ -297,7 +290,7 @@ cdef class RankUnits:
         parts = []
         for rank in range(self.ranks):
             part = log_columns(self.unit[rank])
-            part[2] += rank << self.unit[rank].rank_shift
+            part[2] += rank << self.unit[rank].t.rank_shift
             parts.append(part)
         columns = np.concatenate(parts, axis=1)
         return columns[:, np.lexsort((columns[2], columns[0]))]

@@ -26,9 +26,7 @@ def replay(spec, rank, bank_group, bank, row, column, is_write, arrival=None, cu
     from archsim.kernels.dram import ChannelReplay
 
     tables = resolve(spec)
-    channel = ChannelReplay(
-        tables.parameters, tables.group_delta, tables.bank_delta, tables.refresh_delta, LOG_LIMIT
-    )
+    channel = ChannelReplay(tables, LOG_LIMIT)
     place = encode(rank, bank_group, bank, row, column, spec)
     kind = np.array(is_write, dtype=np.uint8)
     offered = np.zeros(len(place), np.int64) if arrival is None else np.array(arrival, dtype=np.int64)

@@ -75,9 +75,7 @@ class CompiledUnit:
         from archsim.kernels.dram import ChannelReplay
 
         tables = resolve(dram, ranks=1, refresh_rank=rank)
-        self.channel = ChannelReplay(
-            tables.parameters, tables.group_delta, tables.bank_delta, tables.refresh_delta, 0
-        )
+        self.channel = ChannelReplay(tables, 0)
         self.dram = dram
         self.counts = Counter()
 

@@ -166,10 +166,7 @@ def compiled_units(system):
     values = {**dict(system.nmp), "ranks": len(ranks), "burst_clk": system.dram.timing.tBL}
     return RankUnits(
         np.array([values[name] for name in NMP_PARAMETERS], np.int64),
-        np.stack([tables.parameters for tables in per_rank]),
-        per_rank[0].group_delta,
-        per_rank[0].bank_delta,
-        per_rank[0].refresh_delta,
+        per_rank,
         0,
     )
 

@@ -56,9 +56,7 @@ def replay_lines(
     coordinates = np.empty(len(line), dtype=np.int64)
     decode_lines(line, decode_table(spec), coordinates)
     tables = resolve(spec)
-    channel = ChannelReplay(
-        tables.parameters, tables.group_delta, tables.bank_delta, tables.refresh_delta, log_limit
-    )
+    channel = ChannelReplay(tables, log_limit)
     channel.feed(
         coordinates,
         None if writes is None else np.ascontiguousarray(writes, dtype=np.uint8),

@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from archsim.dram.spec import resolve_latency
+from archsim.dram.timing import resolve_latency
 from archsim.errors import InputError
 
 if TYPE_CHECKING:
-    from archsim.dram.spec import DramSpec, Rule
+    from archsim.dram.organization import Organization
+    from archsim.dram.spec import DramSpec
+    from archsim.dram.timing import Rule
 
 #: Command numbers of the kernels and of command logs.
-COMMANDS = ("ACT", "PRE", "RD", "WR", "REF", "PREA")
+COMMANDS = ("ACT", "PRE", "RD", "WR", "REF", "PREA", "REFB")
 #: "No constraint": far enough back that no clock plus this one binds anything.
 UNBOUND = -(1 << 24)
-#: Commands that wait for their rank or bank group, in the order of the kernel's group table.
-_GROUP_CLASSES = ("ACT", "RD", "WR")
+#: Command classes with an earliest clock per bank, in the kernel's order; REFB has one that only its own bank binds.
+_CLASSES = ("ACT", "PRE", "RD", "WR")
+_SCHEDULERS = ("fcfs", "fr-fcfs")
+_ARBITRATIONS = ("column-first", "oldest-first", "round-robin")
+_PROTECTIONS = ("none", "older", "all")
+_ROW_POLICIES = ("open", "closed", "timeout")
+_BLOCKINGS = ("activates", "rank", "channel")
 
 
 @dataclass(frozen=True)
@@ -28,24 +35,34 @@ class DramTables:
 
     Attributes
     ----------
-    parameters : int64 array
-        Scalars in the order of ``archsim.kernels.dram.PARAMETERS``.
-    group_delta : int32 array [5, ranks * bank_groups, padded]
-        What a command (ACT, PRE, RD, WR, REF) to one bank group adds to the earliest clock of each
-        (ACT | RD | WR, rank, bank group).
-    bank_delta : int32 array [6, 4]
-        The same within a bank: command before x command after (ACT, PRE, RD, WR).
-    refresh_delta : int32 array [6]
-        Command before to REF of its rank.
+    parameters : dict of str to int
+        Sizes, policies and clocks, by the names of ``Tables`` in ``kernels/dram_state.h``.
+    pins : int32 array [7]
+        Clocks that each command takes on its pins.
+    bank_delta : int32 array [7, 5]
+        Within a bank: command before x command after (ACT, PRE, RD, WR, REFB).
+    refresh_delta : int32 array [7]
+        Command before to REF (or REFB) of its rank.
+    spread : int32 array [pairs, bank groups of the channel, banks padded to a multiple of 8]
+        What a command to a bank group adds to the earliest clock of a class in each bank.
+    spread_at : int32 array [7, 4]
+        Which pair of ``spread`` belongs to command before x class; -1: none.
+    everywhere : int32 array [7, 4]
+        1 where the pair binds other ranks as well.
     """
 
-    parameters: npt.NDArray[np.int64]
-    group_delta: npt.NDArray[np.int32]
+    parameters: dict[str, int]
+    pins: npt.NDArray[np.int32]
     bank_delta: npt.NDArray[np.int32]
     refresh_delta: npt.NDArray[np.int32]
+    spread: npt.NDArray[np.int32]
+    spread_at: npt.NDArray[np.int32]
+    everywhere: npt.NDArray[np.int32]
 
 
-def resolve(spec: DramSpec, *, ranks: int | None = None, refresh_rank: int = 0) -> DramTables:
+def resolve(
+    spec: DramSpec, *, ranks: int | None = None, refresh_rank: int = 0, general: bool = False
+) -> DramTables:
     """Resolve a specification once, before the first event.
 
     Parameters
@@ -56,39 +73,40 @@ def resolve(spec: DramSpec, *, ranks: int | None = None, refresh_rank: int = 0) 
         Build the tables of only this many ranks; a near-memory rank unit drives one rank alone.
     refresh_rank : int
         Number, in the whole memory, of the first rank built: it sets when its first refresh falls due.
+    general : bool
+        Use the kernel's general loop even where its plain one would do; both give the same commands.
 
     Raises
     ------
     InputError
         For a rule that the kernel has no place for.
     """
-    built = spec.organization.ranks if ranks is None else ranks
-    bank_groups = spec.organization.bank_groups
-    bank_delta = np.full((len(COMMANDS), 4), UNBOUND, dtype=np.int32)
+    organization = spec.organization
+    built = organization.all_ranks if ranks is None else ranks
+    refresh = "REF" if spec.refresh_steps == 1 else "REFB"
+    bank_delta = np.full((len(COMMANDS), len(_CLASSES) + 1), UNBOUND, dtype=np.int32)
     refresh_delta = np.full(len(COMMANDS), UNBOUND, dtype=np.int32)
-    padded = -(-(3 * built * bank_groups + 1) // 8) * 8
-    # Axes: command, its rank, its bank group; class waiting, its rank, its bank group.
-    group = np.full((5, built, bank_groups, 3, built, bank_groups), UNBOUND, dtype=np.int32)
+    pairs: dict[tuple[int, int], npt.NDArray[np.int32]] = {}
     window, window_clk = 1, UNBOUND
     for rule in spec.rules:
+        if {rule.before, rule.after} & ({"REF", "REFB"} - {refresh}):
+            continue  # of the other way to refresh
         latency = resolve_latency(rule.latency, spec.timing)
         before = COMMANDS.index(rule.before)
         if rule.window > 1:
             _check_window(rule)
             window, window_clk = rule.window, latency
-        elif rule.after == "REF":
-            refresh_delta[before] = max(refresh_delta[before], latency)
+        elif rule.after in ("REF", "REFB"):
+            _add_refresh_rule(rule, before, latency, bank_delta, refresh_delta)
         elif rule.level == "bank":
-            after = COMMANDS.index(rule.after)
+            after = _CLASSES.index(rule.after)
             bank_delta[before, after] = max(bank_delta[before, after], latency)
         else:
-            _add_group_rule(group, rule, before, latency)
-    return DramTables(
-        _parameters(spec, built, refresh_rank, window, window_clk),
-        _flatten(group, built * bank_groups, padded),
-        bank_delta,
-        refresh_delta,
-    )
+            _add_spread(pairs, rule, before, latency, organization, built)
+    spread, spread_at, everywhere = _flatten(pairs, built, organization)
+    parameters = _sizes(spec, built) | _policies(spec) | _clocks(spec, refresh_rank)
+    parameters |= {"act_window": window, "act_window_clk": window_clk, "general": int(general)}
+    return DramTables(parameters, _pins(spec), bank_delta, refresh_delta, spread, spread_at, everywhere)
 
 
 def _check_window(rule: Rule) -> None:
@@ -99,56 +117,157 @@ def _check_window(rule: Rule) -> None:
         )
 
 
-def _add_group_rule(group: npt.NDArray[np.int32], rule: Rule, before: int, latency: int) -> None:
-    """Enter a rule of level bank_group, rank or other_rank into the table between bank groups."""
-    # A pending refresh withholds ACT by itself, so nothing but ACT and REF of the same rank may push it back.
-    odd_act = rule.after == "ACT" and (rule.level == "other_rank" or rule.before not in ("ACT", "REF"))
-    if rule.after not in _GROUP_CLASSES or rule.before == "PRE" or odd_act:
-        raise InputError(f"dram.rules: {rule.level} {rule.before}-{rule.after}: no such rule can be enforced")
-    after = _GROUP_CLASSES.index(rule.after)
-    ranks, bank_groups = group.shape[1:3]
+def _no_such_rule(rule: Rule) -> InputError:
+    return InputError(f"dram.rules: {rule.level} {rule.before}-{rule.after}: no such rule can be enforced")
+
+
+def _add_refresh_rule(
+    rule: Rule,
+    before: int,
+    latency: int,
+    bank_delta: npt.NDArray[np.int32],
+    refresh_delta: npt.NDArray[np.int32],
+) -> None:
+    """Enter a rule that ends at REF (level rank) or REFB (level rank or bank)."""
+    if rule.level == "bank" and rule.after == "REFB":
+        bank_delta[before, -1] = max(bank_delta[before, -1], latency)
+    elif rule.level == "rank":
+        refresh_delta[before] = max(refresh_delta[before], latency)
+    else:
+        raise _no_such_rule(rule)
+
+
+def _add_spread(
+    pairs: dict[tuple[int, int], npt.NDArray[np.int32]],
+    rule: Rule,
+    before: int,
+    latency: int,
+    organization: Organization,
+    ranks: int,
+) -> None:
+    """Enter a rule between banks of a bank group or of wider levels."""
+    groups, banks = organization.bank_groups, organization.banks_per_group
+    per_channel = ranks // max(1, min(organization.pseudo_channels, ranks))
+    pair = pairs.setdefault(
+        (before, _CLASSES.index(rule.after)),
+        # Axes: rank and bank group of the command before; rank, bank group and bank bound.
+        np.full((ranks, groups, ranks, groups, banks), UNBOUND, dtype=np.int32),
+    )
     for rank in range(ranks):
-        for bank_group in range(bank_groups):
+        bus = rank // per_channel
+        mates = [other for other in range(ranks) if other // per_channel == bus]
+        for group in range(groups):
             reached: Any
             if rule.level == "bank_group":
-                reached = np.s_[before, rank, bank_group, after, rank, bank_group]
+                reached = np.s_[rank, group, rank, group]
             elif rule.level == "rank":
-                reached = np.s_[before, rank, bank_group, after, rank, :]
+                reached = np.s_[rank, group, rank]
+            elif rule.level == "other_rank":
+                reached = np.s_[rank, group, [other for other in mates if other != rank]]
+            elif rule.level == "pseudo_channel":
+                reached = np.s_[rank, group, mates]
             else:
-                others = [other for other in range(ranks) if other != rank]
-                reached = np.s_[before, rank, bank_group, after, others, :]
-            group[reached] = np.maximum(group[reached], latency)
+                reached = np.s_[rank, group]
+            pair[reached] = np.maximum(pair[reached], latency)
 
 
-def _flatten(group: npt.NDArray[np.int32], per_class: int, padded: int) -> npt.NDArray[np.int32]:
-    flat = np.full((group.shape[0], per_class, padded), UNBOUND, dtype=np.int32)
-    flat[:, :, : 3 * per_class] = group.reshape(group.shape[0], per_class, 3 * per_class)
-    return flat
+def _padded(banks: int) -> int:
+    return -(-banks // 8) * 8
 
 
-def _parameters(
-    spec: DramSpec, ranks: int, refresh_rank: int, window: int, window_clk: int
-) -> npt.NDArray[np.int64]:
-    from archsim.kernels.dram import PARAMETERS
+def _flatten(
+    pairs: dict[tuple[int, int], npt.NDArray[np.int32]], ranks: int, organization: Organization
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    groups, banks = ranks * organization.bank_groups, ranks * organization.banks_per_rank
+    spread_at = np.full((len(COMMANDS), len(_CLASSES)), -1, dtype=np.int32)
+    everywhere = np.zeros_like(spread_at)
+    spread = np.full((max(1, len(pairs)), groups, _padded(banks)), UNBOUND, dtype=np.int32)
+    used = 0
+    for (before, after), pair in pairs.items():
+        if int(pair.max()) <= 0:
+            continue
+        spread[used, :, :banks] = pair.reshape(groups, banks)
+        spread_at[before, after] = used
+        same_rank = np.zeros(pair.shape, dtype=bool)
+        for rank in range(ranks):
+            same_rank[rank, :, rank] = True
+        everywhere[before, after] = bool(np.any(pair[~same_rank] > 0))
+        used += 1
+    return spread, spread_at, everywhere
 
-    timing, organization, controller = spec.timing, spec.organization, spec.controller
-    stagger = timing.tREFI // organization.ranks if spec.refresh.staggered else 0
-    first = (refresh_rank + 1) * stagger if spec.refresh.staggered else timing.tREFI
-    values = {
+
+def _pins(spec: DramSpec) -> npt.NDArray[np.int32]:
+    names = {"PREA": "PRE", "REFB": "REF"}
+    return np.array(
+        [getattr(spec.timing, f"{names.get(name, name)}_clk") for name in COMMANDS], dtype=np.int32
+    )
+
+
+def _shift(size: int) -> int:
+    return (size - 1).bit_length()
+
+
+def _sizes(spec: DramSpec, ranks: int) -> dict[str, int]:
+    organization, controller = spec.organization, spec.controller
+    banks = ranks * organization.banks_per_rank
+    by_rank = controller.command_queue_scope == "rank"
+    return {
         "ranks": ranks,
         "bank_groups": organization.bank_groups,
         "banks_per_group": organization.banks_per_group,
+        "padded": _padded(banks),
+        "group_shift": _shift(organization.banks_per_group),
+        "rank_shift": _shift(organization.banks_per_rank),
+        "split": int(organization.split_command_bus),
         "read_queue": controller.read_queue,
         "write_queue": controller.write_queue,
+        "command_queue": controller.command_queue,
+        "queue_shift": _shift(organization.banks_per_rank) if by_rank else 0,
+        "queues": ranks if by_rank else banks,
+    }
+
+
+def _policies(spec: DramSpec) -> dict[str, int]:
+    controller = spec.controller
+    return {
+        "scheduler": _SCHEDULERS.index(controller.scheduler),
+        "arbitration": _ARBITRATIONS.index(controller.arbitration),
+        "rank_round_robin": int(controller.rank_arbitration == "round-robin"),
+        "protection": _PROTECTIONS.index(controller.row_hit_protection),
+        "row_hit_cap": controller.row_hit_cap,
+        "protection_cap": controller.protection_cap,
+        "activated_first": int(controller.activated_first),
+        "row_policy": _ROW_POLICIES.index(controller.row_policy),
+        "row_timeout": controller.row_timeout_clk,
+        "batch": int(controller.write_drain == "batch"),
         "drain_high": controller.write_drain_high,
         "drain_low": controller.write_drain_low,
-        "read_data_clk": timing.CL + timing.tBL,
-        "write_data_clk": timing.CWL + timing.tBL,
-        "act_window": window,
-        "act_window_clk": window_clk,
-        "refresh": int(spec.refresh.mode != "none"),
-        "refresh_interval_clk": timing.tREFI,
-        "first_refresh_clk": first,
-        "refresh_stagger_clk": stagger,
+        "forwarding": int(controller.read_forwarding),
+        "coalescing": int(controller.write_coalescing),
+        "merging": int(controller.read_merging),
+        "blocking": _BLOCKINGS.index(controller.refresh_blocking),
+        "precharge_all": int(controller.refresh_precharge == "all"),
     }
-    return np.array([values[name] for name in PARAMETERS], dtype=np.int64)
+
+
+def _clocks(spec: DramSpec, refresh_rank: int) -> dict[str, int]:
+    timing, organization, idle = spec.timing, spec.organization, spec.idle
+    interval = spec.refresh_interval_clk // spec.refresh_steps
+    stagger = interval // organization.all_ranks if spec.refresh.staggered else 0
+    covered = {"per-bank": 1, "same-bank": organization.bank_groups}
+    return {
+        "read_data": timing.CL + timing.tBL + (timing.tDQSCK or 0),
+        "write_data": timing.CWL + timing.tBL,
+        "refresh": int(spec.refresh.mode != "none"),
+        "steps": spec.refresh_steps,
+        "step_count": covered.get(spec.refresh.mode, organization.banks_per_rank),
+        "step_stride": organization.banks_per_group if spec.refresh.mode == "same-bank" else 1,
+        "step_interval": interval,
+        "first_due": (refresh_rank + 1) * stagger if spec.refresh.staggered else interval,
+        "due_stagger": stagger,
+        "postpone": spec.refresh.postpone,
+        "refresh_clk": spec.refresh_clk,
+        "power_down": idle.power_down_clk,
+        "self_refresh": idle.self_refresh_clk,
+        **{name: getattr(timing, name) or 0 for name in ("tCKE", "tXP", "tCKESR", "tXS")},
+    }

@@ -51,9 +51,7 @@ def replay_host(
     from archsim.kernels.dram import ChannelReplay
 
     tables = resolve(system.dram)
-    channel = ChannelReplay(
-        tables.parameters, tables.group_delta, tables.bank_delta, tables.refresh_delta, log_limit
-    )
+    channel = ChannelReplay(tables, log_limit)
     lowering = Lowering(system, trace.tables)
     requests, cpu_s = 0, 0.0
     for first, last in lookup_chunks(trace):

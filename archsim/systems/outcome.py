@@ -75,13 +75,13 @@ def dram_utilisation(
     the most used bank filled, ``refresh`` the share of rank time spent in tRFC. The windows of the last ACTs, which
     reach beyond the end of the run, do not count.
     """
-    timing, ranks = spec.timing, spec.organization.ranks
+    timing, ranks = spec.timing, spec.organization.all_ranks
     rank_acts = bank_acts.reshape(ranks, -1).sum(axis=1)
     windows = int(np.maximum(rank_acts - 4, 0).sum()) / 4
     return {
-        "activate_window": windows * timing.tFAW / (ranks * cycles),
-        "busiest_bank": max(int(bank_acts.max()) - 1, 0) * timing.tRC / cycles,
-        "refresh": counts["ref"] * timing.tRFC / (ranks * cycles),
+        "activate_window": windows * (timing.tFAW or 0) / (ranks * cycles),
+        "busiest_bank": max(int(bank_acts.max()) - 1, 0) * timing.row_cycle_clk / cycles,
+        "refresh": (counts["ref"] + counts["refb"] / spec.refresh_steps) * spec.refresh_clk / (ranks * cycles),
     }
 
 

@@ -89,10 +89,7 @@ class _Replay:
         }
         self.units = RankUnits(
             np.array([values[name] for name in NMP_PARAMETERS], dtype=np.int64),
-            np.stack([tables.parameters for tables in per_rank]),
-            per_rank[0].group_delta,
-            per_rank[0].bank_delta,
-            per_rank[0].refresh_delta,
+            per_rank,
             log_limit,
         )
         self.lowering = Lowering(system, trace.tables)

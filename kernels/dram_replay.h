@@ -1,0 +1,441 @@
+/* The replay of one channel: front end, command queues, issue, and the loop from event to event.
+ *
+ * Nothing happens between two events, so the loop jumps to the earliest clock at which a refresh falls due, a command can
+ * issue, or a request can be taken in or moved, and then goes through that clock in the order of docs/dram.md. It is
+ * compiled twice: `general` handles every option, the other leaves out what the usual controller does not use.
+ */
+#ifndef ARCHSIM_DRAM_REPLAY_H
+#define ARCHSIM_DRAM_REPLAY_H
+
+#include "dram_select.h"
+
+/* -------------------------------------------------------------------------------------------------------- issue */
+
+INLINE void finish_read(Channel *c, int64_t arrived, int64_t first, int64_t end, int64_t ident) {
+    const int64_t latency = end - arrived;
+    c->counts.latency_sum += latency;
+    c->counts.queueing_sum += first - arrived;
+    if (latency > c->counts.latency_max)
+        c->counts.latency_max = latency;
+    c->latency[latency_bin(latency)]++;
+    series_count(c, end, COMMANDS, latency);
+    if (UNLIKELY(c->finished != NULL))
+        c->finished[ident] = end;
+}
+
+NOINLINE void finish_merged(Channel *c, int32_t node, int64_t first, int64_t end) {
+    while (node != NONE) {
+        Merged *m = &c->merges[node];
+        const int32_t next = m->next;
+        const int64_t begun = first > m->arrived ? first : m->arrived;
+        finish_read(c, m->arrived, begun, end, m->ident);
+        if (c->completed != NULL)
+            c->completed[c->completed_count++] = m->ident;
+        m->next = c->merge_free;
+        c->merge_free = node;
+        node = next;
+    }
+}
+
+/* The RD or WR of an entry has issued at absolute clock `clk`. */
+INLINE void finish_entry(Channel *c, int32_t i, int64_t clk, const int general) {
+    Entry *e = &c->entries[i];
+    Queue *q = &c->queue[e->kind];
+    const int32_t bank = e->bank, rank = bank >> c->t.rank_shift;
+    const int64_t end = clk + (e->kind == READS ? c->t.read_data : c->t.write_data);
+    c->fruitless = 0;
+    if (end > c->counts.last_data)
+        c->counts.last_data = end;
+    if (UNLIKELY(c->completed != NULL))
+        c->completed[c->completed_count++] = e->ident;
+    if (e->kind == READS) {
+        c->bank[bank].rd++;
+        finish_read(c, e->arrived, e->first, end, e->ident);
+        if (general && e->merged != NONE)
+            finish_merged(c, e->merged, e->first, end);
+    } else {
+        c->bank[bank].wr++;
+        if (UNLIKELY(c->finished != NULL))
+            c->finished[e->ident] = end;
+    }
+    if (--q->waiting == 0)
+        gates_shut(q, bank);
+    c->streak[bank]++;
+    if (general) {
+        c->last_column[bank] = (int32_t)(clk - c->base);
+        c->rank_waiting[rank]--;
+        c->idle_since[rank] = clk;
+        if (end > c->busy_until[rank])
+            c->busy_until[rank] = end;
+        if (c->activated[bank] == i) {
+            c->activated[bank] = NONE;
+            c->activated_count--;
+            entry_give(c, i);
+            return;
+        }
+        if (c->t.command_queue) {
+            c->queue_count[bank >> c->t.queue_shift]--;
+            chain_out(c, i);
+            entry_give(c, i);
+            return;
+        }
+    }
+    q->count--;
+    chain_out(c, i);
+    entry_give(c, i);
+}
+
+/* Issue a command for request `i` (NONE: for the row policy) at absolute clock `clk`. */
+INLINE void issue(Channel *c, int32_t command, int32_t bank, int32_t i, int64_t clk, const int general) {
+    const int32_t t = (int32_t)(clk - c->base);
+    c->counts.commands[command]++;
+    if (i != NONE) {
+        Entry *e = &c->entries[i];
+        log_command(c, clk, command, bank, e->row, e->column);
+        if (e->first < 0) {
+            e->first = clk;
+            c->counts.row_misses += command == ACT;
+            c->counts.row_conflicts += command == PRE;
+            c->counts.row_hits += command != ACT && command != PRE;
+        }
+        if (general) {
+            c->last_rank = bank >> c->t.rank_shift;
+            c->last_queue = bank >> c->t.queue_shift;
+        }
+    } else {
+        log_command(c, clk, command, bank, 0, 0);
+    }
+    series_count(c, clk, command, 0);
+    occupy_pins(c, command, t, general);
+    apply_to_bank(c, command, bank, t);
+    apply_around(c, command, bank, t);
+    if (command == ACT) {
+        open_bank(c, bank, c->entries[i].row, clk);
+        if (general && c->t.activated_first && c->activated[bank] != i) {
+            chain_out(c, i);
+            c->queue[c->entries[i].kind].count--;
+            c->activated[bank] = i;
+            c->activated_count++;
+        }
+        find_hits(c, bank);
+    } else if (command == PRE) {
+        c->bank[bank].pre++;
+        close_bank(c, bank, clk);
+        find_hits(c, bank);
+    } else {
+        finish_entry(c, i, clk, general);
+    }
+    update_bank(c, bank, general);
+    c->stale = 1;
+}
+
+/* ---------------------------------------------------------------------------------------------------- front end */
+
+INLINE void update_mode(Channel *c) {
+    const int32_t reads = c->queue[READS].count, writes = c->queue[WRITES].count;
+    if (c->active == READS) {
+        if (writes >= c->t.drain_high || (reads == 0 && writes > 0)) {
+            c->active = WRITES;
+            c->stale = 1;
+        }
+    } else if (writes == 0 || (writes <= c->t.drain_low && reads > 0)) {
+        c->active = READS;
+        c->stale = 1;
+    }
+}
+
+typedef struct { int32_t row, bank, column; } Place;
+
+INLINE Place place_of(int64_t coordinate) {
+    Place p = {(int32_t)(coordinate >> 32) & 0xFFFFFF, (int32_t)(coordinate >> 16) & 0xFFFF,
+               (int32_t)coordinate & 0xFFFF};
+    return p;
+}
+
+/* Does a request get by without an entry: by forwarding, coalescing or merging? */
+INLINE int32_t needs_no_entry(const Channel *c, Place p, int32_t kind) {
+    if (c->queue[WRITES].waiting && (kind == READS ? c->t.forwarding : c->t.coalescing) &&
+        find_line(c, WRITES, p.bank, p.row, p.column) != NONE)
+        return 1;
+    return kind == READS && c->t.merging && find_line(c, READS, p.bank, p.row, p.column) != NONE;
+}
+
+INLINE int64_t accept_clk(const Channel *c, int64_t coordinate, int32_t kind, int64_t arrival) {
+    if (c->queue[kind].count == c->queue[kind].capacity && !needs_no_entry(c, place_of(coordinate), kind))
+        return INT64_MAX;
+    int64_t clk = c->offer > arrival ? c->offer : arrival;
+    return clk > c->clk ? clk : c->clk;
+}
+
+/* Take a request in at absolute clock `clk`. */
+INLINE void accept(Channel *c, int64_t coordinate, int32_t kind, int64_t ident, int64_t clk, const int general) {
+    const Place p = place_of(coordinate);
+    Queue *q = &c->queue[kind];
+    c->offer = clk + 1;
+    if (kind == READS)
+        c->counts.reads++;
+    else
+        c->counts.writes++;
+    if (c->queue[WRITES].waiting && (kind == READS ? c->t.forwarding : c->t.coalescing) &&
+        find_line(c, WRITES, p.bank, p.row, p.column) != NONE) {
+        if (kind == WRITES) {
+            c->counts.coalesced++;
+            return;
+        }
+        c->counts.forwarded++;
+        finish_read(c, clk, clk, clk + 1, ident);
+        if (clk + 1 > c->counts.last_data)
+            c->counts.last_data = clk + 1;
+        return;
+    }
+    if (general && kind == READS && c->t.merging) {
+        const int32_t other = find_line(c, READS, p.bank, p.row, p.column);
+        if (other != NONE) {
+            c->counts.merged++;
+            merge_read(c, other, clk, ident);
+            return;
+        }
+    }
+    const int32_t i = entry_take(c);
+    if (UNLIKELY(i == NONE))
+        return;
+    Entry *e = &c->entries[i];
+    e->arrived = clk;
+    e->first = -1;
+    e->ident = ident;
+    e->row = p.row;
+    e->column = p.column;
+    e->bank = p.bank;
+    e->kind = kind;
+    e->merged = NONE;
+    q->count++;
+    q->waiting++;
+    if (general) {
+        const int32_t rank = p.bank >> c->t.rank_shift;
+        if (c->rank_waiting[rank]++ == 0 && !c->pending[rank])
+            wake(c, rank, clk + 1);
+        if (c->t.command_queue) {
+            stage_in(c, i);
+            return;
+        }
+    }
+    chain_in(c, i);
+    if (general || kind == c->active || c->queue[kind].waiting == 1) {
+        update_bank(c, p.bank, general);
+        c->stale = 1;
+    } else {
+        update_kind(c, kind, p.bank);
+    }
+}
+
+/* ----------------------------------------------------------------------------------------------- command queues */
+
+/* Which queue gives a request in this clock? Begins and ends the draining of writes. */
+INLINE int32_t moving_kind(Channel *c) {
+    const int32_t reads = c->queue[READS].stage_count, writes = c->queue[WRITES].stage_count;
+    if (!c->t.batch) {
+        if (!c->draining)
+            c->draining = writes >= c->t.drain_high || (writes > 0 && reads == 0);
+        else
+            c->draining = !(writes == 0 || (writes <= c->t.drain_low && reads > 0));
+        return c->draining ? WRITES : READS;
+    }
+    if (c->drain_left == 0) {
+        const int32_t queued = c->queue[READS].waiting + c->queue[WRITES].waiting - reads - writes;
+        if (writes >= c->t.drain_high || (queued == 0 && (writes > c->t.drain_low || (c->ended && reads == 0))))
+            c->drain_left = writes;
+    }
+    return c->drain_left ? WRITES : READS;
+}
+
+INLINE int32_t move_kind(Channel *c, int32_t kind) {
+    for (int32_t i = c->queue[kind].stage_head; i != NONE; i = c->entries[i].next) {
+        Entry *e = &c->entries[i];
+        if (c->queue_count[e->bank >> c->t.queue_shift] == c->t.command_queue)
+            continue;
+        if (kind == WRITES && find_line(c, READS, e->bank, e->row, e->column) != NONE) {
+            if (!c->t.batch)
+                continue;
+            c->drain_left = 0;
+            return move_kind(c, READS);
+        }
+        if (kind == WRITES && c->t.batch)
+            c->drain_left--;
+        stage_out(c, i);
+        c->queue[kind].count--;
+        c->queue_count[e->bank >> c->t.queue_shift]++;
+        chain_in(c, i);
+        update_mixed(c, e->bank);
+        c->stale = 1;
+        return 1;
+    }
+    return 0;
+}
+
+NOINLINE void move(Channel *c, int64_t clk) {
+    const int32_t moved = move_kind(c, moving_kind(c));
+    c->move_next = moved ? clk + 1 : INT64_MAX;
+}
+
+/* ----------------------------------------------------------------------------------------------------- the loop */
+
+typedef struct {
+    const int64_t *coordinates, *arrivals;
+    const uint8_t *kinds;
+    int64_t i, n;
+} Source;
+
+INLINE int32_t source_kind(const Source *s) { return s->kinds == NULL ? READS : s->kinds[s->i]; }
+
+INLINE int64_t source_clk(const Channel *c, const Source *s) {
+    if (s->i == s->n)
+        return INT64_MAX;
+    return accept_clk(c, s->coordinates[s->i], source_kind(s), s->arrivals == NULL ? 0 : s->arrivals[s->i]);
+}
+
+/* Steps 3 and 4 of clock `clk`, and the choice of the queue to serve from the next one on. */
+INLINE void end_clock(Channel *c, Source *s, int64_t clk, const int general) {
+    c->clk = clk;
+    if (source_clk(c, s) == clk) {
+        accept(c, s->coordinates[s->i], source_kind(s), s->i, clk, general);
+        s->i++;
+    }
+    set_now(c, clk + 1);
+    if (general && c->t.command_queue)
+        move(c, clk);
+    else
+        update_mode(c);
+}
+
+/* One step of the plain loop; 0 goes on, -1 no progress. */
+INLINE int step_plain(Channel *c, Source *s) {
+    int32_t command = 0, bank = 0;
+    if (c->stale)
+        select_plain(c);
+    const int64_t t_command = c->best_clk < NEVER ? c->base + c->best_clk : INT64_MAX;
+    int64_t t_refresh = INT64_MAX;
+    if (UNLIKELY(c->pending_count)) {
+        const int32_t t = refresh_next(c, c->now, &command, &bank);
+        t_refresh = t < NEVER ? c->base + t : INT64_MAX;
+    }
+    const int64_t t_accept = source_clk(c, s);
+    int64_t clk = t_command < t_refresh ? t_command : t_refresh;
+    clk = clk < t_accept ? clk : t_accept;
+    if (UNLIKELY(c->next_due <= clk)) {
+        if (c->next_due == INT64_MAX)
+            return -1;
+        set_now(c, c->next_due);
+        refresh_due(c, c->next_due, 0);
+        return 0;
+    }
+    if (UNLIKELY(t_refresh == clk)) {
+        if (c->fruitless > (int64_t)FRUITLESS_MAX * c->t.ranks * c->t.steps)
+            return -1;
+        issue_refresh(c, command, bank, clk, 0);
+    } else if (LIKELY(t_command == clk)) {
+        issue(c, c->best_command, c->best_bank, c->best_entry, clk, 0);
+    }
+    end_clock(c, s, clk, 0);
+    return 0;
+}
+
+/* Issue, at `clk`, what is best on the pins asked for: activated requests, refresh, requests, row policy. Returns the
+ * clock of the best command where it is later than `clk` (or INT64_MAX), `clk` when one has issued, -1: no progress. */
+INLINE int64_t try_command(Channel *c, int32_t columns, int32_t rows, int64_t clk) {
+    int32_t command = 0, bank = 0;
+    const int32_t row_from = c->t.split ? later(c->now, c->row_free) : c->now;
+    Choice best = choose(c, columns, rows);
+    int32_t t = best.clk;
+    int32_t of_refresh = 0;
+    if (c->pending_count && rows) {
+        const int32_t t_refresh = refresh_next(c, row_from, &command, &bank);
+        if (t_refresh < t || (t_refresh == t && t < NEVER && best.claim != FOR_ACTIVATED)) {
+            of_refresh = 1;
+            t = t_refresh;
+        }
+    }
+    if (c->t.row_policy != POLICY_OPEN && rows) {
+        const Choice idle = choose_idle_row(c, row_from);
+        if (idle.clk < t) {
+            best = idle;
+            t = idle.clk;
+            of_refresh = 0;
+        }
+    }
+    if (t >= NEVER)
+        return INT64_MAX;
+    if (c->base + t > clk)
+        return c->base + t;
+    if (of_refresh) {
+        if (c->fruitless > (int64_t)FRUITLESS_MAX * c->t.ranks * c->t.steps)
+            return -1;
+        issue_refresh(c, command, bank, clk, 1);
+    } else {
+        issue(c, best.command, best.bank, best.entry, clk, 1);
+    }
+    return clk;
+}
+
+/* The same in general. */
+INLINE int step_general(Channel *c, Source *s) {
+    if (c->t.postpone)
+        refresh_idle(c, c->clk + 1);
+    const int32_t split = c->t.split;
+    /* Asking for a clock in the past issues nothing and tells when the next command can. */
+    int64_t t_column = try_command(c, 1, !split, INT64_MIN);
+    int64_t t_row = split ? try_command(c, 0, 1, INT64_MIN) : INT64_MAX;
+    const int64_t t_accept = source_clk(c, s);
+    int64_t clk = t_column < t_row ? t_column : t_row;
+    clk = clk < t_accept ? clk : t_accept;
+    if (c->t.command_queue && c->move_next < clk)
+        clk = c->move_next;
+    if (c->next_due <= clk) {
+        if (c->next_due == INT64_MAX)
+            return -1;
+        set_now(c, c->next_due);
+        refresh_due(c, c->next_due, 1);
+        return 0;
+    }
+    if (t_column == clk && try_command(c, 1, !split, clk) < 0)
+        return -1;
+    if (split && try_command(c, 0, 1, clk) < 0)
+        return -1;
+    end_clock(c, s, clk, 1);
+    return 0;
+}
+
+INLINE int advance_body(Channel *c, Source *s, int drain, const int general) {
+    while (s->i < s->n || (drain && c->queue[READS].waiting + c->queue[WRITES].waiting > 0)) {
+        if (UNLIKELY(c->now > REBASE))
+            rebase(c, c->now);
+        if (general && drain && s->i == s->n && !c->ended) {
+            c->ended = 1;
+            if (c->t.command_queue)
+                c->move_next = c->clk + 1;
+        }
+        if (general ? step_general(c, s) : step_plain(c, s))
+            return -1;
+        if (UNLIKELY(c->failed))
+            return -2;
+    }
+    c->ended = 0;
+    return 0;
+}
+
+ARCHSIM_CLONES static int advance_plain(Channel *c, Source *s, int drain) { return advance_body(c, s, drain, 0); }
+
+ARCHSIM_CLONES static int advance_general(Channel *c, Source *s, int drain) { return advance_body(c, s, drain, 1); }
+
+/* Take in `n` requests and, with `drain`, serve all of them.
+ *
+ * A coordinate is row << 32 | bank << 16 | column (bits 56 and up are ignored); `kinds` (0 read, 1 write) and `arrivals`
+ * (earliest clock of the offer) may be NULL. Without `drain` the call returns with the last request taken in, so that the
+ * next call goes on as if both had been one. Returns 0; -1 when no request can ever make progress again; -2 out of memory.
+ */
+static int channel_advance(Channel *c, const int64_t *coordinates, const uint8_t *kinds, const int64_t *arrivals,
+                           int64_t n, int drain) {
+    Source s = {coordinates, arrivals, kinds, 0, n};
+    return c->general ? advance_general(c, &s, drain) : advance_plain(c, &s, drain);
+}
+
+#endif

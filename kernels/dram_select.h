@@ -1,0 +1,231 @@
+/* Which command is next: the earliest legal clock over all candidates, and the choice among those legal at it. */
+#ifndef ARCHSIM_DRAM_SELECT_H
+#define ARCHSIM_DRAM_SELECT_H
+
+#include "dram_refresh.h"
+
+INLINE int32_t later(int32_t a, int32_t b) { return a > b ? a : b; }
+
+INLINE void set_best(Channel *c, int32_t clk, int32_t command, int32_t bank, int32_t entry) {
+    c->best_clk = clk;
+    c->best_command = command;
+    c->best_bank = bank;
+    c->best_entry = entry;
+}
+
+/* Earliest of ACT and PRE over banks. */
+INLINE int32_t earliest_row(const Channel *c, const Queue *q, int32_t n) {
+    const int32_t *restrict act = c->ready[ACT], *restrict pre = c->ready[PRE];
+    const int32_t *restrict act_gate = q->act_gate, *restrict pre_gate = q->pre_gate;
+    int32_t best = NEVER;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t a = act[i] > act_gate[i] ? act[i] : act_gate[i];
+        int32_t p = pre[i] > pre_gate[i] ? pre[i] : pre_gate[i];
+        a = p < a ? p : a;
+        best = a < best ? a : best;
+    }
+    return best;
+}
+
+INLINE int32_t oldest_row_at(const Channel *c, const Queue *q, int32_t t, int32_t n) {
+    const int32_t *restrict act = c->ready[ACT], *restrict pre = c->ready[PRE];
+    const int32_t *restrict act_gate = q->act_gate, *restrict pre_gate = q->pre_gate, *restrict key = q->row_key;
+    int32_t best = NO_KEY;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t a = act[i] > act_gate[i] ? act[i] : act_gate[i];
+        int32_t p = pre[i] > pre_gate[i] ? pre[i] : pre_gate[i];
+        a = p < a ? p : a;
+        int32_t candidate = a <= t ? key[i] : NO_KEY;
+        best = candidate < best ? candidate : best;
+    }
+    return best;
+}
+
+/* The plain case: one queue served, FR-FCFS, ages alone decide. */
+INLINE void select_plain(Channel *c) {
+    Queue *q = &c->queue[c->active];
+    const int32_t n = c->t.padded & ~7;
+    const int32_t *columns = c->ready[RD + c->active];
+    c->stale = 0;
+    for (;;) {
+        const int32_t tc = later(earliest(columns, q->column_gate, n), c->now);
+        const int32_t tr = later(earliest_row(c, q, n), c->now);
+        const int32_t t = tc < tr ? tc : tr;
+        if (UNLIKELY(t >= NEVER)) {
+            c->best_clk = NEVER;
+            return;
+        }
+        int32_t key = tc <= t ? oldest_at(columns, q->column_gate, q->column_key, t, n) : NO_KEY;
+        int32_t column = key != NO_KEY;
+        if (!column || (c->t.arbitration != COLUMN_FIRST && tr <= t)) {
+            const int32_t row_key = oldest_row_at(c, q, t, n);
+            if (row_key < key) {
+                key = row_key;
+                column = 0;
+            }
+        }
+        const int32_t bank = key & BANK_MASK;
+        if (column) {
+            if (UNLIKELY(c->pending_count) && would_delay_refresh(c, bank, t, c->active)) {
+                q->column_gate[bank] = NEVER; /* the precharge never moves later, so this one waits for it */
+                continue;
+            }
+            set_best(c, t, RD + c->active, bank, q->hit[bank]);
+        } else if (c->open_row[bank] == CLOSED) {
+            set_best(c, t, ACT, bank, q->head[bank]);
+        } else {
+            set_best(c, t, PRE, bank, q->conflict[bank]);
+        }
+        return;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------- general case */
+
+typedef struct {
+    int32_t clk, claim, turn, key;    /* compared in this order */
+    int32_t command, bank, entry;
+} Choice;
+
+INLINE void consider(Choice *best, int32_t clk, int32_t claim, int32_t turn, int32_t key, int32_t command,
+                     int32_t bank, int32_t entry) {
+    if (clk > best->clk || (clk == best->clk && (claim > best->claim ||
+        (claim == best->claim && (turn > best->turn || (turn == best->turn && key >= best->key))))))
+        return;
+    best->clk = clk;
+    best->claim = claim;
+    best->turn = turn;
+    best->key = key;
+    best->command = command;
+    best->bank = bank;
+    best->entry = entry;
+}
+
+/* Place of a bank in the round robin: 0 goes first. */
+INLINE int32_t turn_of(const Channel *c, int32_t bank) {
+    int32_t turn;
+    if (c->t.arbitration == ROUND_ROBIN) {
+        turn = (bank >> c->t.queue_shift) - c->last_queue - 1;
+        return turn < 0 ? turn + c->t.queues : turn;
+    }
+    if (!c->t.rank_round_robin)
+        return 0;
+    turn = (bank >> c->t.rank_shift) - c->last_rank - 1;
+    return turn < 0 ? turn + c->t.ranks : turn;
+}
+
+enum { FOR_ACTIVATED, FOR_COLUMN, FOR_ROW };
+
+NOINLINE void consider_activated(const Channel *c, Choice *best, int32_t columns, int32_t rows, int32_t column_from,
+                                 int32_t row_from) {
+    for (int32_t b = 0; b < c->t.banks; b++) {
+        const int32_t i = c->activated[b];
+        if (i == NONE)
+            continue;
+        const Entry *e = &c->entries[i];
+        const int32_t column = RD + e->kind;
+        if (c->open_row[b] == CLOSED) {
+            if (rows)
+                consider(best, later(c->ready[ACT][b], row_from), FOR_ACTIVATED, 0, e->key, ACT, b, i);
+        } else if (columns) {
+            consider(best, later(c->ready[column][b], column_from), FOR_ACTIVATED, 0, e->key, column, b, i);
+        }
+    }
+}
+
+/* First come, first served: only the oldest request of the set has a wish. */
+NOINLINE void consider_oldest(const Channel *c, Choice *best, int32_t columns, int32_t rows, int32_t column_from,
+                              int32_t row_from) {
+    int32_t i = NONE;
+    for (int32_t k = 0; k < KINDS; k++) {
+        if (!c->t.command_queue && k != c->active)
+            continue;
+        for (int32_t b = 0; b < c->t.banks; b++) {
+            const int32_t head = c->queue[k].head[b];
+            if (head != NONE && (i == NONE || c->entries[head].key < c->entries[i].key))
+                i = head;
+        }
+    }
+    if (i == NONE)
+        return;
+    const Entry *e = &c->entries[i];
+    const int32_t b = e->bank, held = c->refreshing[b];
+    if (c->open_row[b] == CLOSED) {
+        if (rows && !held)
+            consider(best, later(c->ready[ACT][b], row_from), FOR_ROW, 0, e->key, ACT, b, i);
+    } else if (held && c->t.blocking != BLOCK_ACTIVATES) {
+        return;
+    } else if (c->open_row[b] != e->row) {
+        if (rows)
+            consider(best, later(c->ready[PRE][b], row_from), FOR_ROW, 0, e->key, PRE, b, i);
+    } else if (columns) {
+        const int32_t t = later(c->ready[RD + e->kind][b], column_from);
+        if (!would_delay_refresh(c, b, t, e->kind))
+            consider(best, t, FOR_COLUMN, 0, e->key, RD + e->kind, b, i);
+    }
+}
+
+NOINLINE void consider_banks(const Channel *c, Choice *best, int32_t kind, int32_t columns, int32_t rows,
+                             int32_t column_from, int32_t row_from) {
+    const Queue *q = &c->queue[kind];
+    const int32_t row_claim = c->t.arbitration == COLUMN_FIRST ? FOR_ROW : FOR_COLUMN;
+    for (int32_t b = 0; b < c->t.banks; b++) {
+        if (columns && q->column_gate[b] != NEVER) {
+            const int32_t t = later(c->ready[RD + kind][b], column_from);
+            if (LIKELY(!c->pending_count) || !would_delay_refresh(c, b, t, kind))
+                consider(best, t, FOR_COLUMN, turn_of(c, b), q->column_key[b], RD + kind, b, q->hit[b]);
+        }
+        if (!rows)
+            continue;
+        if (q->act_gate[b] != NEVER)
+            consider(best, later(c->ready[ACT][b], row_from), row_claim, turn_of(c, b), q->row_key[b], ACT, b,
+                     c->t.command_queue ? q->conflict[b] : q->head[b]);
+        else if (q->pre_gate[b] != NEVER)
+            consider(best, later(c->ready[PRE][b], row_from), row_claim, turn_of(c, b), q->row_key[b], PRE, b,
+                     q->conflict[b]);
+    }
+}
+
+/* The best command for a request; with split pins, of the column pins or of the row pins. */
+NOINLINE Choice choose(const Channel *c, int32_t columns, int32_t rows) {
+    Choice best = {NEVER, 0, 0, 0, ACT, 0, NONE};
+    const int32_t column_from = c->t.split ? later(c->now, c->column_free) : c->now;
+    const int32_t row_from = c->t.split ? later(c->now, c->row_free) : c->now;
+    if (c->activated_count)
+        consider_activated(c, &best, columns, rows, column_from, row_from);
+    if (c->t.blocking == BLOCK_CHANNEL && c->pending_count)
+        return best;
+    if (c->t.scheduler == FCFS) {
+        consider_oldest(c, &best, columns, rows, column_from, row_from);
+        return best;
+    }
+    if (c->t.command_queue || c->active == READS)
+        consider_banks(c, &best, READS, columns, rows, column_from, row_from);
+    if (c->t.command_queue || c->active == WRITES)
+        consider_banks(c, &best, WRITES, columns, rows, column_from, row_from);
+    return best;
+}
+
+/* The row policy: the earliest PRE of a row that nothing waits for. */
+NOINLINE Choice choose_idle_row(const Channel *c, int32_t from) {
+    Choice best = {NEVER, 0, 0, 0, PRE, 0, NONE};
+    for (int32_t b = 0; b < c->t.banks; b++) {
+        if (c->open_row[b] == CLOSED || c->streak[b] == 0 || row_wanted(c, b, c->open_row[b]))
+            continue;
+        int32_t t = c->ready[PRE][b];
+        if (c->t.row_policy == POLICY_TIMEOUT)
+            t = later(t, c->last_column[b] + c->t.row_timeout);
+        t = later(t, from);
+        if (c->t.power_down) {
+            const int32_t rank = b >> c->t.rank_shift;
+            const int64_t asleep = c->idle_since[rank] + c->t.power_down;
+            if (c->rank_waiting[rank] == 0 && !c->pending[rank] && c->base + t >= asleep &&
+                c->base + t >= c->busy_until[rank])
+                continue;
+        }
+        consider(&best, t, 0, 0, b, PRE, b, NONE);
+    }
+    return best;
+}
+
+#endif

@@ -1,0 +1,334 @@
+/* The state of one DRAM channel behind its controller. docs/dram.md is the contract; the files build on one another:
+ *
+ *   dram_state.h    types, limits, vector loops, making and unmaking
+ *   dram_timing.h   what a command does to the clocks of others
+ *   dram_queue.h    requests: chains by bank, candidates for the next command
+ *   dram_refresh.h  due refreshes, power-down, self-refresh
+ *   dram_select.h   which command is next
+ *   dram_replay.h   front end, command queues, issue, and the loop from event to event
+ *
+ * Clocks are int32 relative to `base`, which moves up now and then; what leaves is absolute int64.
+ */
+#ifndef ARCHSIM_DRAM_STATE_H
+#define ARCHSIM_DRAM_STATE_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
+#define ARCHSIM_CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#define ARCHSIM_CLONES
+#endif
+#if defined(_MSC_VER)
+#define INLINE static __forceinline
+#define NOINLINE static __declspec(noinline)
+#define restrict __restrict
+#define LIKELY(x) (x)
+#define UNLIKELY(x) (x)
+#else
+#define INLINE static inline __attribute__((always_inline))
+#define NOINLINE static __attribute__((noinline, unused))
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#endif
+
+enum { ACT, PRE, RD, WR, REF, PREA, REFB, COMMANDS };
+enum { CLASSES = 4 };                 /* ACT, PRE, RD, WR have an earliest clock per bank; REFB as well, apart */
+enum { READS, WRITES, KINDS };
+enum { FCFS, FR_FCFS };
+enum { COLUMN_FIRST, OLDEST_FIRST, ROUND_ROBIN };
+enum { PROTECT_NONE, PROTECT_OLDER, PROTECT_ALL };
+enum { POLICY_OPEN, POLICY_CLOSED, POLICY_TIMEOUT };
+enum { BLOCK_ACTIVATES, BLOCK_RANK, BLOCK_CHANNEL };
+enum { ACTIVE_STANDBY, PRECHARGE_STANDBY, ACTIVE_POWER_DOWN, PRECHARGE_POWER_DOWN, SELF_REFRESH, POWER_STATES };
+
+enum {
+    BANK_BITS = 10,                   /* a key is age << BANK_BITS | bank: the smallest key is the oldest request */
+    BANK_MASK = (1 << BANK_BITS) - 1,
+    AGE_MAX = (1 << (31 - BANK_BITS)) - 1,
+    NO_KEY = INT32_MAX,
+    NEVER = 1 << 30,                  /* no legal clock in sight */
+    FLOOR = -(1 << 28),               /* a constraint this old binds nobody */
+    REBASE = 1 << 27,
+    CLOSED = -1,
+    NONE = -1,
+    FRUITLESS_MAX = 64,               /* this many refreshes of every bank in a row without RD or WR: stuck */
+    LATENCY_EXACT = 1 << 16,          /* latencies up to here are counted one bin a clock ... */
+    LATENCY_BINS = (1 << 16) + 40 * 256, /* ... and beyond it in 256 bins per octave */
+    SERIES_FIELDS = 7
+};
+
+typedef struct {                      /* a request that waits */
+    int64_t arrived, first;           /* absolute clocks: acceptance; first command issued for it, or -1 */
+    int64_t ident;
+    int32_t row, column, bank, key;
+    int32_t next, prev;               /* in its chain, by age */
+    int32_t merged;                   /* reads that share its RD: first node, or NONE */
+    int32_t kind;
+} Entry;
+
+typedef struct {                      /* a read merged with an entry */
+    int64_t arrived, ident;
+    int32_t next;
+} Merged;
+
+typedef struct {                      /* requests of one kind in the set, and the candidates of each bank */
+    int32_t *head, *tail, *hit;       /* by bank: oldest, youngest, oldest hit of the open row */
+    int32_t *conflict;                /* by bank: the request that a PRE would be for */
+    int32_t *act_gate, *pre_gate, *column_gate; /* by bank: FLOOR when such a command is wanted, else NEVER */
+    int32_t *row_key, *column_key;
+    int32_t count, capacity;          /* places taken, of the read or write queue */
+    int32_t waiting;                  /* places taken and activated */
+    int32_t stage_head, stage_tail;   /* with command queues: not moved yet */
+    int32_t stage_count;
+} Queue;
+
+typedef struct {
+    int64_t act, pre, rd, wr, open_clk, opened;
+} BankCounts;
+
+typedef struct {
+    int64_t reads, writes, row_hits, row_misses, row_conflicts;
+    int64_t commands[COMMANDS];
+    int64_t forwarded, coalesced, merged, latency_sum, queueing_sum, latency_max, last_data;
+} Counts;
+
+typedef struct {
+    int64_t clk;
+    int32_t command, bank, row, column;
+} LogRecord;
+
+typedef struct {                      /* the resolved specification; see archsim.dram.resolve */
+    int32_t ranks, bank_groups, banks_per_group, banks_per_rank, banks, padded;
+    int32_t group_shift, rank_shift;  /* a bank number shifted right by these is its bank group, its rank */
+    int32_t scheduler, arbitration, rank_round_robin, protection, row_hit_cap, protection_cap, activated_first;
+    int32_t row_policy, row_timeout, command_queue, queue_shift, queues, batch, drain_high, drain_low;
+    int32_t forwarding, coalescing, merging, blocking, precharge_all, split;
+    int32_t read_data, write_data;    /* clocks from RD or WR to the end of its burst */
+    int32_t act_window, act_window_clk;
+    int32_t refresh, steps, step_count, step_stride, postpone, read_to_pre, write_to_pre;
+    int64_t step_interval;
+    int32_t power_down, self_refresh, tCKE, tXP, tCKESR, tXS, refresh_clk;
+    int32_t pins[COMMANDS];           /* clocks that a command takes on its pins */
+    int32_t bank_delta[COMMANDS][CLASSES + 1];
+    int32_t rank_refresh_delta[COMMANDS]; /* to REF or REFB of the same rank */
+    const int32_t *spread[COMMANDS][CLASSES]; /* [bank group of the channel][padded]; NULL: binds nothing */
+    int32_t everywhere[COMMANDS][CLASSES];    /* binds other ranks too */
+} Tables;
+
+typedef struct Channel {
+    Tables t;
+    Queue queue[KINDS];
+    int32_t *ready[CLASSES + 1];      /* by command class, by bank; the last is REFB */
+    int32_t *open_row, *streak;       /* by bank; streak: RD and WR since ACT */
+    int32_t *last_column;
+    int32_t *activated;               /* by bank: its activated request, or NONE */
+    int32_t activated_count;
+    uint8_t *refreshing;              /* by bank: a refresh of it is due */
+    Entry *entries;
+    int32_t entry_room, entry_free;
+    Merged *merges;
+    int32_t merge_room, merge_free;
+    int32_t age;                      /* of the next request that joins the set */
+    int32_t active;                   /* READS or WRITES: the queue being served */
+    int64_t base, clk, offer;         /* absolute: last event; next offer of the front end */
+    int32_t now;                      /* first clock without a decision yet, relative */
+    int32_t row_free, column_free;    /* split pins: first clock at which each may be used */
+    int32_t stale;                    /* the candidate below must be looked up again */
+    int32_t best_clk, best_command, best_bank, best_entry;
+    int32_t last_rank, last_queue;    /* for round robin */
+    int32_t *queue_count;             /* command queues */
+    int32_t drain_left, draining;
+    int64_t move_next;                /* absolute clock of the next attempt to move, INT64_MAX: none */
+    int32_t ended;                    /* no request will follow */
+    int32_t *history, *history_head;  /* rank x the clocks of its last ACTs */
+    int32_t *refresh_ready;           /* by rank */
+    int64_t *due;                     /* by rank, absolute */
+    int64_t next_due;
+    int32_t *step, *debt, *rank_waiting, *open_banks;
+    uint8_t *pending, *asleep;
+    int32_t pending_count;
+    int64_t fruitless;                /* refreshes since the last RD or WR while requests wait */
+    int64_t *idle_since, *busy_until, *active_since, *asleep_since;
+    int64_t *rank_clk;                /* rank x POWER_STATES */
+    Counts counts;
+    BankCounts *bank;
+    int64_t *latency;                 /* histogram, owned by the caller */
+    int64_t *finished;                /* by ident: clock at which its data have moved; NULL when nobody asks */
+    int64_t *completed;               /* idents in order of their column commands; NULL when nobody asks */
+    int64_t completed_count;
+    LogRecord *log;
+    int64_t log_count, log_room, log_limit;
+    int64_t *series;                  /* rows of SERIES_FIELDS, one per interval begun */
+    int64_t series_rows, series_room, series_interval, series_end;
+    int32_t general;                  /* options beyond the plain loop are in use */
+    int32_t failed;                   /* out of memory */
+    void *arena;
+} Channel;
+
+/* ------------------------------------------------------------------------------------------------ vector loops */
+
+/* Earliest of max(ready, gate) over banks. */
+INLINE int32_t earliest(const int32_t *restrict ready, const int32_t *restrict gate, int32_t n) {
+    int32_t best = NEVER;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t t = ready[i] > gate[i] ? ready[i] : gate[i];
+        best = t < best ? t : best;
+    }
+    return best;
+}
+
+/* Smallest key among the banks whose max(ready, gate) is at most t. */
+INLINE int32_t oldest_at(const int32_t *restrict ready, const int32_t *restrict gate, const int32_t *restrict key,
+                         int32_t t, int32_t n) {
+    int32_t best = NO_KEY;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t clk = ready[i] > gate[i] ? ready[i] : gate[i];
+        int32_t candidate = clk <= t ? key[i] : NO_KEY;
+        best = candidate < best ? candidate : best;
+    }
+    return best;
+}
+
+/* values[i] = max(values[i], now + delta[i]) */
+INLINE void raise_by(int32_t *restrict values, const int32_t *restrict delta, int32_t now, int32_t n) {
+    for (int32_t i = 0; i < n; i++) {
+        int32_t t = now + delta[i];
+        values[i] = t > values[i] ? t : values[i];
+    }
+}
+
+INLINE void raise_to(int32_t *values, int32_t t, int32_t n) {
+    for (int32_t i = 0; i < n; i++)
+        values[i] = t > values[i] ? t : values[i];
+}
+
+/* -------------------------------------------------------------------------------------------- latency histogram */
+
+INLINE int64_t latency_bin(int64_t clk) {
+    int64_t octave = 0;
+    if (LIKELY(clk < LATENCY_EXACT))
+        return clk;
+    while ((clk >> octave) >= 512)
+        octave++;
+    return LATENCY_EXACT + (octave - 8) * 256 + (clk >> octave) - 256;
+}
+
+INLINE int64_t latency_of_bin(int64_t bin) {
+    if (bin < LATENCY_EXACT)
+        return bin;
+    return ((bin - LATENCY_EXACT) % 256 + 256) << ((bin - LATENCY_EXACT) / 256 + 8);
+}
+
+/* -------------------------------------------------------------------------------------------- making and unmaking */
+
+/* Hand out pieces of one block, each on a cache line, so that vectors do not straddle lines. */
+INLINE void *piece(char **arena, size_t bytes) {
+    void *at = *arena;
+    *arena += (bytes + 63) & ~(size_t)63;
+    return at;
+}
+
+NOINLINE size_t channel_pieces(Channel *c, char *at) {
+    char *begin = at;
+    const size_t wide = (size_t)c->t.padded * 4, ranks = (size_t)c->t.ranks;
+    for (int32_t k = 0; k < KINDS; k++) {
+        Queue *q = &c->queue[k];
+        int32_t **by_bank[] = {&q->head,     &q->tail,        &q->hit,     &q->conflict,  &q->act_gate,
+                               &q->pre_gate, &q->column_gate, &q->row_key, &q->column_key};
+        for (size_t i = 0; i < sizeof by_bank / sizeof *by_bank; i++)
+            *by_bank[i] = piece(&at, wide);
+    }
+    for (int32_t k = 0; k <= CLASSES; k++)
+        c->ready[k] = piece(&at, wide);
+    c->open_row = piece(&at, wide);
+    c->streak = piece(&at, wide);
+    c->last_column = piece(&at, wide);
+    c->activated = piece(&at, wide);
+    c->refreshing = piece(&at, (size_t)c->t.padded);
+    c->queue_count = piece(&at, wide);
+    c->bank = piece(&at, (size_t)c->t.banks * sizeof(BankCounts));
+    c->history = piece(&at, ranks * (size_t)c->t.act_window * 4);
+    int32_t **by_rank[] = {&c->history_head, &c->refresh_ready, &c->step, &c->debt, &c->rank_waiting, &c->open_banks};
+    for (size_t i = 0; i < sizeof by_rank / sizeof *by_rank; i++)
+        *by_rank[i] = piece(&at, ranks * 4);
+    int64_t **clocks[] = {&c->due, &c->idle_since, &c->busy_until, &c->active_since, &c->asleep_since};
+    for (size_t i = 0; i < sizeof clocks / sizeof *clocks; i++)
+        *clocks[i] = piece(&at, ranks * 8);
+    c->rank_clk = piece(&at, ranks * POWER_STATES * 8);
+    c->pending = piece(&at, ranks);
+    c->asleep = piece(&at, ranks);
+    return (size_t)(at - begin);
+}
+
+INLINE void fill(int32_t *values, int32_t value, int32_t n) {
+    for (int32_t i = 0; i < n; i++)
+        values[i] = value;
+}
+
+NOINLINE Channel *channel_make(const Tables *t, int32_t read_queue, int32_t write_queue, int64_t first_due,
+                               int64_t due_stagger, int64_t *latency) {
+    Channel *c = calloc(1, sizeof(Channel));
+    if (c == NULL)
+        return NULL;
+    c->t = *t;
+    c->arena = calloc(1, channel_pieces(c, NULL) + 64);
+    if (c->arena == NULL) {
+        free(c);
+        return NULL;
+    }
+    channel_pieces(c, (char *)(((uintptr_t)c->arena + 63) & ~(uintptr_t)63));
+    for (int32_t k = 0; k < KINDS; k++) {
+        Queue *q = &c->queue[k];
+        fill(q->head, NONE, t->padded);
+        fill(q->tail, NONE, t->padded);
+        fill(q->hit, NONE, t->padded);
+        fill(q->conflict, NONE, t->padded);
+        fill(q->act_gate, NEVER, t->padded);
+        fill(q->pre_gate, NEVER, t->padded);
+        fill(q->column_gate, NEVER, t->padded);
+        fill(q->row_key, NO_KEY, t->padded);
+        fill(q->column_key, NO_KEY, t->padded);
+        q->stage_head = q->stage_tail = NONE;
+    }
+    c->queue[READS].capacity = read_queue;
+    c->queue[WRITES].capacity = write_queue;
+    for (int32_t k = 0; k <= CLASSES; k++)
+        fill(c->ready[k], FLOOR, t->padded);
+    fill(c->open_row, CLOSED, t->padded);
+    fill(c->last_column, FLOOR, t->padded);
+    fill(c->activated, NONE, t->padded);
+    fill(c->history, FLOOR, t->ranks * t->act_window);
+    fill(c->refresh_ready, FLOOR, t->ranks);
+    c->next_due = INT64_MAX;
+    for (int32_t r = 0; r < t->ranks; r++) {
+        c->due[r] = t->refresh ? first_due + r * due_stagger : INT64_MAX;
+        if (c->due[r] < c->next_due)
+            c->next_due = c->due[r];
+    }
+    c->latency = latency;
+    c->entry_free = c->merge_free = NONE;
+    c->last_rank = t->ranks - 1;
+    c->stale = 1;
+    c->move_next = INT64_MAX;
+    c->series_end = INT64_MAX;
+    c->general = t->scheduler == FCFS || t->arbitration == ROUND_ROBIN || t->rank_round_robin || t->activated_first ||
+                 t->row_policy != POLICY_OPEN || t->command_queue || t->split || t->postpone || t->power_down ||
+                 t->self_refresh || t->merging || t->blocking == BLOCK_CHANNEL;
+    return c;
+}
+
+NOINLINE void channel_unmake(Channel *c) {
+    if (c == NULL)
+        return;
+    free(c->entries);
+    free(c->merges);
+    free(c->log);
+    free(c->series);
+    free(c->arena);
+    free(c);
+}
+
+#endif
