@@ -119,8 +119,9 @@ INLINE int32_t refresh_command(const Channel *c, int32_t rank, int32_t from, int
     int32_t clk = FLOOR - 1, soonest = NEVER;
     for (int32_t i = 0, b = first; i < c->t.step_count; i++, b += c->t.step_stride)
         if (c->open_row[b] != CLOSED) {
-            clk = c->ready[PRE][b] > clk ? c->ready[PRE][b] : clk;
-            soonest = c->ready[PRE][b] < soonest ? c->ready[PRE][b] : soonest;
+            const int32_t may = c->activated[b] == NONE ? c->ready[PRE][b] : NEVER;
+            clk = may > clk ? may : clk;
+            soonest = may < soonest ? may : soonest;
         }
     *bank = first;
     if (clk < FLOOR) {
@@ -134,7 +135,7 @@ INLINE int32_t refresh_command(const Channel *c, int32_t rank, int32_t from, int
         *command = PRE;
         clk = soonest > from ? soonest : from;
         for (int32_t i = 0, b = first; i < c->t.step_count; i++, b += c->t.step_stride)
-            if (c->open_row[b] != CLOSED && c->ready[PRE][b] <= clk) {
+            if (c->open_row[b] != CLOSED && c->activated[b] == NONE && c->ready[PRE][b] <= clk) {
                 *bank = b;
                 break;
             }

@@ -111,7 +111,7 @@ INLINE void issue(Channel *c, int32_t command, int32_t bank, int32_t i, int64_t 
     apply_around(c, command, bank, t);
     if (command == ACT) {
         open_bank(c, bank, c->entries[i].row, clk);
-        if (general && c->t.activated_first && c->activated[bank] != i) {
+        if (general && c->t.activated_first) {
             chain_out(c, i);
             c->queue[c->entries[i].kind].count--;
             c->activated[bank] = i;

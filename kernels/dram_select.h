@@ -116,20 +116,13 @@ INLINE int32_t turn_of(const Channel *c, int32_t bank) {
 
 enum { FOR_ACTIVATED, FOR_COLUMN, FOR_ROW };
 
-NOINLINE void consider_activated(const Channel *c, Choice *best, int32_t columns, int32_t rows, int32_t column_from,
-                                 int32_t row_from) {
+NOINLINE void consider_activated(const Channel *c, Choice *best, int32_t column_from) {
     for (int32_t b = 0; b < c->t.banks; b++) {
         const int32_t i = c->activated[b];
         if (i == NONE)
             continue;
-        const Entry *e = &c->entries[i];
-        const int32_t column = RD + e->kind;
-        if (c->open_row[b] == CLOSED) {
-            if (rows)
-                consider(best, later(c->ready[ACT][b], row_from), FOR_ACTIVATED, 0, e->key, ACT, b, i);
-        } else if (columns) {
-            consider(best, later(c->ready[column][b], column_from), FOR_ACTIVATED, 0, e->key, column, b, i);
-        }
+        const int32_t command = RD + c->entries[i].kind;
+        consider(best, later(c->ready[command][b], column_from), FOR_ACTIVATED, 0, c->entries[i].key, command, b, i);
     }
 }
 
@@ -191,8 +184,8 @@ NOINLINE Choice choose(const Channel *c, int32_t columns, int32_t rows) {
     Choice best = {NEVER, 0, 0, 0, ACT, 0, NONE};
     const int32_t column_from = c->t.split ? later(c->now, c->column_free) : c->now;
     const int32_t row_from = c->t.split ? later(c->now, c->row_free) : c->now;
-    if (c->activated_count)
-        consider_activated(c, &best, columns, rows, column_from, row_from);
+    if (c->activated_count && columns)
+        consider_activated(c, &best, column_from);
     if (c->t.blocking == BLOCK_CHANNEL && c->pending_count)
         return best;
     if (c->t.scheduler == FCFS) {
