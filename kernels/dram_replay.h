@@ -58,6 +58,7 @@ INLINE void finish_entry(Channel *c, int32_t i, int64_t clk, const int general) 
         if (UNLIKELY(c->finished != NULL))
             c->finished[e->ident] = end;
     }
+    q->only = NONE;
     if (--q->waiting == 0)
         gates_shut(q, bank);
     c->streak[bank]++;
@@ -209,7 +210,7 @@ INLINE void accept(Channel *c, int64_t coordinate, int32_t kind, int64_t ident, 
     e->kind = kind;
     e->merged = NONE;
     q->count++;
-    q->waiting++;
+    q->only = ++q->waiting == 1 ? i : NONE;
     if (general) {
         const int32_t rank = p.bank >> c->t.rank_shift;
         if (c->rank_waiting[rank]++ == 0 && !c->pending[rank])

@@ -13,32 +13,19 @@ INLINE void set_best(Channel *c, int32_t clk, int32_t command, int32_t bank, int
     c->best_entry = entry;
 }
 
-/* Earliest of ACT and PRE over banks. */
-INLINE int32_t earliest_row(const Channel *c, const Queue *q, int32_t n) {
-    const int32_t *restrict act = c->ready[ACT], *restrict pre = c->ready[PRE];
-    const int32_t *restrict act_gate = q->act_gate, *restrict pre_gate = q->pre_gate;
-    int32_t best = NEVER;
-    for (int32_t i = 0; i < n; i++) {
-        int32_t a = act[i] > act_gate[i] ? act[i] : act_gate[i];
-        int32_t p = pre[i] > pre_gate[i] ? pre[i] : pre_gate[i];
-        a = p < a ? p : a;
-        best = a < best ? a : best;
+/* The same where one request waits alone: its bank is the only one to look at. */
+INLINE void select_only(Channel *c, const Queue *q) {
+    const int32_t bank = c->entries[q->only].bank;
+    int32_t command = RD + c->active;
+    int32_t t = later(c->ready[command][bank], q->column_gate[bank]);
+    if (c->open_row[bank] == CLOSED) {
+        command = ACT;
+        t = later(c->ready[ACT][bank], q->act_gate[bank]);
+    } else if (c->open_row[bank] != c->entries[q->only].row) {
+        command = PRE;
+        t = later(c->ready[PRE][bank], q->pre_gate[bank]);
     }
-    return best;
-}
-
-INLINE int32_t oldest_row_at(const Channel *c, const Queue *q, int32_t t, int32_t n) {
-    const int32_t *restrict act = c->ready[ACT], *restrict pre = c->ready[PRE];
-    const int32_t *restrict act_gate = q->act_gate, *restrict pre_gate = q->pre_gate, *restrict key = q->row_key;
-    int32_t best = NO_KEY;
-    for (int32_t i = 0; i < n; i++) {
-        int32_t a = act[i] > act_gate[i] ? act[i] : act_gate[i];
-        int32_t p = pre[i] > pre_gate[i] ? pre[i] : pre_gate[i];
-        a = p < a ? p : a;
-        int32_t candidate = a <= t ? key[i] : NO_KEY;
-        best = candidate < best ? candidate : best;
-    }
-    return best;
+    set_best(c, later(t, c->now), command, bank, q->only);
 }
 
 /* The plain case: one queue served, FR-FCFS, ages alone decide. */
@@ -47,18 +34,23 @@ INLINE void select_plain(Channel *c) {
     const int32_t n = c->t.padded & ~7;
     const int32_t *columns = c->ready[RD + c->active];
     c->stale = 0;
+    if (q->only != NONE && !c->pending_count) {
+        select_only(c, q);
+        return;
+    }
     for (;;) {
-        const int32_t tc = later(earliest(columns, q->column_gate, n), c->now);
-        const int32_t tr = later(earliest_row(c, q, n), c->now);
+        const int32_t tc = later(earliest(columns, q->column_gate, c->column_clk, n), c->now);
+        const int32_t tr =
+            later(earliest_row(c->ready[ACT], q->act_gate, c->ready[PRE], q->pre_gate, c->row_clk, n), c->now);
         const int32_t t = tc < tr ? tc : tr;
         if (UNLIKELY(t >= NEVER)) {
             c->best_clk = NEVER;
             return;
         }
-        int32_t key = tc <= t ? oldest_at(columns, q->column_gate, q->column_key, t, n) : NO_KEY;
+        int32_t key = tc <= t ? oldest_at(c->column_clk, q->column_key, t, n) : NO_KEY;
         int32_t column = key != NO_KEY;
         if (!column || (c->t.arbitration != COLUMN_FIRST && tr <= t)) {
-            const int32_t row_key = oldest_row_at(c, q, t, n);
+            const int32_t row_key = oldest_at(c->row_clk, q->row_key, t, n);
             if (row_key < key) {
                 key = row_key;
                 column = 0;

@@ -81,6 +81,7 @@ typedef struct {                      /* requests of one kind in the set, and th
     int32_t *row_key, *column_key;
     int32_t count, capacity;          /* places taken, of the read or write queue */
     int32_t waiting;                  /* places taken and activated */
+    int32_t only;                     /* the request that waits alone, or NONE: not known */
     int32_t stage_head, stage_tail;   /* with command queues: not moved yet */
     int32_t stage_count;
 } Queue;
@@ -123,6 +124,7 @@ typedef struct Channel {
     Queue queue[KINDS];
     int32_t *ready[CLASSES + 1];      /* by command class, by bank; the last is REFB */
     int32_t *open_row, *streak;       /* by bank; streak: RD and WR since ACT */
+    int32_t *column_clk, *row_clk;    /* by bank: clocks of the candidates looked at last */
     int32_t *last_column;
     int32_t *activated;               /* by bank: its activated request, or NONE */
     int32_t activated_count;
@@ -170,23 +172,36 @@ typedef struct Channel {
 
 /* ------------------------------------------------------------------------------------------------ vector loops */
 
-/* Earliest of max(ready, gate) over banks. */
-INLINE int32_t earliest(const int32_t *restrict ready, const int32_t *restrict gate, int32_t n) {
+/* clk[i] = max(ready[i], gate[i]); the earliest of them. */
+INLINE int32_t earliest(const int32_t *restrict ready, const int32_t *restrict gate, int32_t *restrict clk, int32_t n) {
     int32_t best = NEVER;
     for (int32_t i = 0; i < n; i++) {
         int32_t t = ready[i] > gate[i] ? ready[i] : gate[i];
+        clk[i] = t;
         best = t < best ? t : best;
     }
     return best;
 }
 
-/* Smallest key among the banks whose max(ready, gate) is at most t. */
-INLINE int32_t oldest_at(const int32_t *restrict ready, const int32_t *restrict gate, const int32_t *restrict key,
-                         int32_t t, int32_t n) {
+/* The same for the earlier of ACT and PRE. */
+INLINE int32_t earliest_row(const int32_t *restrict act, const int32_t *restrict act_gate, const int32_t *restrict pre,
+                            const int32_t *restrict pre_gate, int32_t *restrict clk, int32_t n) {
+    int32_t best = NEVER;
+    for (int32_t i = 0; i < n; i++) {
+        int32_t a = act[i] > act_gate[i] ? act[i] : act_gate[i];
+        int32_t p = pre[i] > pre_gate[i] ? pre[i] : pre_gate[i];
+        a = p < a ? p : a;
+        clk[i] = a;
+        best = a < best ? a : best;
+    }
+    return best;
+}
+
+/* Smallest key among the banks whose clock is at most t; keys are not negative. */
+INLINE int32_t oldest_at(const int32_t *restrict clk, const int32_t *restrict key, int32_t t, int32_t n) {
     int32_t best = NO_KEY;
     for (int32_t i = 0; i < n; i++) {
-        int32_t clk = ready[i] > gate[i] ? ready[i] : gate[i];
-        int32_t candidate = clk <= t ? key[i] : NO_KEY;
+        int32_t candidate = key[i] | (int32_t)((uint32_t)-(clk[i] > t) >> 1); /* written so that it vectorises */
         best = candidate < best ? candidate : best;
     }
     return best;
@@ -244,6 +259,8 @@ NOINLINE size_t channel_pieces(Channel *c, char *at) {
     for (int32_t k = 0; k <= CLASSES; k++)
         c->ready[k] = piece(&at, wide);
     c->open_row = piece(&at, wide);
+    c->column_clk = piece(&at, wide);
+    c->row_clk = piece(&at, wide);
     c->streak = piece(&at, wide);
     c->last_column = piece(&at, wide);
     c->activated = piece(&at, wide);
@@ -291,7 +308,7 @@ NOINLINE Channel *channel_make(const Tables *t, int32_t read_queue, int32_t writ
         fill(q->column_gate, NEVER, t->padded);
         fill(q->row_key, NO_KEY, t->padded);
         fill(q->column_key, NO_KEY, t->padded);
-        q->stage_head = q->stage_tail = NONE;
+        q->stage_head = q->stage_tail = q->only = NONE;
     }
     c->queue[READS].capacity = read_queue;
     c->queue[WRITES].capacity = write_queue;
