@@ -87,7 +87,7 @@ INLINE void finish_entry(Channel *c, int32_t i, int64_t clk, const int general) 
 }
 
 /* Issue a command for request `i` (NONE: for the row policy) at absolute clock `clk`. */
-INLINE void issue(Channel *c, int32_t command, int32_t bank, int32_t i, int64_t clk, const int general) {
+INLINE void issue_one(Channel *c, const int32_t command, int32_t bank, int32_t i, int64_t clk, const int general) {
     const int32_t t = (int32_t)(clk - c->base);
     c->counts.commands[command]++;
     if (i != NONE) {
@@ -128,6 +128,18 @@ INLINE void issue(Channel *c, int32_t command, int32_t bank, int32_t i, int64_t 
     }
     update_bank(c, bank, general);
     c->stale = 1;
+}
+
+/* The same text compiled for each command. */
+INLINE void issue(Channel *c, int32_t command, int32_t bank, int32_t i, int64_t clk, const int general) {
+    if (command == RD)
+        issue_one(c, RD, bank, i, clk, general);
+    else if (command == ACT)
+        issue_one(c, ACT, bank, i, clk, general);
+    else if (command == PRE)
+        issue_one(c, PRE, bank, i, clk, general);
+    else
+        issue_one(c, WR, bank, i, clk, general);
 }
 
 /* ---------------------------------------------------------------------------------------------------- front end */
@@ -295,9 +307,9 @@ INLINE int64_t source_clk(const Channel *c, const Source *s) {
 }
 
 /* Steps 3 and 4 of clock `clk`, and the choice of the queue to serve from the next one on. */
-INLINE void end_clock(Channel *c, Source *s, int64_t clk, const int general) {
+INLINE void end_clock(Channel *c, Source *s, int64_t clk, int64_t t_accept, const int general) {
     c->clk = clk;
-    if (source_clk(c, s) == clk) {
+    if (t_accept == clk) {
         accept(c, s->coordinates[s->i], source_kind(s), s->i, clk, general);
         s->i++;
     }
@@ -319,7 +331,7 @@ INLINE int step_plain(Channel *c, Source *s) {
         const int32_t t = refresh_next(c, c->now, &command, &bank);
         t_refresh = t < NEVER ? c->base + t : INT64_MAX;
     }
-    const int64_t t_accept = source_clk(c, s);
+    int64_t t_accept = source_clk(c, s);
     int64_t clk = t_command < t_refresh ? t_command : t_refresh;
     clk = clk < t_accept ? clk : t_accept;
     if (UNLIKELY(c->next_due <= clk)) {
@@ -335,8 +347,12 @@ INLINE int step_plain(Channel *c, Source *s) {
         issue_refresh(c, command, bank, clk, 0);
     } else if (LIKELY(t_command == clk)) {
         issue(c, c->best_command, c->best_bank, c->best_entry, clk, 0);
+        if (t_accept == INT64_MAX) { /* a place may have become free */
+            c->clk = clk;
+            t_accept = source_clk(c, s);
+        }
     }
-    end_clock(c, s, clk, 0);
+    end_clock(c, s, clk, t_accept, 0);
     return 0;
 }
 
@@ -401,7 +417,8 @@ INLINE int step_general(Channel *c, Source *s) {
         return -1;
     if (split && try_command(c, 0, 1, clk) < 0)
         return -1;
-    end_clock(c, s, clk, 1);
+    c->clk = clk;
+    end_clock(c, s, clk, source_clk(c, s), 1);
     return 0;
 }
 

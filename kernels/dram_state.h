@@ -119,8 +119,16 @@ typedef struct {                      /* the resolved specification; see archsim
     int32_t everywhere[COMMANDS][CLASSES];    /* binds other ranks too */
 } Tables;
 
+typedef struct {                      /* the rules that bind at all, by command before: class after, and what it adds */
+    int32_t bank_rules, spread_rules;
+    int32_t bank_class[CLASSES + 1], bank_delta[CLASSES + 1];
+    int32_t spread_class[CLASSES], everywhere[CLASSES];
+    const int32_t *spread[CLASSES];
+} Binding;
+
 typedef struct Channel {
     Tables t;
+    Binding binding[COMMANDS];
     Queue queue[KINDS];
     int32_t *ready[CLASSES + 1];      /* by command class, by bank; the last is REFB */
     int32_t *open_row, *streak;       /* by bank; streak: RD and WR since ACT */
@@ -172,10 +180,13 @@ typedef struct Channel {
 
 /* ------------------------------------------------------------------------------------------------ vector loops */
 
+/* Numbers of banks are padded to multiples of 8; saying so spares the loops their remainders. */
+#define EIGHTS(n) ((n) & ~7)
+
 /* clk[i] = max(ready[i], gate[i]); the earliest of them. */
 INLINE int32_t earliest(const int32_t *restrict ready, const int32_t *restrict gate, int32_t *restrict clk, int32_t n) {
     int32_t best = NEVER;
-    for (int32_t i = 0; i < n; i++) {
+    for (int32_t i = 0; i < EIGHTS(n); i++) {
         int32_t t = ready[i] > gate[i] ? ready[i] : gate[i];
         clk[i] = t;
         best = t < best ? t : best;
@@ -187,7 +198,7 @@ INLINE int32_t earliest(const int32_t *restrict ready, const int32_t *restrict g
 INLINE int32_t earliest_row(const int32_t *restrict act, const int32_t *restrict act_gate, const int32_t *restrict pre,
                             const int32_t *restrict pre_gate, int32_t *restrict clk, int32_t n) {
     int32_t best = NEVER;
-    for (int32_t i = 0; i < n; i++) {
+    for (int32_t i = 0; i < EIGHTS(n); i++) {
         int32_t a = act[i] > act_gate[i] ? act[i] : act_gate[i];
         int32_t p = pre[i] > pre_gate[i] ? pre[i] : pre_gate[i];
         a = p < a ? p : a;
@@ -200,7 +211,7 @@ INLINE int32_t earliest_row(const int32_t *restrict act, const int32_t *restrict
 /* Smallest key among the banks whose clock is at most t; keys are not negative. */
 INLINE int32_t oldest_at(const int32_t *restrict clk, const int32_t *restrict key, int32_t t, int32_t n) {
     int32_t best = NO_KEY;
-    for (int32_t i = 0; i < n; i++) {
+    for (int32_t i = 0; i < EIGHTS(n); i++) {
         int32_t candidate = key[i] | (int32_t)((uint32_t)-(clk[i] > t) >> 1); /* written so that it vectorises */
         best = candidate < best ? candidate : best;
     }
@@ -209,7 +220,7 @@ INLINE int32_t oldest_at(const int32_t *restrict clk, const int32_t *restrict ke
 
 /* values[i] = max(values[i], now + delta[i]) */
 INLINE void raise_by(int32_t *restrict values, const int32_t *restrict delta, int32_t now, int32_t n) {
-    for (int32_t i = 0; i < n; i++) {
+    for (int32_t i = 0; i < EIGHTS(n); i++) {
         int32_t t = now + delta[i];
         values[i] = t > values[i] ? t : values[i];
     }
@@ -285,6 +296,23 @@ INLINE void fill(int32_t *values, int32_t value, int32_t n) {
         values[i] = value;
 }
 
+NOINLINE void bindings_make(Channel *c) {
+    for (int32_t command = 0; command < COMMANDS; command++) {
+        Binding *b = &c->binding[command];
+        for (int32_t k = 0; k <= CLASSES; k++)
+            if (c->t.bank_delta[command][k] > 0) {
+                b->bank_class[b->bank_rules] = k;
+                b->bank_delta[b->bank_rules++] = c->t.bank_delta[command][k];
+            }
+        for (int32_t k = 0; k < CLASSES; k++)
+            if (c->t.spread[command][k] != NULL) {
+                b->spread_class[b->spread_rules] = k;
+                b->everywhere[b->spread_rules] = c->t.everywhere[command][k];
+                b->spread[b->spread_rules++] = c->t.spread[command][k];
+            }
+    }
+}
+
 NOINLINE Channel *channel_make(const Tables *t, int32_t read_queue, int32_t write_queue, int64_t first_due,
                                int64_t due_stagger, int64_t *latency) {
     Channel *c = calloc(1, sizeof(Channel));
@@ -310,6 +338,7 @@ NOINLINE Channel *channel_make(const Tables *t, int32_t read_queue, int32_t writ
         fill(q->column_key, NO_KEY, t->padded);
         q->stage_head = q->stage_tail = q->only = NONE;
     }
+    bindings_make(c);
     c->queue[READS].capacity = read_queue;
     c->queue[WRITES].capacity = write_queue;
     for (int32_t k = 0; k <= CLASSES; k++)

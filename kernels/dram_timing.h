@@ -84,30 +84,28 @@ INLINE void close_bank(Channel *c, int32_t bank, int64_t clk) {
 
 /* The clocks within the bank itself that a command at relative clock t pushes back. */
 INLINE void apply_to_bank(Channel *c, int32_t command, int32_t bank, int32_t t) {
-    const int32_t *delta = c->t.bank_delta[command];
-    for (int32_t k = 0; k <= CLASSES; k++) {
-        int32_t clk = t + delta[k];
-        if (clk > c->ready[k][bank])
-            c->ready[k][bank] = clk;
+    const Binding *b = &c->binding[command];
+    for (int32_t i = 0; i < b->bank_rules; i++) {
+        int32_t *ready = c->ready[b->bank_class[i]] + bank;
+        const int32_t clk = t + b->bank_delta[i];
+        *ready = clk > *ready ? clk : *ready;
     }
 }
 
 /* The clocks of other banks, of the refresh of the rank and of the ACT window. */
 INLINE void apply_around(Channel *c, int32_t command, int32_t bank, int32_t t) {
-    const int32_t rank = bank >> c->t.rank_shift, across = bank >> c->t.group_shift;
+    const Binding *b = &c->binding[command];
+    const int32_t rank = bank >> c->t.rank_shift;
     const int32_t first = rank * c->t.banks_per_rank;
+    const size_t across = (size_t)(bank >> c->t.group_shift) * (size_t)c->t.padded;
     int32_t clk = t + c->t.rank_refresh_delta[command];
     if (clk > c->refresh_ready[rank])
         c->refresh_ready[rank] = clk;
-    for (int32_t k = 0; k < CLASSES; k++) {
-        const int32_t *delta = c->t.spread[command][k];
-        if (delta == NULL)
-            continue;
-        delta += (size_t)across * c->t.padded;
-        if (c->t.everywhere[command][k])
-            raise_by(c->ready[k], delta, t, c->t.padded);
-        else
-            raise_by(c->ready[k] + first, delta + first, t, c->t.banks_per_rank);
+    for (int32_t i = 0; i < b->spread_rules; i++) {
+        /* Eights of banks around the rank do no harm: what is outside of it is not bound. */
+        const int32_t from = b->everywhere[i] ? 0 : EIGHTS(first);
+        const int32_t to = b->everywhere[i] ? c->t.padded : EIGHTS(first + c->t.banks_per_rank + 7);
+        raise_by(c->ready[b->spread_class[i]] + from, b->spread[i] + across + from, t, to - from);
     }
     if (command == ACT) {
         int32_t *history = c->history + rank * c->t.act_window;
