@@ -51,6 +51,7 @@ bench: $(RUN)
 
 figures: $(RUN)
 	@$(BIN)/python docs/make_figures.py
+	@$(BIN)/python docs/make_standards.py
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache kernels/*.so kernels/*.c

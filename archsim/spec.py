@@ -168,10 +168,16 @@ def read_document(cls: type[Spec], name_or_path: str | Path) -> Document:
 
 
 def _read_preset(cls: type[Spec], name: Any, place: str) -> Document:
-    """Read the preset ``name`` of the kind that belongs to ``cls``; ``place`` opens the error message."""
+    """Read the preset ``name`` of the kind that belongs to ``cls``; ``place`` opens the error message.
+
+    An exact name goes first; otherwise upper and lower case are one.
+    """
     known = preset_names(cls.preset_kind)
     if name not in known:
-        raise InputError(f"{place}: unknown {cls.preset_kind} preset{nearest(str(name), known)}")
+        alike = [each for each in known if each.lower() == str(name).lower()]
+        if len(alike) != 1:
+            raise InputError(f"{place}: unknown {cls.preset_kind} preset{nearest(str(name), known)}")
+        name = alike[0]
     table = read_toml(PRESETS / cls.preset_kind / f"{name}.toml")
     return _compose(cls, table, f"{cls.preset_kind} preset {name}")
 

@@ -7,8 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.dram.engine import replay_lines
+from archsim.dram.spec import DramSpec, resolve_latency
 from archsim.errors import InputError
+from archsim.spec import preset_names
 
+STANDARDS = preset_names("dram")
 NO_REFRESH = {"mode": "none", "staggered": True}
 QUIET = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -166,6 +169,122 @@ def test_the_activate_window_reaches_across_a_short_refresh():
 
 def test_a_rule_that_the_kernel_cannot_enforce_is_refused():
     rules = [rule.model_dump() for rule in engine.ddr4().rules]
-    odd = {"level": "rank", "before": "RD", "after": "ACT", "latency": "tRCD", "window": 1}
-    with pytest.raises(InputError, match="rank RD-ACT: no such rule can be enforced"):
+    odd = {"level": "bank_group", "before": "RD", "after": "REF", "latency": "tRCD", "window": 1}
+    with pytest.raises(InputError, match="bank_group RD-REF: no such rule can be enforced"):
         replay_lines(engine.ddr4(rules=[*rules, odd]), [0])
+
+
+# ---- Every shipped standard, from its own numbers. ----
+
+
+def alone(name, mode="none", layout=("column", "bank_group", "bank", "row"), pseudo_channels=1):
+    """Return one channel of a standard, of one rank or one per pseudo channel, with a plain address map."""
+    data = DramSpec.load(name).to_dict()
+    data["organization"] |= {"channels": 1, "pseudo_channels": pseudo_channels, "ranks": 1}
+    data["refresh"] |= {"mode": mode}
+    data["address_map"] = {"layout": layout, "hash": []}
+    return DramSpec.from_dict(data, f"{name} alone")
+
+
+def gap(spec, before, after, *levels):
+    """Return the clocks that the strictest rule of the levels puts between two commands."""
+    found = [
+        resolve_latency(rule.latency, spec.timing)
+        for rule in spec.rules
+        if (rule.before, rule.after, rule.window) == (before, after, 1) and rule.level in levels
+    ]
+    return max(found)
+
+
+def last_data(spec, lines, **options):
+    counts = replay_lines(spec, lines, **options).counts()
+    return counts["last_data_clk"], counts
+
+
+def row_lines(spec):
+    """Return the number of lines in one row of a bank."""
+    return spec.organization.bursts_per_row // spec.organization.accesses_per_line
+
+
+def read_data_clk(spec):
+    return spec.timing.CL + (spec.timing.tDQSCK or 0) + spec.timing.tBL
+
+
+def column_gap(spec):
+    """Return the clocks from RD to RD of one bank."""
+    return gap(spec, "RD", "RD", "bank", "bank_group", "rank")
+
+
+@pytest.mark.parametrize("name", STANDARDS)
+def test_unloaded_latencies_of_every_standard(name):
+    spec = alone(name)
+    # The later bursts of a line follow the first at the rate of one bank.
+    data = (spec.organization.accesses_per_line - 1) * column_gap(spec) + read_data_clk(spec)
+    closed = 1 + gap(spec, "ACT", "RD", "bank") + data
+    late = 100_000
+    assert last_data(spec, [0])[0] == closed
+    assert last_data(spec, [0, 1], arrivals_clk=[0, late])[0] == late + 1 + data
+    other_row = row_lines(spec) * spec.organization.banks_per_rank
+    assert (
+        last_data(spec, [0, other_row], arrivals_clk=[0, late])[0]
+        == late + gap(spec, "PRE", "ACT", "bank") + closed
+    )
+
+
+@pytest.mark.parametrize("writes", [False, True], ids=["reads", "writes"])
+@pytest.mark.parametrize("name", STANDARDS)
+def test_a_saturated_stream_of_row_hits_reaches_the_peak_bandwidth_of_every_standard(name, writes):
+    organization = DramSpec.load(name).organization
+    spread = ("pseudo_channel", "bank_group", "column", "bank", "row")
+    spec = alone(name, layout=spread, pseudo_channels=organization.pseudo_channels)
+    open_lines = organization.pseudo_channels * organization.bank_groups * row_lines(spec)
+    lines = np.arange(20_000) % open_lines
+    clk, counts = last_data(spec, lines, writes=np.full(len(lines), writes))
+    assert counts["wr" if writes else "rd"] == len(lines) * organization.accesses_per_line
+    peak = organization.pseudo_channels * organization.bus_width_bits * organization.beats_per_clk / 8
+    assert 0.99 * peak <= len(lines) * 64 / clk <= peak
+
+
+@pytest.mark.parametrize("name", STANDARDS)
+def test_refresh_costs_a_stream_to_one_bank_its_share_of_time_in_every_standard(name):
+    bare, spec = alone(name), alone(name, "all-bank")
+    interval, step = spec.refresh_interval_clk, column_gap(spec)
+    lines = np.arange(120 * interval // step // spec.organization.accesses_per_line) % row_lines(spec)
+    without, _ = last_data(bare, lines)
+    reads = len(lines) * spec.organization.accesses_per_line
+    assert without == 1 + gap(bare, "ACT", "RD", "bank") + (reads - 1) * step + read_data_clk(bare)
+    clk, counts = last_data(spec, lines)
+    assert counts["ref"] == clk // interval > 100
+    # Closing the row, refreshing and opening it again, in place of the next burst.
+    lost = (
+        gap(spec, "RD", "PRE", "bank")
+        + gap(spec, "PRE", "REF", "rank")
+        + gap(spec, "REF", "ACT", "rank")
+        + gap(spec, "ACT", "RD", "bank")
+        - step
+    )
+    assert (clk - without) / counts["ref"] == pytest.approx(lost, rel=0.01)
+    assert 1 - without / clk == pytest.approx(lost / interval, rel=0.01)
+    assert spec.timing.tRFC < lost + 1 < spec.timing.tRFC + 2 * spec.timing.row_cycle_clk
+
+
+@pytest.mark.parametrize("name", STANDARDS)
+def test_refresh_of_single_banks_costs_a_stream_to_one_bank_only_the_refresh_of_that_bank(name):
+    timing = DramSpec.load(name).timing
+    modes = [mode for mode, clk in (("per-bank", timing.tRFCpb), ("same-bank", timing.tRFCsb)) if clk]
+    for mode in modes:
+        bare, spec = alone(name), alone(name, mode)
+        interval, step = spec.refresh_interval_clk, column_gap(spec)
+        lines = np.arange(120 * interval // step // spec.organization.accesses_per_line) % row_lines(spec)
+        without, _ = last_data(bare, lines)
+        clk, _ = last_data(spec, lines)
+        lost = (
+            gap(spec, "RD", "PRE", "bank")
+            + gap(spec, "PRE", "REFB", "bank")
+            + gap(spec, "REFB", "ACT", "bank")
+            + gap(spec, "ACT", "RD", "bank")
+            - step
+        )
+        # REFB of the other banks may each take the pins from a RD, where both share them.
+        pins = 0 if spec.organization.split_command_bus else spec.timing.REF_clk * (spec.refresh_steps - 1)
+        assert 0.99 * lost <= (clk - without) / (clk // interval) <= 1.01 * lost + pins

@@ -53,14 +53,16 @@ def replay_lines(
     if len(outside):
         at = int(outside[0])
         raise InputError(f"request {at}: line {line[at]} lies outside the memory of {capacity} lines")
-    coordinates = np.empty(len(line), dtype=np.int64)
-    decode_lines(line, decode_table(spec), coordinates)
+    per_line = spec.organization.accesses_per_line
+    access = (line[:, None] * per_line + np.arange(per_line)).ravel()
+    coordinates = np.empty(len(access), dtype=np.int64)
+    decode_lines(access, decode_table(spec), coordinates)
     tables = resolve(spec)
     channel = ChannelReplay(tables, log_limit)
     channel.feed(
         coordinates,
-        None if writes is None else np.ascontiguousarray(writes, dtype=np.uint8),
-        None if arrivals_clk is None else np.ascontiguousarray(arrivals_clk, dtype=np.int64),
+        None if writes is None else np.repeat(np.asarray(writes, dtype=np.uint8), per_line),
+        None if arrivals_clk is None else np.repeat(np.asarray(arrivals_clk, dtype=np.int64), per_line),
         drain=True,
     )
     return channel

@@ -144,7 +144,9 @@ class DramSpec(Spec):
     @property
     def refresh_interval_clk(self) -> int:
         """Clocks between two refreshes of one bank, that is of all steps of a rank; halved above 85 degC."""
-        return self.timing.tREFI // (2 if self.refresh.temperature_c > 85.0 else 1)
+        own = self.timing.tREFIsb if self.refresh.mode == "same-bank" else None
+        interval = self.timing.tREFI if own is None else own
+        return interval // (2 if self.refresh.temperature_c > 85.0 else 1)
 
     @property
     def refresh_clk(self) -> int:
