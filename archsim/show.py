@@ -14,7 +14,7 @@ from archsim.toml import toml_value
 
 # Kind of preset (its folder in archsim/presets) -> the class its files describe, imported when needed.
 _SPECS = {
-    "address_map": "archsim.dram.spec:AddressMap",
+    "address_map": "archsim.dram.address_map:AddressMap",
     "controller": "archsim.dram.spec:Controller",
     "dram": "archsim.dram.spec:DramSpec",
     "nmp": "archsim.nmp.spec:NmpSpec",
