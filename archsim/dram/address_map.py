@@ -131,7 +131,7 @@ class AddressMap(Spec):
         """
         bits = organization.field_bits()
         places = self._places(organization)
-        masks = {name: [1 << place for place in places[name]] for name in FIELDS}
+        masks: dict[str, list[int]] = {name: [1 << place for place in places[name]] for name in FIELDS}
         source = places[self.hash_with]
         if self.hash_with == "column" and "line" in self.layout:
             source = source[_line_bits(organization) :]

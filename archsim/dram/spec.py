@@ -11,21 +11,13 @@ from pydantic import Field, model_validator
 
 from archsim.dram.address_map import AddressMap
 from archsim.dram.controller import Controller, Idle, Refresh
+from archsim.dram.energy import Energy
 from archsim.dram.organization import LINE_BYTES, Organization
 from archsim.dram.timing import Rule, Timing, resolve_latency
 from archsim.errors import InputError
-from archsim.spec import FieldError, Spec, quantity
+from archsim.spec import FieldError, Spec
 
-__all__ = ["LINE_BYTES", "AddressMap", "Controller", "DramSpec", "Organization", "Refresh", "Rule", "Timing"]
-
-
-class Energy(Spec):
-    """Energy per event of one rank."""
-
-    activate_pj: float = quantity("pJ", "one ACT and its PRE, all devices of a rank", ge=0)
-    read_pj_per_bit: float = quantity("pJ/bit", "reading from the open row", ge=0)
-    write_pj_per_bit: float = quantity("pJ/bit", "writing to the open row", ge=0)
-    io_pj_per_bit: float = quantity("pJ/bit", "moving data over the channel", ge=0)
+__all__ = ["LINE_BYTES", "AddressMap", "Controller", "DramSpec", "Energy", "Organization", "Refresh", "Rule", "Timing"]
 
 
 class DramSpec(Spec):
@@ -56,6 +48,7 @@ class DramSpec(Spec):
             )
         self._check_refresh()
         self.address_map.check_against(self.organization)
+        self.energy.check_against(self.organization)
         for i, rule in enumerate(self.rules):
             try:
                 resolve_latency(rule.latency, self.timing)
