@@ -50,3 +50,8 @@ class LedgerRow:
 def total_nj(rows: Iterable[LedgerRow]) -> float:
     """Return the sum of the rows in nanojoules; exact, so independent of their order."""
     return sum(row.energy_nj for row in rows)
+
+
+def total_j(rows: Iterable[LedgerRow]) -> float:
+    """Return the sum of the rows in joules."""
+    return total_nj(rows) * 1e-9

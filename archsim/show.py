@@ -14,9 +14,10 @@ from archsim.toml import toml_value
 
 # Kind of preset (its folder in archsim/presets) -> the class its files describe, imported when needed.
 _SPECS = {
-    "address_map": "archsim.dram.spec:AddressMap",
+    "address_map": "archsim.dram.address_map:AddressMap",
     "controller": "archsim.dram.spec:Controller",
     "dram": "archsim.dram.spec:DramSpec",
+    "energy": "archsim.dram.energy:Energy",
     "nmp": "archsim.nmp.spec:NmpSpec",
     "system": "archsim.systems.spec:SystemSpec",
     "workload": "archsim.traces.zipf:ZipfSpec",
@@ -24,6 +25,7 @@ _SPECS = {
 #: Columns of the text, and the longest value that the column of values makes room for.
 WIDTH = 120
 SHORT_VALUE = 16
+_WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False, "drop_whitespace": True}
 
 
 class Row(NamedTuple):
@@ -81,7 +83,9 @@ def lines(kind: str, name: str) -> list[str]:
             description = source = ""  # the first of a list of tables has said what holds for all of them
         together = f"{line.ljust(middle - 2)}  {description}".rstrip()
         fits = len(together) <= WIDTH
-        text.append(together if fits else line)
+        text += (
+            [together] if fits else textwrap.wrap(line, WIDTH, subsequent_indent=" " * left, **_WHOLE_WORDS)
+        )
         for note in ("" if fits else description, source):
             text += [" " * left + part for part in textwrap.wrap(note, WIDTH - left)]
     return text

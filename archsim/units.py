@@ -24,6 +24,9 @@ _UNITS: dict[str, tuple[str, Fraction]] = {
     **{f"{p}T": ("a number of transfers", _SI[p]) for p in ("", "M", "G")},
     **{f"{p}B": ("a size in bytes", scale) for p, scale in (_SI | _BINARY).items() if scale >= 1},
     **{f"{p}bit": ("a size in bits", scale) for p, scale in (_SI | _BINARY).items() if scale >= 1},
+    **{f"{p}V": ("a voltage", _SI[p]) for p in ("m", "")},
+    **{f"{p}A": ("a current", _SI[p]) for p in ("u", "m", "")},
+    "ohm": ("a resistance", Fraction(1)),
     "clk": ("a number of clocks", Fraction(1)),
 }
 # Name suffixes and plain words that mean one of the units above.

@@ -13,11 +13,19 @@ cdef inline uint64_t scatter(uint64_t page, uint64_t mask, int32_t half, const u
     return page
 
 
+cdef inline int64_t place(uint64_t unit, const int64_t[:, ::1] decode) noexcept nogil:
+    cdef int64_t coordinate = 0
+    cdef int32_t b
+    for b in range(<int32_t>decode.shape[0]):
+        coordinate ^= decode[b, (unit >> (8 * b)) & 255]
+    return coordinate
+
+
 def lower_lookups(const int64_t[::1] rows, const int32_t[::1] tables, const int64_t[::1] table_base,
-                  const int64_t[::1] table_vector, int64_t line_bytes, int64_t page_lines, int64_t frames,
-                  const uint64_t[::1] keys, const int64_t[:, ::1] decode, int64_t[::1] coordinates,
-                  int32_t[::1] lookup):
-    """Translate lookups to the lines they touch, in address order within each vector.
+                  const int64_t[::1] table_vector, int64_t line_bytes, int64_t line_units, int64_t page_lines,
+                  int64_t frames, const uint64_t[::1] keys, const int64_t[:, ::1] decode,
+                  int64_t[::1] coordinates, int32_t[::1] lookup):
+    """Translate lookups to the accesses they need, in address order within each vector.
 
     Parameters
     ----------
@@ -25,29 +33,29 @@ def lower_lookups(const int64_t[::1] rows, const int32_t[::1] tables, const int6
         Row and table of each lookup.
     table_base, table_vector : int64 arrays [tables]
         Virtual byte address and vector bytes of each table.
-    line_bytes, page_lines, frames : int
-        Bytes of a line, lines of a page (a power of two), page frames of the memory (a power of two).
+    line_bytes, line_units, page_lines, frames : int
+        Bytes of a line, accesses that move one line, lines of a page (a power of two), page frames of the memory.
     keys : uint64 array [6] or [0]
         Keys of the page permutation; empty: frame number = page number.
     decode : int64 array [k, 256]
-        Coordinates contributed by each byte of a physical line number, combined by XOR.
+        Coordinates contributed by each byte of the number of a physical access unit, combined by XOR.
     coordinates : int64 array, lookup : int32 array
-        Receive, per line, its DRAM coordinates and the number of the lookup; both large enough.
+        Receive, per access, its DRAM coordinates and the number of the lookup; both large enough.
 
     Returns
     -------
     int
-        Lines written.
+        Accesses written.
     """
-    cdef int64_t n = rows.shape[0], i, m = 0, start, line, last, coordinate
-    cdef int32_t b, half = 0, bytes_of_line = <int32_t>decode.shape[0]
-    cdef int32_t page_shift = 0
-    cdef uint64_t page, physical, mask = <uint64_t>(frames - 1)
+    cdef int64_t n = rows.shape[0], i, m = 0, start, line, last, u
+    cdef int32_t half = 0, page_shift = 0
+    cdef uint64_t page, physical, mask
     cdef bint scattered = keys.shape[0] == 6
     while (<int64_t>1 << page_shift) < page_lines:
         page_shift += 1
     while (<int64_t>1 << half) < frames:
         half += 1
+    mask = (<uint64_t>1 << half) - 1
     half = (half + 1) // 2 if half > 1 else 1
     with nogil:
         for i in range(n):
@@ -57,25 +65,24 @@ def lower_lookups(const int64_t[::1] rows, const int32_t[::1] tables, const int6
             while line <= last:
                 page = <uint64_t>(line >> page_shift)
                 if scattered:
+                    # Permutes a power of two of pages; walking on while beyond the last frame permutes the frames.
                     page = scatter(page, mask, half, &keys[0])
+                    while page >= <uint64_t>frames:
+                        page = scatter(page, mask, half, &keys[0])
                 physical = (page << page_shift) | (<uint64_t>line & <uint64_t>(page_lines - 1))
-                coordinate = 0
-                for b in range(bytes_of_line):
-                    coordinate ^= decode[b, (physical >> (8 * b)) & 255]
-                coordinates[m] = coordinate
-                lookup[m] = <int32_t>i
-                m += 1
+                for u in range(line_units):
+                    coordinates[m] = place(physical * <uint64_t>line_units + <uint64_t>u, decode)
+                    lookup[m] = <int32_t>i
+                    m += 1
                 line += 1
     return m
 
 
-def decode_lines(const int64_t[::1] lines, const int64_t[:, ::1] decode, int64_t[::1] coordinates):
-    """Translate physical line numbers [n] to coordinates [n]."""
-    cdef int64_t i, coordinate
-    cdef int32_t b
+def decode_lines(const int64_t[::1] lines, const int64_t[:, ::1] decode, int64_t[::1] coordinates,
+                 int64_t line_units=1):
+    """Translate physical line numbers [n] to coordinates [n * line_units], access by access."""
+    cdef int64_t i, u
     with nogil:
         for i in range(lines.shape[0]):
-            coordinate = 0
-            for b in range(<int32_t>decode.shape[0]):
-                coordinate ^= decode[b, (lines[i] >> (8 * b)) & 255]
-            coordinates[i] = coordinate
+            for u in range(line_units):
+                coordinates[i * line_units + u] = place(<uint64_t>(lines[i] * line_units + u), decode)

@@ -32,37 +32,46 @@ def splitmix64(seed, n):
 
 
 def frame_of(page, system):
-    """Place a page: three rounds of odd multiplication, addition and xor with the upper half of the bits."""
+    """Place a page: three rounds of odd multiplication, addition and xor with the upper half of the bits.
+
+    They permute a power of two of pages; a page that lands beyond the last frame is placed again from there.
+    """
     if system.placement.policy == "contiguous":
         return page
     frames = system.dram.organization.capacity_bytes // system.placement.page_bytes
-    shift = max(1, (frames.bit_length() - 1 + 1) // 2)
+    pages = 1 << (frames - 1).bit_length()
+    shift = max(1, pages.bit_length() // 2)
     keys = [splitmix64(system.placement.seed, n) for n in range(1, 7)]
-    for multiplier, addend in zip(keys[::2], keys[1::2], strict=True):
-        page = (page * (multiplier | 1) + addend) % frames
-        page ^= page >> shift
-    return page
+    while True:
+        for multiplier, addend in zip(keys[::2], keys[1::2], strict=True):
+            page = (page * (multiplier | 1) + addend) % pages
+            page ^= page >> shift
+        if page < frames:
+            return page
 
 
-def coordinate_of(line, dram):
+def coordinate_of(unit, dram):
     """Follow the description of `AddressMap` bit by bit."""
     bits = dram.organization.field_bits()
     value, taken = dict.fromkeys(bits, 0), dict.fromkeys(bits, 0)
     for part in dram.address_map.layout:
         name, _, count = part.partition(":")
+        if name == "line":
+            name, count = "column", str(dram.organization.accesses_per_line // 2)
         for _ in range(int(count) if count else bits[name] - taken[name]):
-            value[name] |= (line & 1) << taken[name]
+            value[name] |= (unit & 1) << taken[name]
             taken[name] += 1
-            line >>= 1
+            unit >>= 1
     row = value["row"]
     for name in dram.address_map.hash:
         value[name] ^= row % 2 ** bits[name]
         row >>= bits[name]
-    return int(encode(*(value[name] for name in FIELDS), dram))
+    outer = {name: value[name] for name in ("pseudo_channel", "channel")}
+    return int(encode(*(value[name] for name in FIELDS), dram, **outer))
 
 
-def lines_of(row, number, tables, system):
-    """List the coordinates of the lines that one vector touches."""
+def units_of(row, number, tables, system):
+    """List the coordinates of the accesses that one vector needs."""
     page_bytes = system.placement.page_bytes
     base = sum(-(-t.rows * t.vector_bytes // page_bytes) * page_bytes for t in tables[:number])
     first = base + row * tables[number].vector_bytes
@@ -70,14 +79,23 @@ def lines_of(row, number, tables, system):
     for byte in range(first, first + tables[number].vector_bytes):
         if byte == first or byte % 64 == 0:
             physical = frame_of(byte // page_bytes, system) * page_bytes + byte % page_bytes
-            coordinates.append(coordinate_of(physical // 64, system.dram))
+            for start in range(
+                physical - physical % 64, physical - physical % 64 + 64, system_access(system)
+            ):
+                coordinates.append(coordinate_of(start // system_access(system), system.dram))
     return coordinates
+
+
+def system_access(system):
+    return system.dram.organization.access_bytes
 
 
 def random_system(dice):
     overrides = [
         f"dram.organization.ranks={dice.choice([1, 2, 4, 8])}",
-        f"dram.organization.rows={dice.choice([128, 1024, 65536])}",
+        f"dram.organization.channels={dice.choice([1, 1, 2, 4])}",
+        f"dram.organization.rows={dice.choice([512, 1000, 1024, 49152, 65536])}",
+        f"dram.organization.bus_width_bits={dice.choice([64, 32])}",
         f"dram.organization.columns={dice.choice([64, 1024])}",
         f"dram.address_map.preset={dice.choice(MAPS)}",
         f"placement.page_bytes={dice.choice([64, 4096, 4096, 2**16])}",
@@ -121,19 +139,34 @@ def test_vectors_lie_where_a_plain_translation_puts_them(seed):
     ]
     numbers = [dice.randrange(len(tables)) for _ in range(8)]
     rows = [dice.choice([0, tables[t].rows - 1, dice.randrange(tables[t].rows)]) for t in numbers]
-    expected = [lines_of(row, t, tables, system) for row, t in zip(rows, numbers, strict=True)]
+    expected = [units_of(row, t, tables, system) for row, t in zip(rows, numbers, strict=True)]
     coordinates, lookup = lower(system, tables, rows, numbers)
-    assert coordinates == [line for vector in expected for line in vector]
+    assert coordinates == [unit for vector in expected for unit in vector]
     assert lookup == [i for i, vector in enumerate(expected) for _ in vector]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**63 - 1])
-@pytest.mark.parametrize("page_bytes", [64, 512, 4096, 2**19, 2**20])
-def test_random_placement_gives_every_page_a_frame_of_its_own(page_bytes, seed):
-    system = small_system(page_bytes=page_bytes, seed=seed)
-    lines = 2**20 // 64
+@pytest.mark.parametrize(("rows", "page_bytes"), [
+    (128, 64), (128, 512), (128, 4096), (128, 2**19), (128, 2**20), (129, 4096), (100, 64), (3, 4096), (1, 8192),
+])  # fmt: skip
+def test_random_placement_gives_every_page_a_frame_of_its_own(rows, page_bytes, seed):
+    system = apply_overrides(
+        small_system(page_bytes=page_bytes, seed=seed),
+        [f"dram.organization.rows={rows}", "dram.address_map.preset=roco"],
+    )
+    lines = rows * 2**13 // 64
     coordinates, _ = lower(system, [Table("all", lines, 64)], range(lines), [0] * lines)
     assert len(set(coordinates)) == lines
+    assert max(coordinates) >> 32 == rows - 1
+
+
+def test_what_is_no_whole_page_of_the_memory_stays_unused():
+    system = apply_overrides(small_system(page_bytes=2**16), ["dram.organization.rows=129"])
+    whole = 129 * 2**13 // 2**16 * 2**16
+    coordinates, _ = lower(system, [Table("all", whole // 64, 64)], range(whole // 64), [0] * (whole // 64))
+    assert len(set(coordinates)) == whole // 64
+    with pytest.raises(InputError, match=r"the tables need 1.062 MiB but the memory holds 1 MiB"):
+        Lowering(system, [Table("one more", whole // 64 + 1, 64)])
 
 
 def test_random_placement_depends_on_its_seed_and_scatters_neighbours():
@@ -233,6 +266,17 @@ PRESETS = {
     for name in MAPS
     for ranks in (1, 2, 4, 8)
 }
+
+
+def test_a_line_of_two_accesses_becomes_two_neighbouring_columns():
+    system = apply_overrides(small_system("contiguous"), ["dram.organization.bus_width_bits=32"])
+    coordinates, lookup = lower(system, [Table("table", 100, 128)], [0, 7], [0, 0])
+    assert lookup == [0] * 4 + [1] * 4
+    assert coordinates == [coordinate_of(unit, system.dram) for unit in (0, 1, 2, 3, 28, 29, 30, 31)]
+    assert [b - a for a, b in zip(coordinates[::2], coordinates[1::2], strict=True)] == [1] * 4
+    lines, found = np.array([0, 1, 14, 15]), np.empty(8, np.int64)
+    decode_lines(lines, decode_table(system.dram), found, 2)
+    assert found.tolist() == coordinates
 
 
 @settings(derandomize=True, deadline=None, max_examples=30)

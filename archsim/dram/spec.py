@@ -5,81 +5,19 @@ Classes state the shape and the checks; the numbers are in ``archsim/presets/dra
 
 from __future__ import annotations
 
-import re
-from typing import ClassVar, Literal, Self, get_args
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from archsim.dram.address_map import AddressMap
 from archsim.dram.controller import Controller, Idle, Refresh
+from archsim.dram.energy import Energy
 from archsim.dram.organization import LINE_BYTES, Organization
 from archsim.dram.timing import Rule, Timing, resolve_latency
-from archsim.errors import InputError, nearest
-from archsim.spec import FieldError, Spec, quantity
+from archsim.errors import InputError
+from archsim.spec import FieldError, Spec
 
-__all__ = ["LINE_BYTES", "AddressMap", "Controller", "DramSpec", "Organization", "Refresh", "Rule", "Timing"]
-
-HashedField = Literal["column", "channel", "pseudo_channel", "rank", "bank_group", "bank"]
-
-
-class AddressMap(Spec):
-    """From the bits of a line number to DRAM coordinates.
-
-    ``layout`` lists fields from the lowest bit just above the 64-byte line upwards. ``"bank_group:1"``
-    takes one bit, ``"bank_group"`` all bits the field has left; the first bits a field takes are its
-    lowest. A column is one burst. Each field named in ``hash``, in order, is then XORed with as many of
-    the lowest row bits not used yet.
-    """
-
-    preset_kind: ClassVar[str] = "address_map"
-
-    layout: tuple[str, ...] = Field(description="fields from the lowest address bit up")
-    hash: tuple[HashedField, ...] = Field(description="fields XORed with the next low row bits")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        known = (*get_args(HashedField), "row")
-        for part in self.layout:
-            name, colon, count = part.partition(":")
-            if name not in known:
-                raise FieldError(f"layout: {part!r}", f"unknown field{nearest(name, known)}")
-            if colon and not re.fullmatch("[1-9][0-9]*", count):
-                raise FieldError(f"layout: {part!r}", "must be FIELD or FIELD:BITS, such as 'bank_group:1'")
-        if len(set(self.hash)) < len(self.hash):
-            raise FieldError(f"hash = {list(self.hash)}", "must name each field once")
-        return self
-
-    def check_against(self, organization: Organization) -> None:
-        """Check that every address bit is laid out once, and that the row has the bits to hash with.
-
-        Raises
-        ------
-        FieldError
-            Naming the field, and the bits it has and is given.
-        """
-        bits = organization.field_bits()
-        left = dict(bits)
-        for part in self.layout:
-            name, _, count = part.partition(":")
-            taken = int(count) if count else left[name]
-            if taken > left[name]:
-                rule = f"takes {taken} bits, {name} has {left[name]} left of {bits[name]}"
-                raise FieldError(f"address_map.layout: {part!r}", rule)
-            left[name] -= taken
-        for name in bits:
-            if left[name]:
-                raise FieldError("address_map.layout", f"leaves out {left[name]} bits of {name}")
-        hashed = sum(bits[name] for name in self.hash)
-        if hashed > bits["row"]:
-            raise FieldError("address_map.hash", f"needs {hashed} row bits, the row has {bits['row']}")
-
-
-class Energy(Spec):
-    """Energy per event of one rank."""
-
-    activate_pj: float = quantity("pJ", "one ACT and its PRE, all devices of a rank", ge=0)
-    read_pj_per_bit: float = quantity("pJ/bit", "reading from the open row", ge=0)
-    write_pj_per_bit: float = quantity("pJ/bit", "writing to the open row", ge=0)
-    io_pj_per_bit: float = quantity("pJ/bit", "moving data over the channel", ge=0)
+__all__ = ["LINE_BYTES", "AddressMap", "Controller", "DramSpec", "Energy", "Organization", "Refresh", "Rule", "Timing"]
 
 
 class DramSpec(Spec):
@@ -110,6 +48,7 @@ class DramSpec(Spec):
             )
         self._check_refresh()
         self.address_map.check_against(self.organization)
+        self.energy.check_against(self.organization)
         for i, rule in enumerate(self.rules):
             try:
                 resolve_latency(rule.latency, self.timing)

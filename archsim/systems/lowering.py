@@ -20,7 +20,8 @@ class Lowering:
 
     Tables follow one another in a virtual address space, each from a page boundary on, vectors packed without gaps. A
     page goes to the page frame that a keyed permutation of all frames gives it (``placement.policy = "random"``: a
-    random free frame, as under Linux after some uptime) or to the frame of the same number (``"contiguous"``).
+    random free frame, as under Linux after some uptime) or to the frame of the same number (``"contiguous"``). What is
+    left of a memory that is no whole number of pages stays unused.
 
     Parameters
     ----------
@@ -38,16 +39,17 @@ class Lowering:
     def __init__(self, system: SystemSpec, tables: Sequence[Table]) -> None:
         page = system.placement.page_bytes
         sizes = np.array([-(-t.rows * t.vector_bytes // page) * page for t in tables], dtype=np.int64)
-        capacity = system.dram.organization.capacity_bytes
-        if int(sizes.sum()) > capacity:
+        organization = system.dram.organization
+        self._frames = organization.capacity_bytes // page
+        if int(sizes.sum()) > self._frames * page:
             raise InputError(
                 f"system {system.name!r}: the tables need {format_bytes(int(sizes.sum()))} "
-                f"but the memory holds {format_bytes(capacity)}"
+                f"but the memory holds {format_bytes(self._frames * page)}"
             )
         self.table_base = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
         self.table_bytes = np.array([t.vector_bytes for t in tables], dtype=np.int64)
         self._page_lines = page // LINE_BYTES
-        self._frames = capacity // page
+        self._line_units = organization.accesses_per_line
         self._decode = decode_table(system.dram)
         random = system.placement.policy == "random"
         self._keys = _page_keys(system.placement.seed) if random else np.empty(0, np.uint64)
@@ -60,7 +62,7 @@ class Lowering:
     def lower(
         self, rows: npt.NDArray[np.int64], tables: npt.NDArray[np.int32]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-        """Translate lookups to the lines they touch.
+        """Translate lookups to the accesses they need, whole lines each.
 
         Parameters
         ----------
@@ -71,19 +73,19 @@ class Lowering:
 
         Returns
         -------
-        coordinates : int64 array [lines]
+        coordinates : int64 array [accesses]
             Packed DRAM coordinates (see `archsim.dram.address`), vector by vector in address order.
-        lookup : int32 array [lines]
-            Number of the lookup each line belongs to.
+        lookup : int32 array [accesses]
+            Number of the lookup each access belongs to.
         """
         from archsim.kernels.lowering import lower_lookups
 
-        room = int(self._most_lines[tables].sum())
+        room = int(self._most_lines[tables].sum()) * self._line_units
         coordinates = np.empty(room, dtype=np.int64)
         lookup = np.empty(room, dtype=np.int32)
         used = lower_lookups(
-            rows, tables, self.table_base, self.table_bytes, LINE_BYTES, self._page_lines, self._frames,
-            self._keys, self._decode, coordinates, lookup,
+            rows, tables, self.table_base, self.table_bytes, LINE_BYTES, self._line_units, self._page_lines,
+            self._frames, self._keys, self._decode, coordinates, lookup,
         )  # fmt: skip
         return coordinates[:used], lookup[:used]
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archsim.dram.spec import LINE_BYTES, DramSpec
+from archsim.dram.energy import event_energies_pj
+from archsim.dram.spec import DramSpec
+from archsim.errors import InputError
 from archsim.ledger import LedgerRow
 from archsim.traces import EmbeddingTrace
 
@@ -86,12 +88,20 @@ def dram_utilisation(
 
 
 def dram_energy(spec: DramSpec, counts: Mapping[str, int]) -> list[LedgerRow]:
-    """Return the rows for the DRAM devices: activations and array accesses."""
-    bits, energy = 8 * LINE_BYTES, spec.energy
+    """Return the rows for the DRAM devices by constants per event: activations and array accesses.
+
+    Raises
+    ------
+    InputError
+        When the memory's energy is given as currents: they need the states of the ranks, see `archsim.dram.energy`.
+    """
+    if spec.energy.method != "per-event":
+        raise InputError("dram.energy.method = 'currents': this system counts no clocks in power states")
+    energy = event_energies_pj(spec)
     rows = [
-        LedgerRow("dram", "activate", counts["act"], energy.activate_pj),
-        LedgerRow("dram", "read", counts["rd"], bits * energy.read_pj_per_bit),
+        LedgerRow("dram", "activate", counts["act"], energy["activate"]),
+        LedgerRow("dram", "read", counts["rd"], energy["read"]),
     ]
     if counts["wr"]:
-        rows.append(LedgerRow("dram", "write", counts["wr"], bits * energy.write_pj_per_bit))
+        rows.append(LedgerRow("dram", "write", counts["wr"], energy["write"]))
     return rows
