@@ -58,7 +58,6 @@ INLINE void finish_entry(Channel *c, int32_t i, int64_t clk, const int general) 
         if (UNLIKELY(c->finished != NULL))
             c->finished[e->ident] = end;
     }
-    q->only = NONE;
     if (--q->waiting == 0)
         gates_shut(q, bank);
     c->streak[bank]++;
@@ -173,13 +172,6 @@ INLINE int32_t needs_no_entry(const Channel *c, Place p, int32_t kind) {
     return kind == READS && c->t.merging && find_line(c, READS, p.bank, p.row, p.column) != NONE;
 }
 
-INLINE int64_t accept_clk(const Channel *c, int64_t coordinate, int32_t kind, int64_t arrival) {
-    if (c->queue[kind].count == c->queue[kind].capacity && !needs_no_entry(c, place_of(coordinate), kind))
-        return INT64_MAX;
-    int64_t clk = c->offer > arrival ? c->offer : arrival;
-    return clk > c->clk ? clk : c->clk;
-}
-
 /* Take a request in at absolute clock `clk`. */
 INLINE void accept(Channel *c, int64_t coordinate, int32_t kind, int64_t ident, int64_t clk, const int general) {
     const Place p = place_of(coordinate);
@@ -222,7 +214,7 @@ INLINE void accept(Channel *c, int64_t coordinate, int32_t kind, int64_t ident, 
     e->kind = kind;
     e->merged = NONE;
     q->count++;
-    q->only = ++q->waiting == 1 ? i : NONE;
+    q->waiting++;
     if (general) {
         const int32_t rank = p.bank >> c->t.rank_shift;
         if (c->rank_waiting[rank]++ == 0 && !c->pending[rank])
@@ -233,12 +225,13 @@ INLINE void accept(Channel *c, int64_t coordinate, int32_t kind, int64_t ident, 
         }
     }
     chain_in(c, i);
-    if (general || kind == c->active || c->queue[kind].waiting == 1) {
+    if (general) {
         update_bank(c, p.bank, general);
-        c->stale = 1;
-    } else {
-        update_kind(c, kind, p.bank);
+        return;
     }
+    update_kind(c, kind, p.bank);
+    if (kind == c->active && !c->stale)
+        select_joined(c, p.bank);
 }
 
 /* ----------------------------------------------------------------------------------------------- command queues */
@@ -296,28 +289,45 @@ typedef struct {
     const int64_t *coordinates, *arrivals;
     const uint8_t *kinds;
     int64_t i, n;
+    int64_t next;                     /* clock at which the next request gets in; INT64_MAX: none, or its queue is full */
+    int32_t full;                     /* its queue is: `next` changes with what waits */
 } Source;
 
 INLINE int32_t source_kind(const Source *s) { return s->kinds == NULL ? READS : s->kinds[s->i]; }
 
-INLINE int64_t source_clk(const Channel *c, const Source *s) {
+/* To be called when a request has been taken in and, while `full`, whenever something has changed. */
+INLINE void source_look(const Channel *c, Source *s) {
+    s->full = 0;
+    s->next = INT64_MAX;
     if (s->i == s->n)
-        return INT64_MAX;
-    return accept_clk(c, s->coordinates[s->i], source_kind(s), s->arrivals == NULL ? 0 : s->arrivals[s->i]);
+        return;
+    const int32_t kind = source_kind(s);
+    s->full = c->queue[kind].count == c->queue[kind].capacity;
+    if (s->full && !needs_no_entry(c, place_of(s->coordinates[s->i]), kind))
+        return;
+    const int64_t arrival = s->arrivals == NULL ? 0 : s->arrivals[s->i];
+    s->next = c->offer > arrival ? c->offer : arrival;
+    if (c->clk > s->next)
+        s->next = c->clk;
 }
 
 /* Steps 3 and 4 of clock `clk`, and the choice of the queue to serve from the next one on. */
-INLINE void end_clock(Channel *c, Source *s, int64_t clk, int64_t t_accept, const int general) {
+INLINE void end_clock(Channel *c, Source *s, int64_t clk, const int general) {
     c->clk = clk;
-    if (t_accept == clk) {
+    if (s->full)
+        source_look(c, s);
+    const int32_t taken = s->next == clk;
+    set_now(c, clk + 1);
+    if (taken) {
         accept(c, s->coordinates[s->i], source_kind(s), s->i, clk, general);
         s->i++;
     }
-    set_now(c, clk + 1);
     if (general && c->t.command_queue)
         move(c, clk);
     else
         update_mode(c);
+    if (taken || s->full)
+        source_look(c, s);
 }
 
 /* One step of the plain loop; 0 goes on, -1 no progress. */
@@ -331,9 +341,8 @@ INLINE int step_plain(Channel *c, Source *s) {
         const int32_t t = refresh_next(c, c->now, &command, &bank);
         t_refresh = t < NEVER ? c->base + t : INT64_MAX;
     }
-    int64_t t_accept = source_clk(c, s);
     int64_t clk = t_command < t_refresh ? t_command : t_refresh;
-    clk = clk < t_accept ? clk : t_accept;
+    clk = clk < s->next ? clk : s->next;
     if (UNLIKELY(c->next_due <= clk)) {
         if (c->next_due == INT64_MAX)
             return -1;
@@ -347,12 +356,8 @@ INLINE int step_plain(Channel *c, Source *s) {
         issue_refresh(c, command, bank, clk, 0);
     } else if (LIKELY(t_command == clk)) {
         issue(c, c->best_command, c->best_bank, c->best_entry, clk, 0);
-        if (t_accept == INT64_MAX) { /* a place may have become free */
-            c->clk = clk;
-            t_accept = source_clk(c, s);
-        }
     }
-    end_clock(c, s, clk, t_accept, 0);
+    end_clock(c, s, clk, 0);
     return 0;
 }
 
@@ -401,9 +406,8 @@ INLINE int step_general(Channel *c, Source *s) {
     /* Asking for a clock in the past issues nothing and tells when the next command can. */
     int64_t t_column = try_command(c, 1, !split, INT64_MIN);
     int64_t t_row = split ? try_command(c, 0, 1, INT64_MIN) : INT64_MAX;
-    const int64_t t_accept = source_clk(c, s);
     int64_t clk = t_column < t_row ? t_column : t_row;
-    clk = clk < t_accept ? clk : t_accept;
+    clk = clk < s->next ? clk : s->next;
     if (c->t.command_queue && c->move_next < clk)
         clk = c->move_next;
     if (c->next_due <= clk) {
@@ -417,8 +421,7 @@ INLINE int step_general(Channel *c, Source *s) {
         return -1;
     if (split && try_command(c, 0, 1, clk) < 0)
         return -1;
-    c->clk = clk;
-    end_clock(c, s, clk, source_clk(c, s), 1);
+    end_clock(c, s, clk, 1);
     return 0;
 }
 
@@ -452,7 +455,8 @@ ARCHSIM_CLONES static int advance_general(Channel *c, Source *s, int drain) { re
  */
 static int channel_advance(Channel *c, const int64_t *coordinates, const uint8_t *kinds, const int64_t *arrivals,
                            int64_t n, int drain) {
-    Source s = {coordinates, arrivals, kinds, 0, n};
+    Source s = {coordinates, arrivals, kinds, 0, n, 0, 0};
+    source_look(c, &s);
     return c->general ? advance_general(c, &s, drain) : advance_plain(c, &s, drain);
 }
 

@@ -13,31 +13,9 @@ INLINE void set_best(Channel *c, int32_t clk, int32_t command, int32_t bank, int
     c->best_entry = entry;
 }
 
-/* The same where one request waits alone: its bank is the only one to look at. */
-INLINE void select_only(Channel *c, const Queue *q) {
-    const int32_t bank = c->entries[q->only].bank;
-    int32_t command = RD + c->active;
-    int32_t t = later(c->ready[command][bank], q->column_gate[bank]);
-    if (c->open_row[bank] == CLOSED) {
-        command = ACT;
-        t = later(c->ready[ACT][bank], q->act_gate[bank]);
-    } else if (c->open_row[bank] != c->entries[q->only].row) {
-        command = PRE;
-        t = later(c->ready[PRE][bank], q->pre_gate[bank]);
-    }
-    set_best(c, later(t, c->now), command, bank, q->only);
-}
-
 /* The plain case: one queue served, FR-FCFS, ages alone decide. */
-INLINE void select_plain(Channel *c) {
-    Queue *q = &c->queue[c->active];
-    const int32_t n = c->t.padded & ~7;
+INLINE void select_among(Channel *c, Queue *q, const int32_t n) {
     const int32_t *columns = c->ready[RD + c->active];
-    c->stale = 0;
-    if (q->only != NONE && !c->pending_count) {
-        select_only(c, q);
-        return;
-    }
     for (;;) {
         const int32_t tc = later(earliest(columns, q->column_gate, c->column_clk, n), c->now);
         const int32_t tr =
@@ -57,19 +35,60 @@ INLINE void select_plain(Channel *c) {
             }
         }
         const int32_t bank = key & BANK_MASK;
-        if (column) {
-            if (UNLIKELY(c->pending_count) && would_delay_refresh(c, bank, t, c->active)) {
-                q->column_gate[bank] = NEVER; /* the precharge never moves later, so this one waits for it */
-                continue;
-            }
-            set_best(c, t, RD + c->active, bank, q->hit[bank]);
-        } else if (c->open_row[bank] == CLOSED) {
-            set_best(c, t, ACT, bank, q->head[bank]);
-        } else {
-            set_best(c, t, PRE, bank, q->conflict[bank]);
+        if (column && UNLIKELY(c->pending_count) && would_delay_refresh(c, bank, t, c->active)) {
+            q->column_gate[bank] = NEVER; /* the precharge never moves later, so this one waits for it */
+            continue;
         }
+        if (column)
+            set_best(c, t, RD + c->active, bank, q->hit[bank]);
+        else if (c->open_row[bank] == CLOSED)
+            set_best(c, t, ACT, bank, q->head[bank]);
+        else
+            set_best(c, t, PRE, bank, q->conflict[bank]);
+        c->best_key = key;
         return;
     }
+}
+
+INLINE void select_plain(Channel *c) {
+    Queue *q = &c->queue[c->active];
+    c->stale = 0;
+    select_among(c, q, c->t.padded);
+}
+
+/* A request has joined the chain of `bank`, and the best command of the others is known: is its own better? */
+INLINE void select_joined(Channel *c, int32_t bank) {
+    const Queue *q = &c->queue[c->active];
+    if (c->pending_count || (c->t.protection == PROTECT_ALL && c->best_bank == bank)) {
+        c->stale = 1;
+        return;
+    }
+    int32_t command = RD + c->active;
+    int32_t t = later(later(c->ready[command][bank], q->column_gate[bank]), c->now);
+    int32_t key = q->column_key[bank], entry = q->hit[bank];
+    if (t >= NEVER) {
+        command = c->open_row[bank] == CLOSED ? ACT : PRE;
+        t = later(later(c->ready[command][bank], command == ACT ? q->act_gate[bank] : q->pre_gate[bank]), c->now);
+        key = q->row_key[bank];
+        entry = command == ACT ? q->head[bank] : q->conflict[bank];
+    } else if (q->pre_gate[bank] != NEVER) {
+        c->stale = 1; /* both; rare */
+        return;
+    }
+    if (t > c->best_clk || t >= NEVER)
+        return;
+    if (t == c->best_clk) {
+        const int32_t column = command == RD || command == WR;
+        const int32_t best_column = c->best_command == RD || c->best_command == WR;
+        if (c->t.arbitration == COLUMN_FIRST && column != best_column) {
+            if (!column)
+                return;
+        } else if (key >= c->best_key) {
+            return;
+        }
+    }
+    set_best(c, t, command, bank, entry);
+    c->best_key = key;
 }
 
 /* ------------------------------------------------------------------------------------------------- general case */

@@ -81,7 +81,6 @@ typedef struct {                      /* requests of one kind in the set, and th
     int32_t *row_key, *column_key;
     int32_t count, capacity;          /* places taken, of the read or write queue */
     int32_t waiting;                  /* places taken and activated */
-    int32_t only;                     /* the request that waits alone, or NONE: not known */
     int32_t stage_head, stage_tail;   /* with command queues: not moved yet */
     int32_t stage_count;
 } Queue;
@@ -147,7 +146,7 @@ typedef struct Channel {
     int32_t now;                      /* first clock without a decision yet, relative */
     int32_t row_free, column_free;    /* split pins: first clock at which each may be used */
     int32_t stale;                    /* the candidate below must be looked up again */
-    int32_t best_clk, best_command, best_bank, best_entry;
+    int32_t best_clk, best_command, best_bank, best_entry, best_key;
     int32_t last_rank, last_queue;    /* for round robin */
     int32_t *queue_count;             /* command queues */
     int32_t drain_left, draining;
@@ -336,7 +335,7 @@ NOINLINE Channel *channel_make(const Tables *t, int32_t read_queue, int32_t writ
         fill(q->column_gate, NEVER, t->padded);
         fill(q->row_key, NO_KEY, t->padded);
         fill(q->column_key, NO_KEY, t->padded);
-        q->stage_head = q->stage_tail = q->only = NONE;
+        q->stage_head = q->stage_tail = NONE;
     }
     bindings_make(c);
     c->queue[READS].capacity = read_queue;
