@@ -131,7 +131,7 @@ class AddressMap(Spec):
         """
         bits = organization.field_bits()
         places = self._places(organization)
-        masks: dict[str, list[int]] = {name: [1 << place for place in places[name]] for name in FIELDS}
+        masks = {str(name): [1 << place for place in places[name]] for name in FIELDS}
         source = places[self.hash_with]
         if self.hash_with == "column" and "line" in self.layout:
             source = source[_line_bits(organization) :]
@@ -142,9 +142,9 @@ class AddressMap(Spec):
         for (name, bit), place in zip(targets, source, strict=False):
             masks[name][bit] ^= 1 << place
         for target, sources in (self.xor or {}).items():
-            name, bit = self._field_bit(target, bits, f"address_map.xor.{target}")
+            field, at = self._field_bit(target, bits, f"address_map.xor.{target}")
             for text in sources:
-                masks[name][bit] ^= 1 << self._place(text, places, organization, target)
+                masks[field][at] ^= 1 << self._place(text, places, organization, target)
         return masks
 
     def _places(self, organization: Organization) -> dict[str, list[int]]:

@@ -49,9 +49,9 @@ class DramSpec(Spec):
         self._check_refresh()
         self.address_map.check_against(self.organization)
         self.energy.check_against(self.organization)
-        for i, rule in enumerate(self.rules):
+        for i, row in enumerate(self.rules):
             try:
-                resolve_latency(rule.latency, self.timing)
+                resolve_latency(row.latency, self.timing)
             except InputError as error:
                 raise FieldError(f"rules[{i}].latency", str(error)) from None
         return self
