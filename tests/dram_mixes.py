@@ -84,7 +84,10 @@ def plain(chance, tables):
 
 
 def fcfs(chance, tables):
-    tables["controller"] |= {"scheduler": "fcfs", "row_hit_protection": chance.choice(["none", "older", "all"])}
+    tables["controller"] |= {
+        "scheduler": "fcfs",
+        "row_hit_protection": chance.choice(["none", "older", "all"]),
+    }
 
 
 def oldest_first(chance, tables):
@@ -197,7 +200,9 @@ def refresh_by_bank(chance, tables):
         ("rank", "REFB", "ACT", "tRREFD"),
         ("rank", "ACT", "REFB", "tRRD_S"),
     ]
-    tables["rules"] = tables["rules"] + [rule(*row) for row in rules if chance.random() < 0.85 or row[2] == "ACT"]
+    tables["rules"] = tables["rules"] + [
+        rule(*row) for row in rules if chance.random() < 0.85 or row[2] == "ACT"
+    ]
 
 
 def rule(level, before, after, latency, window=1):

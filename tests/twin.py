@@ -76,7 +76,9 @@ class Controller:
             by_bank = {}
             for request in chosen:
                 by_bank.setdefault(request.bank, []).append(request)
-            self.asked = [wish for bank, requests in by_bank.items() for wish in self._of_bank(bank, requests)]
+            self.asked = [
+                wish for bank, requests in by_bank.items() for wish in self._of_bank(bank, requests)
+            ]
         return self.asked
 
     def _of_bank(self, bank, requests):
@@ -210,12 +212,15 @@ def replay(spec, coordinates, writes=None, arrivals=None):
     arrivals = [0] * size if arrivals is None else arrivals
     places = [(int(at) >> 16 & 0xFFFF, int(at) >> 32, int(at) & 0xFFFF) for at in coordinates]
     requests = [
-        Request(number, bool(writes[number]), *place, int(arrivals[number])) for number, place in enumerate(places)
+        Request(number, bool(writes[number]), *place, int(arrivals[number]))
+        for number, place in enumerate(places)
     ]
     controller, offered, t = Controller(spec, size), 0, 0
     while offered < size or controller.queues.any_waits():
         controller.clock(t)
-        accepted = offered < size and requests[offered].arrival <= t and controller.offer(t, requests[offered])
+        accepted = (
+            offered < size and requests[offered].arrival <= t and controller.offer(t, requests[offered])
+        )
         offered += accepted
         controller.queues.all_accepted = offered == size
         changed = controller.arrange() or accepted
@@ -226,7 +231,9 @@ def replay(spec, coordinates, writes=None, arrivals=None):
         if controller.quiet():
             nexts = [next_arrival, controller.refresh.next_due()]
             t = max(t, min(clk for clk in nexts if clk is not None))
-    return Replay(controller.device.log, _counts(controller, requests), controller.finished, _by_bank(controller))
+    return Replay(
+        controller.device.log, _counts(controller, requests), controller.finished, _by_bank(controller)
+    )
 
 
 def _check_progress(controller, t):

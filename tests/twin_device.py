@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from archsim.dram.spec import resolve_latency
+from archsim.dram.timing import resolve_latency
 
 COLUMN_COMMANDS = ("RD", "WR")
 ROW_COMMANDS = ("ACT", "PRE", "PREA", "REF", "REFB")
@@ -81,14 +81,18 @@ class Device:
         self.after = {name: [m for m in memories if m.rule.after == name] for name in names}
         # The longest precharge time that a RD or WR demands of its own bank.
         self.demand = {
-            name: max([m.latency for m in self.before[name] if (m.level, m.rule.after) == ("bank", "PRE")] + [0])
+            name: max(
+                [m.latency for m in self.before[name] if (m.level, m.rule.after) == ("bank", "PRE")] + [0]
+            )
             for name in COLUMN_COMMANDS
         }
         self.longest_clk = max([m.latency for m in memories] + [0])
         self.open_rows = {}  # bank -> OpenRow
         self.log = []
         # The pin sets: the commands that each carries, and the clock from which it is free.
-        sets = [COLUMN_COMMANDS, ROW_COMMANDS] if shape.split_command_bus else [COLUMN_COMMANDS + ROW_COMMANDS]
+        sets = (
+            [COLUMN_COMMANDS, ROW_COMMANDS] if shape.split_command_bus else [COLUMN_COMMANDS + ROW_COMMANDS]
+        )
         self.pins_free = dict.fromkeys(sets, 0)
         self.bounds = {}  # results of `earliest` until the next command
 
