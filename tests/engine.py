@@ -62,9 +62,7 @@ def replay_coordinates(spec, coordinates, writes=None, arrivals=None, cuts=()):
     from archsim.kernels.dram import ChannelReplay
 
     tables = resolve(spec)
-    channel = ChannelReplay(
-        tables.parameters, tables.group_delta, tables.bank_delta, tables.refresh_delta, LOG_LIMIT
-    )
+    channel = ChannelReplay(tables, LOG_LIMIT)
     size = len(coordinates)
     place = np.array(coordinates, np.int64)
     kind = np.zeros(size, np.uint8) if writes is None else np.array(writes, np.uint8)

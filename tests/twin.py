@@ -57,7 +57,7 @@ class Controller:
         urgent = [wish for wish in wishes if wish[0].activated]
         if urgent:
             self._issue(t, *min(urgent, key=lambda wish: wish[0].age))
-        elif "REF" in pins and self.refresh.issue(t):
+        elif "REF" in pins and self.refresh.issue(t, {request.bank for request in self.queues.activated}):
             self.asked = None
         elif wishes:
             self._issue(t, *min(wishes, key=self._claim))
@@ -86,7 +86,7 @@ class Controller:
         opened = self.device.open_rows.get(bank)
         activated = [request for request in requests if request.activated]
         if opened is None:
-            return [(request, "ACT") for request in (activated or requests)[:1]]
+            return [(requests[0], "ACT")]
         hits = [request for request in requests if request.row == opened.row]
         conflicts = [request for request in requests if request.row != opened.row]
         cap = self.settings.row_hit_cap
@@ -222,8 +222,8 @@ def replay(spec, coordinates, writes=None, arrivals=None):
             offered < size and requests[offered].arrival <= t and controller.offer(t, requests[offered])
         )
         offered += accepted
-        controller.queues.all_accepted = offered == size
         changed = controller.arrange() or accepted
+        controller.queues.all_accepted = offered == size
         next_arrival = requests[offered].arrival if offered < size else t
         if not changed and next_arrival <= t:
             _check_progress(controller, t)

@@ -35,7 +35,7 @@ class Queues:
         self.command_queues = [[] for _ in range(count)]
         self.draining = False
         self.batch = 0  # moves left in the batch of writes under way
-        self.all_accepted = False  # no request is to come
+        self.all_accepted = False  # no request is to come, since the clock before
         self.ages = 0
         # Requests from acceptance to RD or WR, wherever they are: by line, and counted by row and by rank.
         self.lines = {False: {}, True: {}}
@@ -114,8 +114,10 @@ class Queues:
         if self.settings.write_drain == "batch":
             if self.batch == 0 and self._batch_begins():
                 self.batch = len(self.writes)
-            if self.batch:
-                return self._move_of_batch()
+            if self.batch and not self._batch_breaks_off():
+                moved = self._move_first(self.writes, self._movable(self.writes))
+                self.batch -= moved
+                return moved
             return self._move_first(self.reads, self._movable(self.reads))
         self.turn()
         if not self.draining:
@@ -130,14 +132,13 @@ class Queues:
         last_ones = self.all_accepted and not self.reads and held > 0
         return held > self.settings.write_drain_low or last_ones
 
-    def _move_of_batch(self):
-        movable = self._movable(self.writes)
-        if movable and self.waiting_at(movable[0].line, is_write=False):
-            self.batch = 0
-            return False
-        moved = self._move_first(self.writes, movable)
-        self.batch -= moved
-        return moved
+    def _batch_breaks_off(self):
+        """End the batch if a read waits for the line of the write to be moved; return whether one does."""
+        for write in self._movable(self.writes)[:1]:
+            if self.waiting_at(write.line, is_write=False):
+                self.batch = 0
+                return True
+        return False
 
     def _movable(self, queue):
         depth = self.settings.command_queue

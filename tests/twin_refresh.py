@@ -52,14 +52,17 @@ class Refresh:
     def next_due(self):
         return min([rank.falls_due for rank in self.ranks], default=None)
 
-    def issue(self, t):
-        """Issue a command of the lowest rank that has a refresh due and can go on; return whether."""
-        return any(rank.due and self._advance(t, number) for number, rank in enumerate(self.ranks))
+    def issue(self, t, kept_open):
+        """Issue a command of the lowest rank that has a refresh due and can go on; return whether.
 
-    def _advance(self, t, number):
+        The banks ``kept_open`` have an activated request.
+        """
+        return any(rank.due and self._advance(t, number, kept_open) for number, rank in enumerate(self.ranks))
+
+    def _advance(self, t, number, kept_open):
         device, banks = self.device, self.banks(number)
         opened = [bank for bank in banks if bank in device.open_rows]
-        closable = [bank for bank in opened if device.earliest("PRE", bank) <= t]
+        closable = [bank for bank in opened if bank not in kept_open and device.earliest("PRE", bank) <= t]
         if opened and self.mode == "all-bank" and self.settings.refresh_precharge == "all":
             if closable == opened:
                 device.issue(t, "PREA", opened, logged_bank=banks[0])
@@ -82,8 +85,10 @@ class Refresh:
     def holds(self, t, name, request):
         """Whether a due refresh holds the command for the request back."""
         due = [number for number, rank in enumerate(self.ranks) if rank.due]
+        if request.activated:
+            return False
         if self.settings.refresh_blocking == "channel":
-            return bool(due) and not request.activated
+            return bool(due)
         number = self.device.rank_of(request.bank)
         if number not in due or request.bank not in self.banks(number):
             return False
