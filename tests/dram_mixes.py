@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 from archsim.dram.spec import DramSpec
+from archsim.spec import preset_names
 
 # Shortest and longest value of each timing that is varied. A burst of 4 clocks leaves no shorter tCCD_S.
 RANGES = {
@@ -13,6 +14,7 @@ RANGES = {
 }  # fmt: skip
 ORDERED = (("tCCD_L", "tCCD_S"), ("tRRD_L", "tRRD_S"), ("tWTR_L", "tWTR_S"))
 LINES_OF_WRITES = 16  # a bit of the column
+LAYOUT = ["column", "channel", "pseudo_channel", "rank", "bank_group", "bank", "row"]
 BASE = DramSpec.load("ddr4-2400").to_dict()
 
 
@@ -54,8 +56,7 @@ def base_tables(chance):
         "rows": 64,
         "columns": 256,
     }
-    layout = ["column", "rank", "pseudo_channel", "bank_group", "bank", "row"]
-    tables["address_map"] = {"layout": layout, "hash": []}
+    tables["address_map"] = {"layout": LAYOUT, "hash": []}
     timing = tables["timing"]
     if chance.random() < 0.6:
         timing |= {name: chance.randint(*limits) for name, limits in RANGES.items()}
@@ -225,8 +226,6 @@ def device_shape(chance, tables):
     }
     extra = [
         rule("rank", "PRE", "PRE", "tPPD"),
-        rule("rank", "ACT", "ACT", str(chance.randint(10, 90)), 2),
-        rule("rank", "ACT", "ACT", str(chance.randint(10, 90)), 8),
         rule("pseudo_channel", "RD", "RD", str(chance.randint(1, 9))),
         rule("pseudo_channel", "WR", "WR", str(chance.randint(1, 9))),
         rule("channel", "ACT", "ACT", str(chance.randint(1, 9))),
@@ -234,13 +233,44 @@ def device_shape(chance, tables):
     ]
     timing["tPPD"] = chance.choice([1, 2, 6])
     tables["rules"] = tables["rules"] + [row for row in extra if chance.random() < 0.3]
+    if flip(chance):
+        windows(chance, tables)
     if chance.random() < 0.3:
         tables["rules"] = [row for row in tables["rules"] if chance.random() < 0.75] or tables["rules"]
 
 
-def everything(chance, tables):
-    """All options at once, as far as they may stand together."""
-    device_shape(chance, tables)
+def windows(chance, tables):
+    """Other windows than that of four ACT, instead of it or beside it."""
+    wide = [rule("rank", "ACT", "ACT", str(chance.randint(10, 90)), window) for window in (2, 8)]
+    if chance.random() < 0.7:
+        tables["rules"] = [row for row in tables["rules"] if row["window"] == 1]
+        wide = [chance.choice(wide)]
+    tables["rules"] = tables["rules"] + wide
+
+
+def standards(chance, tables):
+    """A shipped standard with its own rules and times, refreshed more often, under any controller."""
+    name = chance.choice(preset_names("dram"))
+    controller = tables["controller"]
+    tables.clear()
+    tables |= DramSpec.load(name).to_dict()
+    timing, organization = tables["timing"], tables["organization"]
+    organization["ranks"] = chance.choice([1, 2])
+    tables["address_map"] = {"layout": LAYOUT, "hash": []}
+    modes = ["all-bank", "none", tables["refresh"]["mode"]]
+    modes += ["per-bank"] * (timing["tRFCpb"] is not None) + ["same-bank"] * (timing["tRFCsb"] is not None)
+    tables["refresh"] |= {"mode": chance.choice(modes), "staggered": flip(chance)}
+    steps = {"per-bank": organization["bank_groups"] * organization["banks_per_group"]}
+    steps["same-bank"] = organization["banks_per_group"]
+    timing["tREFI"] = timing["tRFC"] + steps.get(tables["refresh"]["mode"], 1) * chance.choice(
+        [150, 300, 600]
+    )
+    timing["tREFIsb"] = timing["tREFI"] if timing["tREFIsb"] is not None and flip(chance) else None
+    tables["controller"] = controller
+    any_controller(chance, tables)
+
+
+def any_controller(chance, tables):
     if flip(chance):
         command_queues(chance, tables, chance.choice(["bank", "rank"]))
         tables["controller"]["write_drain"] = chance.choice(["watermark", "batch"])
@@ -255,9 +285,17 @@ def everything(chance, tables):
         "rank_arbitration": chance.choice(["oldest", "round-robin"]),
         "row_policy": chance.choice(["open", "closed", "timeout"]),
         "row_timeout_clk": chance.choice([1, 10, 40, 150]),
+        "refresh_blocking": chance.choice(BLOCKING),
+        "refresh_precharge": chance.choice(["all", "each"]),
     }
     if tables["refresh"]["mode"] == "all-bank":
         tables["refresh"]["postpone"] = chance.choice([0, 0, 1, 8])
+
+
+def everything(chance, tables):
+    """All options at once, as far as they may stand together."""
+    device_shape(chance, tables)
+    any_controller(chance, tables)
 
 
 FAMILIES = {
@@ -274,6 +312,7 @@ FAMILIES = {
     "row-policy": row_policy,
     "refresh": refresh,
     "device-shape": device_shape,
+    "standards": standards,
     "everything": everything,
 }
 

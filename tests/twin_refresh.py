@@ -19,7 +19,8 @@ class Refresh:
         shape = spec.organization
         self.steps = {"per-bank": shape.banks_per_rank, "same-bank": shape.banks_per_group}.get(self.mode, 1)
         halves = 2 if spec.refresh.temperature_c > 85 else 1
-        self.interval = spec.timing.tREFI // halves // self.steps
+        own = spec.timing.tREFIsb if self.mode == "same-bank" else None
+        self.interval = (own or spec.timing.tREFI) // halves // self.steps
         self.postpone = spec.refresh.postpone if self.mode == "all-bank" else 0
         count = 0 if self.mode == "none" else shape.all_ranks
         part = self.interval // shape.all_ranks
