@@ -10,6 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from archsim import __version__
+from archsim.cli_options import (
+    BytesOption,
+    FormatOption,
+    JsonOption,
+    LimitOption,
+    OrderOption,
+    RowsOption,
+    SetOption,
+    TraceArgument,
+    duration_ns,
+    positive,
+)
 from archsim.errors import InputError
 from archsim.exits import run_to_exit
 
@@ -32,67 +44,6 @@ Examples:
 )
 trace_app = typer.Typer(rich_markup_mode=None, context_settings=_CONTEXT, help="Make and inspect traces.")
 app.add_typer(trace_app, name="trace")
-
-
-def _positive(text: str) -> int:
-    """Read the value of an option that counts something."""
-    shown = repr(text if len(text) <= 40 else f"{text[:37]}...")
-    try:
-        number = int(text)
-    except ValueError:
-        raise typer.BadParameter(f"{shown} is not a whole number") from None
-    if number < 1:
-        raise typer.BadParameter(f"{shown} must be at least 1")
-    return number
-
-
-TraceArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="TRACE",
-        show_default=False,
-        help="A trace file or folder (detected by content), or preset:NAME for a generated one.",
-    ),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="PATH=VALUE",
-        help="Override a parameter by its path in the preset file, e.g. dram.timing.tRCD=16; "
-        "workload.NAME=VALUE changes a generated trace. Repeatable.",
-    ),
-]
-FormatOption = Annotated[
-    str | None, typer.Option("--format", metavar="NAME", help="Trace format, where content does not tell.")
-]
-RowsOption = Annotated[
-    int | None,
-    typer.Option(
-        "--rows",
-        metavar="N",
-        parser=_positive,
-        help="Rows of each table, for formats that do not say (default: largest + 1).",
-    ),
-]
-BytesOption = Annotated[
-    int | None,
-    typer.Option(
-        "--vector-bytes",
-        metavar="N",
-        parser=_positive,
-        help="Bytes of a vector, for formats that do not say (default: 128).",
-    ),
-]
-OrderOption = Annotated[
-    str | None,
-    typer.Option("--order", metavar="ORDER", help="Sort the bags: sample-major or table-major."),
-]
-LimitOption = Annotated[
-    int | None,
-    typer.Option("--limit", metavar="N", parser=_positive, help="Only the first N lookups."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -142,10 +93,34 @@ def replay(
             help="Write the first DRAM commands as a Chrome trace (.json or .json.gz) for ui.perfetto.dev.",
         ),
     ] = None,
+    commands: Annotated[
+        Path | None,
+        typer.Option(
+            "--commands",
+            metavar="FILE",
+            help="Write the DRAM commands of the one system (.csv, .csv.gz or .parquet); `archsim check` reads them.",
+        ),
+    ] = None,
+    commands_limit: Annotated[
+        int,
+        typer.Option(
+            "--commands-limit", metavar="N", parser=positive, help="Only the first N commands (RecNMP: per rank)."
+        ),
+    ] = 1_000_000,
+    interval: Annotated[
+        float | None,
+        typer.Option(
+            "--interval",
+            metavar="TIME",
+            parser=duration_ns,
+            help="Add time series with intervals of this length, e.g. 1us, to the report folder of --out.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replay one trace through one or more systems and compare them."""
-    _check_targets(out, timeline)
+    _check_targets(out, timeline, commands)
+    _check_extras(out, commands, interval, len(system or DEFAULT_SYSTEMS))
     workload, hardware = _split_overrides(overrides or [])
     from archsim.systems.spec import load_system
 
@@ -164,17 +139,22 @@ def replay(
         limit=limit,
         overrides=workload,
     )
-    log_limit = 0
+    log_limit = 0 if commands is None else commands_limit
     if timeline is not None:
         from archsim.report.timeline import TIMELINE_COMMANDS
 
-        log_limit = TIMELINE_COMMANDS
+        log_limit = max(log_limit, TIMELINE_COMMANDS)
     with _progress(lookups.lookups * len(systems)) as advance:
         comparison = compare(
-            [simulate(spec, lookups, log_limit=log_limit, progress=advance) for spec in systems]
+            [
+                simulate(spec, lookups, log_limit=log_limit, interval_ns=interval, progress=advance)
+                for spec in systems
+            ]
         )
     try:
         _write(comparison, out, timeline)
+        if commands is not None:
+            _write_commands(comparison.results[0], commands, commands_limit)
     finally:
         # A disk that is full costs the files, not the answer.
         print(
@@ -279,6 +259,53 @@ def show(
         print("\n".join(presets.lines(kind, name)))
 
 
+@app.command(
+    epilog="""\b
+Examples:
+  archsim check commands.csv --system host-8rank
+  archsim check trace.csv.gz --dram ddr5-4800 --set dram.organization.ranks=2
+"""
+)
+def check(
+    log: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LOG",
+            show_default=False,
+            help="Commands as .csv, .csv.gz or .parquet: clk,cmd,channel,rank,bankgroup,bank,row,col.",
+        ),
+    ],
+    system: Annotated[
+        str | None,
+        typer.Option(
+            "--system", metavar="NAME|FILE", help=f"The system whose memory it is. Default: {DEFAULT_SYSTEMS[0]}."
+        ),
+    ] = None,
+    dram: Annotated[
+        str | None,
+        typer.Option("--dram", metavar="NAME|FILE", help="A memory instead (see `archsim show dram`)."),
+    ] = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a log of DRAM commands, whoever wrote it, against the rules of a standard; exit 1 if it breaks any."""
+    from archsim.check import check_log
+    from archsim.dram.spec import DramSpec
+    from archsim.systems.spec import load_system
+
+    if dram is not None:
+        if system is not None:
+            raise InputError("--system and --dram: choose one of them")
+        memory = DramSpec.load(dram, [text.removeprefix("dram.") for text in overrides or []])
+        checked = check_log(memory, log)
+    else:
+        spec = load_system(system or DEFAULT_SYSTEMS[0], overrides or [])
+        checked = check_log(spec.dram, log, ranks_apart=spec.kind == "recnmp")
+    print(json.dumps(checked.to_dict(), indent=2) if as_json else checked.text())
+    if checked.findings:
+        raise typer.Exit(1)
+
+
 @app.command()
 def doctor() -> None:
     """Show what is installed, and how fast it is."""
@@ -309,15 +336,27 @@ def _load_systems(names: list[str], overrides: list[str], load: Any) -> list[Any
     ]
 
 
-def _check_targets(out: Path | None, timeline: Path | None) -> None:
+def _check_targets(*targets: Path | None) -> None:
     """Refuse what cannot be written, before any work is done for it."""
     from archsim.files import check_new
 
-    for target in (out, timeline):
-        if target is not None:
-            check_new(target)
-    if out is not None and timeline is not None and out.absolute() == timeline.absolute():
-        raise InputError(f"{out}: --out and --timeline need different names")
+    given = [target for target in targets if target is not None]
+    for number, target in enumerate(given):
+        check_new(target)
+        if target.absolute() in [other.absolute() for other in given[:number]]:
+            raise InputError(f"{target}: --out, --timeline and --commands need different names")
+
+
+def _check_extras(out: Path | None, commands: Path | None, interval: float | None, systems: int) -> None:
+    """Refuse options that would have no effect."""
+    if commands is not None:
+        from archsim.dram.command_log import check_name
+
+        check_name(commands)
+        if systems != 1:
+            raise InputError(f"--commands {commands}: needs one --system, not {systems}")
+    if interval is not None and out is None:
+        raise InputError("--interval: needs --out, where the time series go")
 
 
 def _write(comparison: Any, out: Path | None, timeline: Path | None) -> None:
@@ -331,6 +370,17 @@ def _write(comparison: Any, out: Path | None, timeline: Path | None) -> None:
 
         write_timeline(comparison, timeline)
         print(f"timeline: {timeline}", file=sys.stderr)
+
+
+def _write_commands(result: Any, path: Path, limit: int) -> None:
+    from archsim.dram.command_log import write_commands
+
+    # RecNMP keeps a limit per rank; the timeline may have asked for more.
+    ranks = 1 if result.nmp is None else len(result.ranks)
+    kept = result.commands[:, : limit * ranks]
+    write_commands(result.system.dram, kept, path)
+    issued = sum(result.counts[name] for name in ("act", "pre", "rd", "wr", "ref", "prea", "refb"))
+    print(f"commands: {path}, {kept.shape[1]:,} of {issued:,}", file=sys.stderr)
 
 
 class _progress:  # noqa: N801  (used like a function)

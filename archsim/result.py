@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from archsim.dram.spec import LINE_BYTES
+from archsim.breakdown import Rows, bank_rows, channel_rows, latency_split_ns, rank_rows, request_figures, series_columns
 from archsim.ledger import LedgerRow, total_nj
 from archsim.systems.outcome import Outcome
 from archsim.systems.spec import SystemSpec
@@ -50,8 +50,9 @@ class Result:
 
     Build it with :func:`archsim.simulate`. Times are in nanoseconds, energies in nanojoules, bandwidths in GB/s (1e9
     bytes per second), ``cycles`` in memory clocks. Read latencies run from acceptance into the controller (RecNMP:
-    into the queue of a rank unit) to the last data beat. Energy holds the events of the ledger only: no refresh, no
-    standby.
+    into the queue of a rank unit) to the last data beat; they split at the first command issued for the read. A request
+    is one access of the DRAM, see `archsim.dram.engine.DramReplay`. Energy holds the events of the ledger only:
+    with ``dram.energy.method = "per-event"`` no refresh and no standby.
 
     Attributes
     ----------
@@ -64,13 +65,19 @@ class Result:
     bottleneck : str
         The resource with the highest utilisation.
     utilisation : mapping of str to float
-        Busy share of each shared resource, 0 to 1.
+        Busy share of each shared resource, 0 to 1, in the channel where it is highest.
+    channels, ranks, banks : list of dict
+        Requests, commands, times and energies of each part of the memory.
+    latency_clk, latency_count : int64 arrays
+        Histogram of the read latencies in clocks, ascending; `latency_ns` has them in nanoseconds.
+    series : mapping of str to array, or None
+        The time series, column by column (see `archsim.breakdown.series_columns`), where asked for.
     energy : tuple of LedgerRow
         The rows that add up exactly to ``energy_nj``.
     nmp : mapping or None
         Packets, balance and functional sums of the near-memory units.
     commands : int64 array [5, n]
-        Command log, empty unless asked for: clk, command, bank, row, column.
+        Command log, empty unless asked for: clk, command, bank (counted channel by channel), row, column.
     """
 
     system: SystemSpec
@@ -78,7 +85,10 @@ class Result:
     cycles: int
     counts: Mapping[str, int]
     latency_avg_ns: float
+    latency_queueing_avg_ns: float
+    latency_service_avg_ns: float
     latency_p50_ns: float
+    latency_p90_ns: float
     latency_p99_ns: float
     latency_max_ns: float
     peak_bandwidth_gbps: float
@@ -86,22 +96,34 @@ class Result:
     energy: tuple[LedgerRow, ...]
     kernel_cpu_s: float
     nmp: Mapping[str, Any] | None
+    channels: Rows
+    ranks: Rows
+    banks: Rows
+    latency_clk: npt.NDArray[np.int64]
+    latency_count: npt.NDArray[np.int64]
+    series: Mapping[str, npt.NDArray[Any]] | None
     commands: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, system: SystemSpec, trace: EmbeddingTrace, outcome: Outcome) -> Result:
         """Put units on the raw figures of a replay."""
         ns = system.dram.timing.tCK_ps / 1000
-        counts = outcome.counts
-        p50, p99 = percentiles(outcome.latency_clk, outcome.latency_count, (0.5, 0.99))
-        reads = int(outcome.latency_count.sum())
+        spec, counts, cycles = system.dram, outcome.counts, outcome.cycles
+        p50, p90, p99 = percentiles(outcome.latency_clk, outcome.latency_count, (0.5, 0.9, 0.99))
+        average, queueing, service = latency_split_ns(counts, ns)
+        series = None
+        if outcome.interval_clk:
+            series = series_columns(spec, outcome.series, outcome.interval_clk, cycles)
         return cls(
             system=system,
             trace=TraceIdentity.of(trace, outcome.requests),
-            cycles=outcome.cycles,
+            cycles=cycles,
             counts=counts,
-            latency_avg_ns=counts["latency_sum_clk"] * ns / reads if reads else 0.0,
+            latency_avg_ns=average,
+            latency_queueing_avg_ns=queueing,
+            latency_service_avg_ns=service,
             latency_p50_ns=p50 * ns,
+            latency_p90_ns=p90 * ns,
             latency_p99_ns=p99 * ns,
             latency_max_ns=counts["latency_max_clk"] * ns,
             peak_bandwidth_gbps=outcome.peak_bytes_per_clk / ns,
@@ -109,6 +131,12 @@ class Result:
             energy=outcome.ledger,
             kernel_cpu_s=outcome.kernel_cpu_s,
             nmp=outcome.nmp,
+            channels=channel_rows(spec, outcome.channel_counts, outcome.channel_utilisation, cycles),
+            ranks=rank_rows(spec, outcome.bank_counts, outcome.rank_commands, outcome.rank_clocks, cycles),
+            banks=bank_rows(spec, outcome.bank_counts, cycles),
+            latency_clk=outcome.latency_clk,
+            latency_count=outcome.latency_count,
+            series=series,
             commands=outcome.commands,
         )
 
@@ -120,7 +148,14 @@ class Result:
     @property
     def bandwidth_gbps(self) -> float:
         """Bytes moved over the data buses of the DRAM, over the run time."""
-        return (self.counts["rd"] + self.counts["wr"]) * LINE_BYTES / self.time_ns
+        moved = (self.counts["rd"] + self.counts["wr"]) * self.system.dram.organization.access_bytes
+        return moved / self.time_ns
+
+    @property
+    def latency_ns(self) -> npt.NDArray[np.float64]:
+        """The latencies of the histogram in nanoseconds, ascending; ``latency_count`` reads had each."""
+        values: npt.NDArray[np.float64] = self.latency_clk * (self.system.dram.timing.tCK_ps / 1000)
+        return values
 
     @property
     def energy_nj(self) -> float:
@@ -128,41 +163,46 @@ class Result:
         return total_nj(self.energy)
 
     @property
+    def row_open(self) -> dict[str, float]:
+        """Share of the run in which a bank has a row open: of the bank where it is highest, and on average.
+
+        No utilisation: an open row that nobody uses is in nobody's way.
+        """
+        shares = [bank["open_share"] for bank in self.banks]
+        return {"highest": max(shares), "average": sum(shares) / len(shares)}
+
+    @property
     def bottleneck(self) -> str:
-        """The shared resource with the highest utilisation."""
+        """The shared resource with the highest utilisation; of equal ones, the first."""
         return max(self.utilisation, key=lambda name: self.utilisation[name])
 
     def to_dict(self, speedup: float = 1.0) -> dict[str, Any]:
-        """Return the RUN object of ``archsim replay --json``; a precharge of all banks counts once."""
-        counts = self.counts
+        """Return the RUN object of ``archsim replay --json``."""
         return {
             "system": self.system.name,
             "system_sha256": self.system.sha256(),
             "cycles": self.cycles,
             "time_ns": self.time_ns,
             "requests": self.trace.requests,
-            "reads": counts["reads"],
-            "writes": counts["writes"],
-            "reads_forwarded": counts["forwarded"],
-            "writes_coalesced": counts["coalesced"],
-            "row_hits": counts["row_hits"],
-            "row_misses": counts["row_misses"],
-            "row_conflicts": counts["row_conflicts"],
-            "activates": counts["act"],
-            "precharges": counts["pre"] + counts["prea"],
-            "refreshes": counts["ref"],
+            **request_figures(self.counts),
             "latency_avg_ns": self.latency_avg_ns,
+            "latency_queueing_avg_ns": self.latency_queueing_avg_ns,
+            "latency_service_avg_ns": self.latency_service_avg_ns,
             "latency_p50_ns": self.latency_p50_ns,
+            "latency_p90_ns": self.latency_p90_ns,
             "latency_p99_ns": self.latency_p99_ns,
             "latency_max_ns": self.latency_max_ns,
             "bandwidth_gbps": self.bandwidth_gbps,
             "peak_bandwidth_gbps": self.peak_bandwidth_gbps,
             "bottleneck": self.bottleneck,
             "utilisation": dict(self.utilisation),
+            "row_open": self.row_open,
             "energy_nj": self.energy_nj,
             "energy": [row.to_dict() for row in self.energy],
             "cache": None,
             "nmp": None if self.nmp is None else dict(self.nmp),
+            "channels": self.channels,
+            "ranks": self.ranks,
             "speedup": speedup,
             "kernel_cpu_s": self.kernel_cpu_s,
         }

@@ -8,16 +8,24 @@ from __future__ import annotations
 from archsim.errors import InputError
 from archsim.result import Result
 from archsim.systems.host import replay_host
-from archsim.systems.outcome import Progress
+from archsim.systems.outcome import Options, Progress
 from archsim.systems.recnmp import replay_recnmp
 from archsim.systems.spec import SystemSpec
 from archsim.traces import EmbeddingTrace
 
+#: One hour: longer than any replay.
+_LONGEST_INTERVAL_NS = 3.6e12
 _REPLAYS = {"host": replay_host, "recnmp": replay_recnmp}
 
 
 def simulate(
-    system: SystemSpec, trace: EmbeddingTrace, *, log_limit: int = 0, progress: Progress | None = None
+    system: SystemSpec,
+    trace: EmbeddingTrace,
+    *,
+    log_limit: int = 0,
+    interval_ns: float | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Replay a trace through a system.
 
@@ -31,13 +39,18 @@ def simulate(
         What is done to it, from `archsim.open_trace` or Python.
     log_limit : int
         Keep this many DRAM commands (RecNMP: per rank) in ``Result.commands``.
+    interval_ns : float, optional
+        Length of an interval of ``Result.series``, rounded to whole memory clocks; no series by default.
+    threads : int, optional
+        Threads that replay memory channels; by default one per channel, at most one per core. Results do not depend
+        on it.
     progress : callable, optional
         Called with the number of lookups done since the last call.
 
     Returns
     -------
     Result
-        Cycles, latencies, counts, bandwidth, bottleneck, energy.
+        Cycles, latencies, counts, bandwidth, bottleneck, energy, per channel, rank and bank.
 
     Raises
     ------
@@ -45,8 +58,17 @@ def simulate(
         When the trace is unsound, or does not fit the system (see the systems' modules).
     """
     trace.validate()
+    options = Options(log_limit, _interval_clk(interval_ns, system.dram.timing.tCK_ps), threads, progress)
     try:
-        outcome = _REPLAYS[system.kind](system, trace, log_limit=log_limit, progress=progress)
+        outcome = _REPLAYS[system.kind](system, trace, options)
     except RuntimeError as error:  # a kernel that cannot go on says why
         raise InputError(f"system {system.name!r}: {error}") from None
     return Result.of(system, trace, outcome)
+
+
+def _interval_clk(interval_ns: float | None, tCK_ps: int) -> int:
+    if interval_ns is None:
+        return 0
+    if not 0 < interval_ns <= _LONGEST_INTERVAL_NS:
+        raise InputError(f"interval of {interval_ns:g} ns: must be above 0 and at most {_LONGEST_INTERVAL_NS:g} ns")
+    return max(1, round(interval_ns * 1000 / tCK_ps))

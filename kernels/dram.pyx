@@ -5,7 +5,8 @@ import numpy as np
 
 include "dram_core.pxi"
 
-#: Fields of a time series row: commands issued, and reads whose data have moved, within the interval.
+#: Fields of a time series row: commands issued (PREA counts as one PRE, REFB as REF), and reads whose data have moved,
+#: within the interval.
 SERIES = ("act", "pre", "rd", "wr", "ref", "reads_done", "latency_sum_clk")
 
 
@@ -25,6 +26,8 @@ cdef class ChannelReplay:
     cdef Channel *channel
     cdef int64_t[::1] histogram
     cdef object tables
+    cdef int64_t[::1] own_coordinates, own_arrivals
+    cdef uint8_t[::1] own_kinds
 
     def __cinit__(self, tables, int64_t log_limit=0, int64_t interval_clk=0):
         self.tables = tables
@@ -73,39 +76,68 @@ cdef class ChannelReplay:
         with nogil:
             stuck = channel_advance(self.channel, c, k, a, n, drain)
         self.channel.finished = NULL
+        self.check(stuck)
+
+    cdef check(self, int stuck):
         if stuck == -2:
-            raise MemoryError("no memory for waiting requests or the command log")
+            raise MemoryError("no memory for waiting requests, the command log or the time series")
         if stuck:
-            raise RuntimeError(
-                f"no progress at clock {self.channel.clk}: {self.channel.queue[READS].waiting} reads and "
-                f"{self.channel.queue[WRITES].waiting} writes wait, and timing rules and refresh leave no time to serve them")
+            raise RuntimeError(stuck_text(self.channel))
+
+    def feed_own(self, int64_t number, const int64_t[::1] coordinates, const uint8_t[::1] kinds=None,
+                 const int64_t[::1] arrivals=None):
+        """Take in those of the requests whose channel is `number` (bits 56 and up of the coordinate), in order.
+
+        Picking them out is part of what runs without the interpreter lock. Otherwise as `feed`.
+        """
+        cdef int64_t n = coordinates.shape[0], m = 0, i
+        cdef int stuck
+        cdef bint has_kinds = kinds is not None, has_arrivals = arrivals is not None
+        if (has_kinds and kinds.shape[0] != n) or (has_arrivals and arrivals.shape[0] != n):
+            raise ValueError("coordinates, kinds and arrivals must have equal lengths")
+        if n == 0:
+            return
+        if self.own_coordinates is None or self.own_coordinates.shape[0] < n:
+            self.own_coordinates = np.empty(n, dtype=np.int64)
+        if has_kinds and (self.own_kinds is None or self.own_kinds.shape[0] < n):
+            self.own_kinds = np.empty(n, dtype=np.uint8)
+        if has_arrivals and (self.own_arrivals is None or self.own_arrivals.shape[0] < n):
+            self.own_arrivals = np.empty(n, dtype=np.int64)
+        with nogil:
+            for i in range(n):  # written so that nothing depends on a guess of the next channel
+                self.own_coordinates[m] = coordinates[i]
+                if has_kinds:
+                    self.own_kinds[m] = kinds[i]
+                if has_arrivals:
+                    self.own_arrivals[m] = arrivals[i]
+                m += coordinates[i] >> 56 == number
+            stuck = channel_advance(self.channel, &self.own_coordinates[0], &self.own_kinds[0] if has_kinds else NULL,
+                                    &self.own_arrivals[0] if has_arrivals else NULL, m, False)
+        self.check(stuck)
 
     def counts(self):
         """Return the counters by name (see ``COUNTS``)."""
         return dict(zip(COUNTS, counts_of(self.channel)))
 
-    def bank_acts(self):
-        """Return the ACTs of each bank, int64 [banks]."""
-        return bank_counts_of(self.channel, 0)[:, 0].copy()
+    def bank_counts(self, end_clk=None):
+        """Return per bank ACT, PRE (PREA not counted), RD, WR, and the clocks its rows were open, int64 [banks, 5].
 
-    def bank_counts(self):
-        """Return per bank ACT, PRE (PREA not counted), RD, WR, and the clocks its rows were open, int64 [banks, 5]."""
-        return bank_counts_of(self.channel, self.channel.counts.last_data)
+        Rows still open count up to `end_clk`, by default the last data beat.
+        """
+        return bank_counts_of(self.channel, self.channel.counts.last_data if end_clk is None else end_clk)
 
-    def rank_clocks(self):
+    def rank_clocks(self, end_clk=None):
         """Return the clocks of each rank in active standby, precharge standby, active and precharge power-down and
-        self-refresh, up to the last data beat, int64 [ranks, 5]."""
-        return rank_clocks_of(self.channel, self.channel.counts.last_data)
+        self-refresh, up to `end_clk` (by default the last data beat), int64 [ranks, 5]."""
+        return rank_clocks_of(self.channel, self.channel.counts.last_data if end_clk is None else end_clk)
+
+    def rank_commands(self):
+        """Return REF, PREA and REFB of each rank, int64 [ranks, 3]."""
+        return rank_commands_of(self.channel)
 
     def series(self):
         """Return the time series, int64 [intervals, len(SERIES)]; the first interval begins at clock 0."""
-        cdef int64_t i
-        cdef int32_t k
-        rows = np.empty((self.channel.series_rows, SERIES_FIELDS), dtype=np.int64)
-        for i in range(self.channel.series_rows):
-            for k in range(SERIES_FIELDS):
-                rows[i, k] = self.channel.series[i * SERIES_FIELDS + k]
-        return rows
+        return series_of(self.channel)
 
     def latency_histogram(self):
         """Return (latency_clk, count) arrays of the read latencies seen, ascending."""

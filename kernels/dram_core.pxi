@@ -38,9 +38,14 @@ cdef extern from "dram_replay.h" nogil:
         int64_t clk
         int32_t command, bank, row, column
 
+    ctypedef struct Entry:
+        int64_t arrived, first
+        int32_t row, bank, kind
+
     ctypedef struct Channel:
         Tables t
         Queue queue[2]
+        Entry *entries
         int32_t *open_row
         int64_t clk
         Counts counts
@@ -62,6 +67,7 @@ cdef extern from "dram_replay.h" nogil:
         uint8_t *asleep
         uint8_t *pending
         int64_t *rank_clk
+        int64_t *rank_commands
         int32_t general
 
     Channel *channel_make(const Tables *t, int32_t read_queue, int32_t write_queue, int64_t first_due,
@@ -71,6 +77,7 @@ cdef extern from "dram_replay.h" nogil:
                         int drain)
     int64_t latency_bin(int64_t clk)
     int64_t latency_of_bin(int64_t bin)
+    int32_t oldest_waiting(const Channel *c)
 
 # The order of what `counts_of` returns.
 COUNTS = ("reads", "writes", "row_hits", "row_misses", "row_conflicts", "act", "pre", "rd", "wr", "ref", "prea", "refb",
@@ -160,6 +167,50 @@ cdef object rank_clocks_of(Channel *c, int64_t end):
             rows[r, 0] += max(0, end - c.active_since[r] - slept)
         rows[r, 1] = max(0, end - rows[r].sum())
     return rows
+
+
+cdef object rank_commands_of(Channel *c):
+    """REF, PREA and REFB of each rank, int64 [ranks, 3]."""
+    cdef int32_t r
+    cdef int64_t *k
+    rows = np.empty((c.t.ranks, 3), dtype=np.int64)
+    for r in range(c.t.ranks):
+        k = c.rank_commands + r * COMMANDS
+        rows[r] = (k[REF], k[PREA], k[REFB])
+    return rows
+
+
+cdef object series_of(Channel *c):
+    """The time series, int64 [intervals, SERIES_FIELDS]."""
+    cdef int64_t i
+    rows = np.empty(c.series_rows * SERIES_FIELDS, dtype=np.int64)
+    cdef int64_t[::1] view = rows
+    for i in range(c.series_rows * SERIES_FIELDS):
+        view[i] = c.series[i]
+    return rows.reshape(-1, SERIES_FIELDS)
+
+
+cdef str stuck_text(Channel *c):
+    """What waits for what in a channel that makes no progress."""
+    cdef int32_t i = oldest_waiting(c)
+    cdef Entry *e
+    cdef int32_t within, rank
+    text = (f"no progress at clock {c.clk}: {c.queue[READS].waiting} reads and {c.queue[WRITES].waiting} writes wait, and "
+            "timing rules and refresh leave no time to serve them")
+    if i < 0:
+        return text
+    e = &c.entries[i]
+    rank, within = e.bank >> c.t.rank_shift, e.bank & (c.t.banks_per_rank - 1)
+    text += (f"; the oldest, a {'write' if e.kind == WRITES else 'read'} of rank {rank}, bank group "
+             f"{within >> c.t.group_shift}, bank {within & (c.t.banks_per_group - 1)}, row {e.row}, waits since clock "
+             f"{e.arrived} for ")
+    if c.open_row[e.bank] == e.row:
+        text += "WR" if e.kind == WRITES else "RD"
+    elif c.open_row[e.bank] >= 0:
+        text += f"PRE of row {c.open_row[e.bank]}"
+    else:
+        text += "ACT"
+    return text + (", while a refresh of its rank is due" if c.pending[rank] else ", which no rule ever allows")
 
 
 cdef tuple histogram_points(const int64_t[::1] histogram):

@@ -190,6 +190,7 @@ NOINLINE void issue_refresh(Channel *c, int32_t command, int32_t bank, int64_t c
         return;
     }
     c->counts.commands[command]++;
+    c->rank_commands[rank * COMMANDS + command] += command != PRE;
     log_command(c, clk, command, bank, 0, 0);
     series_count(c, clk, command, 0);
     occupy_pins(c, command, t, general);

@@ -18,7 +18,7 @@ INLINE void finish_read(Channel *c, int64_t arrived, int64_t first, int64_t end,
     if (latency > c->counts.latency_max)
         c->counts.latency_max = latency;
     c->latency[latency_bin(latency)]++;
-    series_count(c, end, COMMANDS, latency);
+    series_count(c, end - 1, COMMANDS, latency); /* the clock of the last beat */
     if (UNLIKELY(c->finished != NULL))
         c->finished[ident] = end;
 }
@@ -458,6 +458,20 @@ static int channel_advance(Channel *c, const int64_t *coordinates, const uint8_t
     Source s = {coordinates, arrivals, kinds, 0, n, 0, 0};
     source_look(c, &s);
     return c->general ? advance_general(c, &s, drain) : advance_plain(c, &s, drain);
+}
+
+/* The request that has waited longest, or NONE; for the message of a replay that makes no progress. */
+static int32_t oldest_waiting(const Channel *c) {
+    int32_t best = NONE;
+    for (int32_t k = 0; k < KINDS; k++)
+        for (int32_t bank = -1; bank < c->t.banks; bank++) {
+            const Queue *q = &c->queue[k];
+            const int32_t found[] = {bank < 0 ? q->stage_head : q->head[bank], bank < 0 ? NONE : c->activated[bank]};
+            for (int32_t f = 0; f < 2; f++)
+                if (found[f] != NONE && (best == NONE || c->entries[found[f]].arrived < c->entries[best].arrived))
+                    best = found[f];
+        }
+    return best;
 }
 
 #endif

@@ -162,6 +162,7 @@ typedef struct Channel {
     int64_t fruitless;                /* refreshes since the last RD or WR while requests wait */
     int64_t *idle_since, *busy_until, *active_since, *asleep_since;
     int64_t *rank_clk;                /* rank x POWER_STATES */
+    int64_t *rank_commands;           /* rank x COMMANDS: those that concern more than one bank, REF, PREA, REFB */
     Counts counts;
     BankCounts *bank;
     int64_t *latency;                 /* histogram, owned by the caller */
@@ -285,6 +286,7 @@ NOINLINE size_t channel_pieces(Channel *c, char *at) {
     for (size_t i = 0; i < sizeof clocks / sizeof *clocks; i++)
         *clocks[i] = piece(&at, ranks * 8);
     c->rank_clk = piece(&at, ranks * POWER_STATES * 8);
+    c->rank_commands = piece(&at, ranks * COMMANDS * 8);
     c->pending = piece(&at, ranks);
     c->asleep = piece(&at, ranks);
     return (size_t)(at - begin);

@@ -55,7 +55,8 @@ INLINE void series_count(Channel *c, int64_t clk, int32_t command, int64_t laten
         series_advance(c, clk);
     if (c->failed)
         return;
-    int64_t *row = c->series + (c->series_rows - 1) * SERIES_FIELDS;
+    /* Data end after later commands, so that clocks go back and forth a little. */
+    int64_t *row = c->series + clk / c->series_interval * SERIES_FIELDS;
     if (command == COMMANDS) {
         row[5]++;
         row[6] += latency;

@@ -31,10 +31,12 @@ cdef class RankUnits:
         Per rank; each describes a channel of one rank.
     log_limit : int
         Keep at most this many commands per rank.
+    interval_clk : int
+        Length of an interval of the time series; 0: no series.
     """
 
     cdef Channel **unit
-    cdef int32_t ranks, ranks_per_dimm, dimms, per_clk, config_clk, transfer_clk, burst_clk
+    cdef int32_t ranks, ranks_per_dimm, dimms, per_clk, config_clk, transfer_clk, burst_clk, stuck_rank
     cdef int64_t packets, instructions, issue_clk, result_bursts, return_wait_clk, slowest_reads
     cdef int64_t latency_sum, latency_max, end
     cdef int64_t[::1] histogram, packet_histogram
@@ -45,7 +47,7 @@ cdef class RankUnits:
     cdef int64_t sent[65]
     cdef list tables
 
-    def __cinit__(self, const int64_t[::1] nmp, list tables, int64_t log_limit=0):
+    def __cinit__(self, const int64_t[::1] nmp, list tables, int64_t log_limit=0, int64_t interval_clk=0):
         cdef int32_t rank
         self.tables = tables
         self.ranks, self.ranks_per_dimm, self.per_clk = <int32_t>nmp[0], <int32_t>nmp[1], <int32_t>nmp[2]
@@ -61,6 +63,9 @@ cdef class RankUnits:
         for rank in range(self.ranks):
             self.unit[rank] = new_channel(tables[rank], self.histogram)
             self.unit[rank].log_limit = log_limit
+            if interval_clk > 0:
+                self.unit[rank].series_interval = interval_clk
+                self.unit[rank].series_end = 0
         self.make_room(1024)
 
     def __dealloc__(self):
@@ -121,9 +126,11 @@ cdef class RankUnits:
             with nogil:
                 stuck = self.execute(&coordinates[low], &lookup[low], &pooling[0], &result_bursts[0], high - low,
                                      low, arrivals[p], &order[low])
+            if stuck == -2:
+                raise MemoryError("no memory for waiting requests, the command log or the time series")
             if stuck:
-                raise RuntimeError(f"no progress in packet {self.packets} of the rank units: timing rules and refresh leave "
-                                   "no time to serve its reads")
+                raise RuntimeError(f"rank unit {self.stuck_rank}, packet {self.packets}: "
+                                   + stuck_text(self.unit[self.stuck_rank]))
 
     cdef int execute(self, const int64_t *coordinates, const int32_t *lookup, const int32_t *pooling,
                      const int32_t *result_bursts, int64_t n, int64_t first_burst, int64_t arrival,
@@ -131,13 +138,16 @@ cdef class RankUnits:
         cdef int64_t start = max(self.end, arrival), issued
         cdef int64_t slowest = 0, reads
         cdef int32_t rank
+        cdef int stuck
         self.bucket(coordinates, lookup, n)
         issued = self.send(start + self.config_clk)
         for rank in range(self.ranks):
             reads = self.first[rank + 1] - self.first[rank]
             slowest = max(slowest, reads)
-            if reads and self.run_rank(rank, reads, first_burst, order):
-                return -1
+            stuck = self.run_rank(rank, reads, first_burst, order) if reads else 0
+            if stuck:
+                self.stuck_rank = rank
+                return stuck
         self.end = self.collect(coordinates, lookup, pooling, result_bursts, n, issued) + self.transfer_clk
         self.packets += 1
         self.slowest_reads += slowest
@@ -273,9 +283,21 @@ cdef class RankUnits:
         """Return the RD commands of each rank, int64 [ranks]."""
         return np.array([self.unit[rank].counts.commands[RD] for rank in range(self.ranks)], dtype=np.int64)
 
-    def bank_acts(self):
-        """Return the ACTs of each bank, counted over ranks, int64 [banks]."""
-        return np.concatenate([bank_counts_of(self.unit[rank], 0)[:, 0] for rank in range(self.ranks)])
+    def bank_counts(self):
+        """Return per bank, counted over ranks, what `archsim.kernels.dram.ChannelReplay.bank_counts` does."""
+        return np.concatenate([bank_counts_of(self.unit[rank], self.end) for rank in range(self.ranks)])
+
+    def rank_clocks(self):
+        """Return the clocks of each rank by power state up to the last result, int64 [ranks, 5]."""
+        return np.concatenate([rank_clocks_of(self.unit[rank], self.end) for rank in range(self.ranks)])
+
+    def rank_commands(self):
+        """Return REF, PREA and REFB of each rank, int64 [ranks, 3]."""
+        return np.concatenate([rank_commands_of(self.unit[rank]) for rank in range(self.ranks)])
+
+    def series(self):
+        """Return the time series of each rank, a list of int64 [intervals, fields] arrays."""
+        return [series_of(self.unit[rank]) for rank in range(self.ranks)]
 
     def latency_histogram(self):
         """Return (latency_clk, count) arrays of the read latencies seen by the units, ascending."""

@@ -106,7 +106,7 @@ def resolve(
     spread, spread_at, everywhere = _flatten(pairs, built, organization)
     parameters = _sizes(spec, built) | _policies(spec) | _clocks(spec, refresh_rank)
     parameters |= {"act_window": window, "act_window_clk": window_clk, "general": int(general)}
-    return DramTables(parameters, _pins(spec), bank_delta, refresh_delta, spread, spread_at, everywhere)
+    return DramTables(parameters, command_pins(spec), bank_delta, refresh_delta, spread, spread_at, everywhere)
 
 
 def _check_window(rule: Rule) -> None:
@@ -196,7 +196,8 @@ def _flatten(
     return spread, spread_at, everywhere
 
 
-def _pins(spec: DramSpec) -> npt.NDArray[np.int32]:
+def command_pins(spec: DramSpec) -> npt.NDArray[np.int32]:
+    """Return the clocks that each of `COMMANDS` takes on its pins."""
     names = {"PREA": "PRE", "REFB": "REF"}
     return np.array(
         [getattr(spec.timing, f"{names.get(name, name)}_clk") for name in COMMANDS], dtype=np.int32

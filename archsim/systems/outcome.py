@@ -1,17 +1,14 @@
-"""What a replay through a system yields, before it is put into a `Result`, and what all systems count alike."""
+"""What a replay through a system yields, before it is put into a `Result`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archsim.dram.energy import event_energies_pj
-from archsim.dram.spec import DramSpec
-from archsim.errors import InputError
 from archsim.ledger import LedgerRow
 from archsim.traces import EmbeddingTrace
 
@@ -20,24 +17,58 @@ CHUNK_LOOKUPS = 1 << 17
 #: Called with the number of lookups done since the last call.
 Progress = Callable[[int], None]
 
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to replay, apart from what.
+
+    Attributes
+    ----------
+    log_limit : int
+        Commands to keep in the log (RecNMP: per rank).
+    interval_clk : int
+        Length of an interval of the time series; 0: no series.
+    threads : int or None
+        Threads that replay channels; None: one per channel and core.
+    progress : callable or None
+        Called with the lookups done since the last call.
+    """
+
+    log_limit: int = 0
+    interval_clk: int = 0
+    threads: int | None = None
+    progress: Progress | None = None
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """Raw figures of one replay; clocks are memory clocks.
+    """Raw figures of one replay; clocks are memory clocks. Ranks and banks are counted channel by channel.
 
     Attributes
     ----------
     cycles : int
         From the first request offered to the last data beat.
     requests : int
-        Requests of one line each.
+        Requests, one access each.
     counts : mapping of str to int
-        Counters of the channel kernel.
+        Counters of the channel kernel, all channels together.
+    channel_counts : sequence of mapping
+        The same of each channel.
+    bank_counts : int64 array [banks, 5]
+        ACT, PRE (PREA not counted), RD, WR, clocks with an open row.
+    rank_commands : int64 array [ranks, 3]
+        REF, PREA, REFB.
+    rank_clocks : int64 array [ranks, 5]
+        Clocks in the states of `archsim.dram.energy.RANK_STATES`; a row adds up to ``cycles``.
     latency_clk, latency_count : int64 arrays
         Histogram of read latencies, ascending.
     utilisation : mapping of str to float
-        Busy share of each shared resource.
-    peak_bytes_per_clk : int
+        Busy share of each shared resource, in the channel where it is highest.
+    channel_utilisation : sequence of mapping
+        The same in each channel.
+    peak_bytes_per_clk : float
         Data that all data buses together can move in a clock.
     ledger : tuple of LedgerRow
         Energy.
@@ -45,6 +76,10 @@ class Outcome:
         CPU seconds inside the replay kernel.
     commands : int64 array [5, n]
         Command log (clk, command, bank, row, column); empty unless asked for.
+    interval_clk : int
+        Length of an interval of ``series``; 0: no series.
+    series : int64 array [intervals, fields]
+        By the names of `archsim.kernels.dram.SERIES`.
     nmp : mapping or None
         Figures of the near-memory units, where there are any.
     """
@@ -52,13 +87,20 @@ class Outcome:
     cycles: int
     requests: int
     counts: Mapping[str, int]
-    latency_clk: npt.NDArray[np.int64]
-    latency_count: npt.NDArray[np.int64]
+    channel_counts: Sequence[Mapping[str, int]]
+    bank_counts: Ints
+    rank_commands: Ints
+    rank_clocks: Ints
+    latency_clk: Ints
+    latency_count: Ints
     utilisation: Mapping[str, float]
-    peak_bytes_per_clk: int
+    channel_utilisation: Sequence[Mapping[str, float]]
+    peak_bytes_per_clk: float
     ledger: tuple[LedgerRow, ...]
     kernel_cpu_s: float
-    commands: npt.NDArray[np.int64]
+    commands: Ints
+    interval_clk: int
+    series: Ints
     nmp: Mapping[str, Any] | None = field(default=None)
 
 
@@ -66,42 +108,3 @@ def lookup_chunks(trace: EmbeddingTrace) -> Iterator[tuple[int, int]]:
     """Yield (first, last) lookup ranges of at most ``CHUNK_LOOKUPS``; bags may be cut."""
     for first in range(0, trace.lookups, CHUNK_LOOKUPS):
         yield first, min(first + CHUNK_LOOKUPS, trace.lookups)
-
-
-def dram_utilisation(
-    spec: DramSpec, counts: Mapping[str, int], bank_acts: npt.NDArray[np.int64], cycles: int
-) -> dict[str, float]:
-    """Return the busy share of what limits the banks and ranks themselves, all ranks together.
-
-    ``activate_window`` is the share of the ACTs that tFAW allows, ``busiest_bank`` the share of its tRC slots that
-    the most used bank filled, ``refresh`` the share of rank time spent in tRFC. The windows of the last ACTs, which
-    reach beyond the end of the run, do not count.
-    """
-    timing, ranks = spec.timing, spec.organization.all_ranks
-    rank_acts = bank_acts.reshape(ranks, -1).sum(axis=1)
-    windows = int(np.maximum(rank_acts - 4, 0).sum()) / 4
-    return {
-        "activate_window": windows * (timing.tFAW or 0) / (ranks * cycles),
-        "busiest_bank": max(int(bank_acts.max()) - 1, 0) * timing.row_cycle_clk / cycles,
-        "refresh": (counts["ref"] + counts["refb"] / spec.refresh_steps) * spec.refresh_clk / (ranks * cycles),
-    }
-
-
-def dram_energy(spec: DramSpec, counts: Mapping[str, int]) -> list[LedgerRow]:
-    """Return the rows for the DRAM devices by constants per event: activations and array accesses.
-
-    Raises
-    ------
-    InputError
-        When the memory's energy is given as currents: they need the states of the ranks, see `archsim.dram.energy`.
-    """
-    if spec.energy.method != "per-event":
-        raise InputError("dram.energy.method = 'currents': this system counts no clocks in power states")
-    energy = event_energies_pj(spec)
-    rows = [
-        LedgerRow("dram", "activate", counts["act"], energy["activate"]),
-        LedgerRow("dram", "read", counts["rd"], energy["read"]),
-    ]
-    if counts["wr"]:
-        rows.append(LedgerRow("dram", "write", counts["wr"], energy["write"]))
-    return rows

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.dram.address import BANK_SHIFT
+from archsim.dram.energy import dram_ledger
+from archsim.dram.engine import merged_series
 from archsim.dram.resolve import resolve
 from archsim.dram.spec import LINE_BYTES
 from archsim.errors import InputError
@@ -17,14 +19,9 @@ from archsim.ledger import LedgerRow
 from archsim.nmp.functional import TableContents, check_sums, check_types, result_bursts
 from archsim.nmp.packets import Packetizer
 from archsim.systems.lowering import Lowering
-from archsim.systems.outcome import (
-    CHUNK_LOOKUPS,
-    Outcome,
-    Progress,
-    dram_energy,
-    dram_utilisation,
-)
+from archsim.systems.outcome import CHUNK_LOOKUPS, Options, Outcome
 from archsim.systems.spec import SystemSpec
+from archsim.systems.utilisation import array_utilisation
 from archsim.traces import EmbeddingTrace
 
 #: Poolings compared with NumPy in float64 in every replay: the first ones. All of them are added by the units.
@@ -32,9 +29,7 @@ CHECKED_POOLINGS = 1024
 _POOLINGS_MAX = 16
 
 
-def replay_recnmp(
-    system: SystemSpec, trace: EmbeddingTrace, *, log_limit: int = 0, progress: Progress | None = None
-) -> Outcome:
+def replay_recnmp(system: SystemSpec, trace: EmbeddingTrace, options: Options) -> Outcome:
     """Replay a trace through RecNMP rank units.
 
     Parameters
@@ -43,10 +38,8 @@ def replay_recnmp(
         With ``kind = "recnmp"``.
     trace : EmbeddingTrace
         The lookups.
-    log_limit : int
-        Commands to keep in the log of each rank.
-    progress : callable, optional
-        Called with the lookups done since the last call.
+    options : Options
+        Log (its limit holds for each rank), time series, progress. A packet is replayed by one thread.
 
     Raises
     ------
@@ -56,20 +49,20 @@ def replay_recnmp(
     ArithmeticError
         When the units' sums differ from NumPy's by more than rounding.
     """
-    replay = _Replay(system, trace, log_limit)
+    replay = _Replay(system, trace, options)
     packetizer = Packetizer(len(trace.tables), replay.nmp.poolings_per_packet)
     for first, last in trace.chunks(CHUNK_LOOKUPS):
         bags, packet_bags = packetizer.take(first, trace.bag_tables[first:last], last=last == trace.bags)
         replay.execute(bags, packet_bags)
-        if progress:
-            progress(int(trace.bag_offsets[last] - trace.bag_offsets[first]))
+        if options.progress:
+            options.progress(int(trace.bag_offsets[last] - trace.bag_offsets[first]))
     return replay.outcome()
 
 
 class _Replay:
     """The state of one replay: rank units, placement, table contents, running digest of the sums."""
 
-    def __init__(self, system: SystemSpec, trace: EmbeddingTrace, log_limit: int) -> None:
+    def __init__(self, system: SystemSpec, trace: EmbeddingTrace, options: Options) -> None:
         from archsim.kernels.recnmp import NMP_PARAMETERS, RankUnits
 
         assert system.nmp is not None  # held by SystemSpec for this kind
@@ -90,14 +83,16 @@ class _Replay:
         self.units = RankUnits(
             np.array([values[name] for name in NMP_PARAMETERS], dtype=np.int64),
             per_rank,
-            log_limit,
+            options.log_limit,
+            options.interval_clk,
         )
+        self.interval_clk = options.interval_clk
         self.lowering = Lowering(system, trace.tables)
         self.contents = TableContents(
             self.nmp.table_seed, [t.vector_bytes for t in trace.tables], [t.dtype for t in trace.tables]
         )
         self.result_bursts = result_bursts(self.contents)
-        self.rank_shift = (organization.banks // organization.ranks).bit_length() - 1 + BANK_SHIFT
+        self.rank_shift = organization.banks_per_rank.bit_length() - 1 + BANK_SHIFT
         self.partial = np.zeros(
             (_POOLINGS_MAX, organization.ranks, int(self.contents.elements.max())), dtype=np.float32
         )
@@ -203,22 +198,31 @@ class _Replay:
         cycles = packets["end_clk"]
         ranks, tBL = self.system.dram.organization.ranks, self.system.dram.timing.tBL
         latency = self.units.latency_histogram()
+        bank_counts, rank_clocks = self.units.bank_counts(), self.units.rank_clocks()
+        utilisation = {
+            "rank_data_bus": counts["rd"] * tBL / (ranks * cycles),
+            "instruction_issue": packets["issue_clk"] / cycles,
+            "result_return": packets["result_bursts"] * tBL / cycles,
+            **array_utilisation(self.system.dram, counts, bank_counts, cycles),
+        }
         return Outcome(
             cycles=cycles,
             requests=self.requests,
             counts=counts,
+            channel_counts=[counts],
+            bank_counts=bank_counts,
+            rank_commands=self.units.rank_commands(),
+            rank_clocks=rank_clocks,
             latency_clk=latency[0],
             latency_count=latency[1],
-            utilisation={
-                "rank_data_bus": counts["rd"] * tBL / (ranks * cycles),
-                "instruction_issue": packets["issue_clk"] / cycles,
-                "result_return": packets["result_bursts"] * tBL / cycles,
-                **dram_utilisation(self.system.dram, counts, self.units.bank_acts(), cycles),
-            },
-            peak_bytes_per_clk=ranks * LINE_BYTES // tBL,
-            ledger=self._ledger(counts, packets),
+            utilisation=utilisation,
+            channel_utilisation=[utilisation],
+            peak_bytes_per_clk=ranks * LINE_BYTES / tBL,
+            ledger=self._ledger(counts, rank_clocks, packets),
             kernel_cpu_s=self.cpu_s,
             commands=self.units.commands(),
+            interval_clk=self.interval_clk,
+            series=merged_series(self.units.series()),
             nmp=self._figures(packets, cycles),
         )
 
@@ -241,13 +245,15 @@ class _Replay:
             },
         }
 
-    def _ledger(self, counts: dict[str, int], packets: dict[str, int]) -> tuple[LedgerRow, ...]:
-        """RecNMP's per-event constants; results and instructions cross the channel, vectors do not."""
+    def _ledger(
+        self, counts: dict[str, int], rank_clocks: npt.NDArray[np.int64], packets: dict[str, int]
+    ) -> tuple[LedgerRow, ...]:
+        """The devices by the memory's method; results and instructions cross the channel, vectors do not."""
         energy, io_pj_per_bit = self.nmp.energy, self.system.dram.energy.io_pj_per_bit
         # A DIMM adds its ranks' partial sums into every burst that it returns.
         dimm_adds = packets["result_bursts"] * (LINE_BYTES // 4) * (self.nmp.ranks_per_dimm - 1)
         rows = [
-            *dram_energy(self.system.dram, counts),
+            *(row for row in dram_ledger(self.system.dram, counts, rank_clocks, packets["end_clk"]) if row.component == "dram"),
             LedgerRow(
                 "channel", "instruction", packets["instructions"], self.nmp.instruction_bits * io_pj_per_bit
             ),

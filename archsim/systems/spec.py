@@ -1,4 +1,4 @@
-"""A system: one memory channel, the placement of pages in it, and the units that compute on it."""
+"""A system: a memory, the placement of pages in it, and the units that compute on it."""
 
 from __future__ import annotations
 
@@ -52,12 +52,24 @@ class SystemSpec(Spec):
                 f"placement.page_bytes = {self.placement.page_bytes}",
                 f"must be at most the memory, {self.dram.organization.capacity_bytes} bytes",
             )
+        if self.nmp is not None:
+            self._check_one_channel()
         if self.nmp is not None and self.dram.organization.ranks % self.nmp.ranks_per_dimm:
             raise FieldError(
                 f"nmp.ranks_per_dimm = {self.nmp.ranks_per_dimm}",
                 f"must divide dram.organization.ranks = {self.dram.organization.ranks}",
             )
         return self
+
+    def _check_one_channel(self) -> None:
+        organization = self.dram.organization
+        for name in ("channels", "pseudo_channels"):
+            if getattr(organization, name) != 1:
+                rule = "must be 1 with kind = 'recnmp', whose units share the pins of one channel"
+                raise FieldError(f"dram.organization.{name} = {getattr(organization, name)}", rule)
+        if organization.access_bytes != LINE_BYTES:
+            rule = f"moves {organization.access_bytes} bytes; with kind = 'recnmp' a burst must move {LINE_BYTES}"
+            raise FieldError(f"dram.organization.burst_length = {organization.burst_length}", rule)
 
 
 def load_system(name_or_path: str | Path, overrides: Iterable[str] = ()) -> SystemSpec:

@@ -1,0 +1,79 @@
+"""Options that several commands of the command line share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def positive(text: str) -> int:
+    """Read the value of an option that counts something."""
+    shown = repr(text if len(text) <= 40 else f"{text[:37]}...")
+    try:
+        number = int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{shown} is not a whole number") from None
+    if number < 1:
+        raise typer.BadParameter(f"{shown} must be at least 1")
+    return number
+
+
+def duration_ns(text: str) -> float:
+    """Read the value of an option that is a time with its unit."""
+    from archsim.errors import InputError
+    from archsim.units import parse_quantity
+
+    try:
+        return float(parse_quantity(text, "ns"))
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+TraceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="TRACE",
+        show_default=False,
+        help="A trace file or folder (detected by content), or preset:NAME for a generated one.",
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Override a parameter by its path in the preset file, e.g. dram.timing.tRCD=16; "
+        "workload.NAME=VALUE changes a generated trace. Repeatable.",
+    ),
+]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="Trace format, where content does not tell.")
+]
+RowsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--rows",
+        metavar="N",
+        parser=positive,
+        help="Rows of each table, for formats that do not say (default: largest + 1).",
+    ),
+]
+BytesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--vector-bytes",
+        metavar="N",
+        parser=positive,
+        help="Bytes of a vector, for formats that do not say (default: 128).",
+    ),
+]
+OrderOption = Annotated[
+    str | None,
+    typer.Option("--order", metavar="ORDER", help="Sort the bags: sample-major or table-major."),
+]
+LimitOption = Annotated[
+    int | None,
+    typer.Option("--limit", metavar="N", parser=positive, help="Only the first N lookups."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
