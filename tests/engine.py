@@ -1,13 +1,28 @@
 """The compiled DRAM channel behind the interface of `twin.replay`, and DDR4-2400 with some values changed."""
 
+from typing import NamedTuple
+
 import numpy as np
-from twin import Command
+import twin
+from twin_device import Command as TwinCommand
 
 from archsim.dram.address import encode
 from archsim.dram.resolve import COMMANDS, resolve
 from archsim.dram.spec import DramSpec
 
 LOG_LIMIT = 1 << 20
+
+
+class Command(NamedTuple):
+    """One line of the command log; -1 where the command has no such part."""
+
+    clk: int
+    name: str
+    rank: int
+    bank_group: int = -1
+    bank: int = -1
+    row: int = -1
+    column: int = -1
 
 
 def ddr4(**changes):
@@ -39,8 +54,41 @@ def replay(spec, rank, bank_group, bank, row, column, is_write, arrival=None, cu
     return log_of(channel, spec), None, channel.counts()
 
 
+def replay_coordinates(spec, coordinates, writes=None, arrivals=None, cuts=()):
+    """Return a `twin.Replay`, as `twin.replay` does.
+
+    With ``cuts`` the requests are fed in pieces that end there, and no finish clocks are returned.
+    """
+    from archsim.kernels.dram import ChannelReplay
+
+    tables = resolve(spec)
+    channel = ChannelReplay(tables, LOG_LIMIT)
+    size = len(coordinates)
+    place = np.array(coordinates, np.int64)
+    kind = np.zeros(size, np.uint8) if writes is None else np.array(writes, np.uint8)
+    offered = np.zeros(size, np.int64) if arrivals is None else np.array(arrivals, np.int64)
+    finished = np.full(size, -1)
+    if not cuts:
+        channel.feed(place, kind, offered, finished, drain=True)
+        return twin.Replay(_commands(channel), channel.counts(), finished.tolist())
+    for first, last in zip([0, *cuts], [*cuts, size], strict=True):
+        part = slice(first, last)
+        channel.feed(place[part], kind[part], offered[part], drain=last == size)
+    return twin.Replay(_commands(channel), channel.counts(), [])
+
+
+def _commands(channel):
+    """Return the command log with row and column only where they mean something."""
+    log = []
+    for clk, command, bank, row, column in channel.commands().T.tolist():
+        name = COMMANDS[command]
+        parts = {"ACT": (row,), "RD": (row, column), "WR": (row, column)}.get(name, ())
+        log.append(TwinCommand(clk, name, bank, *parts))
+    return log
+
+
 def log_of(channel, spec):
-    """Return the command log as `twin.Command`, with -1 where the command has no such part."""
+    """Return the command log as `Command`, with -1 where the command has no such part."""
     organization = spec.organization
     log = []
     for clk, command, flat_bank, row, column in channel.commands().T.tolist():

@@ -104,12 +104,10 @@ class TickedUnit:
     def read(self, bursts, offered):
         self.bursts += bursts
         self.offered += offered
-        columns = {name: [getattr(b, name) for b in self.bursts] for name in Burst._fields[2:]}
-        nothing = [0] * len(self.bursts)
-        _, finished, self.counts = twin.replay(
-            self.dram, rank=nothing, is_write=nothing, arrival=self.offered, **columns
-        )
-        return finished[len(finished) - len(bursts) :]
+        places = [encode(0, b.bank_group, b.bank, b.row, b.column, self.dram) for b in self.bursts]
+        replayed = twin.replay(self.dram, places, arrivals=self.offered)
+        self.counts = replayed.counts
+        return replayed.finished[len(self.bursts) - len(bursts) :]
 
 
 class Channel:

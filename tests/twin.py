@@ -1,249 +1,273 @@
-"""The DRAM channel a second time, from docs/dram.md alone: every clock is visited and nothing is kept ready.
+"""The DRAM channel a second time, from docs/dram.md alone: every clock is visited, every wish is asked for again.
 
-Whether a command is legal is found by looking back through the commands issued so far, rule by rule.
+The device, its refresh and the queues are in `twin_device`, `twin_refresh` and `twin_queues`; here is who goes first.
 """
 
-import itertools
 from collections import Counter
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
-from archsim.dram.spec import resolve_latency
+from twin_device import COLUMN_COMMANDS, Device
+from twin_queues import Queues, Request
+from twin_refresh import Refresh
 
-
-class Place(NamedTuple):
-    rank: int
-    bank_group: int
-    bank: int
+# A replay that issues no RD or WR for this many refreshes per rank and step will never issue one.
+REFRESHES_WITHOUT_WORK = 64
 
 
-class Command(NamedTuple):
-    """One line of the command log; -1 where the command has no such part."""
-
-    clk: int
-    name: str
-    rank: int
-    bank_group: int = -1
-    bank: int = -1
-    row: int = -1
-    column: int = -1
+class StuckError(Exception):
+    """Requests wait, and nothing that could serve them will ever issue."""
 
 
-@dataclass(eq=False)
-class Request:
-    number: int
-    is_write: bool
-    place: Place
-    row: int
-    column: int
-    arrival: int
-    accepted: int = -1
-    classified: bool = False
+@dataclass
+class Replay:
+    """What happened: the command log, counts by name, the clock of each request's last data beat, counts by bank.
 
-    @property
-    def line(self):
-        return self.place, self.row, self.column
+    A write that replaced a waiting write of its line has no clock of its own: -1.
+    """
 
-
-class Bus:
-    """The commands issued so far, and what they still forbid."""
-
-    def __init__(self, spec):
-        self.rules = [(rule, resolve_latency(rule.latency, spec.timing)) for rule in spec.rules]
-        self.log = []
-        # The log by command name, with every PREA written as one PRE of each bank that it closed.
-        self.history = {name: [] for name in ("ACT", "PRE", "RD", "WR", "REF")}
-        self.open_row, self.answers = {}, {}  # Place -> row; results of earliest() until the next command
-
-    def issue(self, t, name, *where):
-        """Issue a command; ``where`` is its rank, bank group, bank, row and column, as far as it has them."""
-        command = Command(t, name, *where)
-        self.log.append(command)
-        self.answers = {}
-        if name in ("PRE", "PREA"):
-            for place in [Place(*where)] if name == "PRE" else self.open_banks(command.rank):
-                self.history["PRE"].append(Command(t, "PRE", *place))
-                del self.open_row[place]
-            return
-        self.history[name].append(command)
-        if name == "ACT":
-            self.open_row[Place(*where[:3])] = command.row
-
-    def open_banks(self, rank):
-        return [place for place in self.open_row if place.rank == rank]
-
-    def legal(self, name, place, t):
-        return self.earliest(name, place, t) <= t
-
-    def earliest(self, name, place, t):
-        """First clock from t on at which no rule forbids the command, if nothing else is issued."""
-        if (name, place) not in self.answers:
-            self.answers[name, place] = max([t, *self._bounds(name, place, t)])
-        return self.answers[name, place]
-
-    def _bounds(self, name, place, t):
-        for rule, latency in self.rules:
-            if rule.after == name:
-                recent = self._since(t - latency, rule.before)
-                met = [command for command in recent if _meet(rule.level, command, place)]
-                if len(met) >= rule.window:
-                    yield met[rule.window - 1].clk + latency
-
-    def _since(self, clk, name):
-        """Commands of that name after the clock, the last one first."""
-        return itertools.takewhile(lambda command: command.clk > clk, reversed(self.history[name]))
-
-
-def _meet(level, earlier, place):
-    if level == "other_rank":
-        return earlier.rank != place.rank
-    shared = {"rank": 1, "bank_group": 2, "bank": 3}[level]
-    return (earlier.rank, earlier.bank_group, earlier.bank)[:shared] == place[:shared]
-
-
-class Refresh:
-    """All-bank refresh: when it falls due, and its own commands."""
-
-    def __init__(self, spec, bus):
-        self.bus = bus
-        self.interval = spec.timing.tREFI
-        self.ranks = range(spec.organization.ranks if spec.refresh.mode == "all-bank" else 0)
-        stagger = self.interval // spec.organization.ranks
-        self.due = [(i + 1) * stagger if spec.refresh.staggered else self.interval for i in self.ranks]
-        self.pending = set()
-
-    def fall_due(self, t):
-        for rank in self.ranks:
-            if self.due[rank] <= t and rank not in self.pending:
-                self.pending.add(rank)
-                self.due[rank] += self.interval
-
-    def issue(self, t):
-        """Issue PREA or REF of the lowest pending rank that can; return whether one was issued."""
-        for rank in sorted(self.pending):
-            banks = self.bus.open_banks(rank)
-            if banks and all(self.bus.legal("PRE", place, t) for place in banks):
-                self.bus.issue(t, "PREA", rank)
-                return True
-            if not banks and self.bus.legal("REF", Place(rank, -1, -1), t):
-                self.bus.issue(t, "REF", rank)
-                self.pending.remove(rank)
-                return True
-        return False
-
-    def withholds(self, name, place, t):
-        if place.rank not in self.pending or name == "PRE":
-            return False
-        if name == "ACT":
-            return True
-        demands = [clks for rule, clks in self.bus.rules if (rule.before, rule.after) == (name, "PRE")]
-        closable = max(self.bus.earliest("PRE", bank, t) for bank in self.bus.open_banks(place.rank))
-        return any(t + clks > closable for clks in demands)
+    commands: list
+    counts: dict
+    finished: list
+    banks: dict = field(default_factory=dict)
 
 
 class Controller:
-    """Two queues, one served at a time, first ready, first come, first served."""
+    """Chooses the commands of each clock, and accepts requests."""
 
-    def __init__(self, spec, bus, refresh, requests):
-        self.bus, self.refresh = bus, refresh
+    def __init__(self, spec, size):
         self.settings, self.timing = spec.controller, spec.timing
-        self.reads, self.writes = [], []  # oldest first
-        self.draining = False
-        self.finish = [-1] * len(requests)
-        self.latencies = []
-        self.counts = Counter(row_hits=0, row_misses=0, row_conflicts=0, forwarded=0, coalesced=0)
+        self.device, self.queues = Device(spec), Queues(spec)
+        self.refresh = Refresh(spec, self.device)
+        self.finished = [-1] * size
+        self.counts = Counter()
+        self.latencies, self.queueing = [], []
+        self.last_queue, self.last_rank = 0, -1
+        self.last_work = 0  # clock of the last RD or WR, or at which nothing waited
+        self.asked = None  # wishes, until something changes
 
-    def command_of(self, request):
-        row = self.bus.open_row.get(request.place)
-        if row is None:
-            return "ACT"
-        if row != request.row:
-            return "PRE"
-        return "WR" if request.is_write else "RD"
+    def clock(self, t):
+        """Steps 1 and 2 of a clock."""
+        self.refresh.fall_due(t, self.queues.of_rank)
+        for pins, free in list(self.device.pins_free.items()):
+            if free <= t:
+                self._use_pins(t, pins)
 
-    def protected(self, place, older):
-        """Whether one of the older requests of the queue hits the row that is open in the bank."""
-        return (place, self.bus.open_row[place]) in [request.line[:2] for request in older]
+    def _use_pins(self, t, pins):
+        wishes = [wish for wish in self.wishes() if wish[1] in pins and self._may(t, *wish)]
+        urgent = [wish for wish in wishes if wish[0].activated]
+        if urgent:
+            self._issue(t, *min(urgent, key=lambda wish: wish[0].age))
+        elif "REF" in pins and self.refresh.issue(t, {request.bank for request in self.queues.activated}):
+            self.asked = None
+        elif wishes:
+            self._issue(t, *min(wishes, key=self._claim))
+        elif "PRE" in pins:
+            self._close_an_unwanted_row(t)
 
-    def schedule(self, t):
-        queue = self.writes if self.draining else self.reads
-        ready = []
-        for age, request in enumerate(queue):
-            name = self.command_of(request)
-            place = request.place
-            legal = self.bus.legal(name, place, t) and not self.refresh.withholds(name, place, t)
-            if legal and not (name == "PRE" and self.protected(place, queue[:age])):
-                ready.append((name not in ("RD", "WR"), age, name, request))
-        if ready:
-            _, _, name, request = min(ready, key=lambda candidate: candidate[:2])
-            self.issue(t, name, request, queue)
+    def _may(self, t, request, name):
+        return self.device.earliest(name, request.bank) <= t and not self.refresh.holds(t, name, request)
 
-    def issue(self, t, name, request, queue):
-        if not request.classified:
+    def wishes(self):
+        """The commands that the requests of the set want now: a list of (request, command name)."""
+        if self.asked is None:
+            chosen = self.queues.to_choose_from()
+            if self.settings.scheduler == "fcfs":
+                chosen = chosen[:1]
+            by_bank = {}
+            for request in chosen:
+                by_bank.setdefault(request.bank, []).append(request)
+            self.asked = [
+                wish for bank, requests in by_bank.items() for wish in self._of_bank(bank, requests)
+            ]
+        return self.asked
+
+    def _of_bank(self, bank, requests):
+        """What the requests of one bank want, given oldest first."""
+        opened = self.device.open_rows.get(bank)
+        activated = [request for request in requests if request.activated]
+        if opened is None:
+            return [(requests[0], "ACT")]
+        hits = [request for request in requests if request.row == opened.row]
+        conflicts = [request for request in requests if request.row != opened.row]
+        cap = self.settings.row_hit_cap
+        if cap and opened.served >= cap and requests[0].row != opened.row:
+            hits = [request for request in hits if request.activated]
+            protected = False
+        else:
+            protected = self._protected(opened, hits, conflicts)
+        wishes = [(request, "WR" if request.is_write else "RD") for request in activated]
+        for is_write in (False, True):
+            of_kind = [request for request in hits if request.is_write == is_write and not request.activated]
+            wishes += [(request, "WR" if is_write else "RD") for request in of_kind[:1]]
+        if conflicts and not protected and not activated:
+            wishes.append((conflicts[0], "PRE"))
+        return wishes
+
+    def _protected(self, opened, hits, conflicts):
+        """Whether waiting hits keep the row from being closed for the oldest conflict."""
+        how, cap = self.settings.row_hit_protection, self.settings.protection_cap
+        if how == "all" and cap and opened.served >= cap:
+            how = "older"
+        if how == "older":
+            return bool(hits and conflicts and hits[0].age < conflicts[0].age)
+        return how == "all" and bool(hits)
+
+    def _claim(self, wish):
+        """Smaller goes first."""
+        request, name = wish
+        first = 0
+        if self.settings.arbitration == "column-first":
+            first = name not in COLUMN_COMMANDS
+        elif self.settings.arbitration == "round-robin":
+            number, queues = self.queues.queue_number(request.bank), len(self.queues.command_queues)
+            first = (number - self.last_queue - 1) % queues
+        turn = 0
+        if self.settings.rank_arbitration == "round-robin":
+            rank, ranks = self.device.rank_of(request.bank), self.device.shape.all_ranks
+            turn = (rank - self.last_rank - 1) % ranks
+        return first, turn, request.age
+
+    def _issue(self, t, request, name):
+        if request.first_clk < 0:
+            request.first_clk = t
             self.counts[{"ACT": "row_misses", "PRE": "row_conflicts"}.get(name, "row_hits")] += 1
-        request.classified = True
         parts = {"PRE": (), "ACT": (request.row,)}.get(name, (request.row, request.column))
-        self.bus.issue(t, name, *request.place, *parts)
-        if name in ("RD", "WR"):
-            queue.remove(request)
-            data = self.timing.CL if name == "RD" else self.timing.CWL
-            self.finish[request.number] = t + data + self.timing.tBL
-            if name == "RD":
-                self.latencies.append(self.finish[request.number] - request.accepted)
+        self.device.issue(t, name, [request.bank], *parts)
+        self.last_queue = self.queues.queue_number(request.bank)
+        self.last_rank = self.device.rank_of(request.bank)
+        self.asked = None
+        if name == "ACT" and self.settings.activated_first:
+            self.queues.activate(request)
+        if name in COLUMN_COMMANDS:
+            self.queues.finish(request)
+            self.refresh.since_column, self.last_work = 0, t
+            self._complete(t, request)
+
+    def _complete(self, t, request):
+        delay = self.timing.CWL if request.is_write else self.timing.CL + (self.timing.tDQSCK or 0)
+        for served in [request, *request.merged]:
+            self.finished[served.number] = t + delay + self.timing.tBL
+            if not served.is_write:
+                self.latencies.append(self.finished[served.number] - served.accepted)
+                self.queueing.append(max(0, request.first_clk - served.accepted))
+
+    def _close_an_unwanted_row(self, t):
+        """Apply the row policy, in a clock that no other command uses."""
+        policy, pause = self.settings.row_policy, 0
+        if policy == "open":
+            return
+        if policy == "timeout":
+            pause = self.settings.row_timeout_clk
+        for bank, opened in sorted(self.device.open_rows.items()):
+            unwanted = opened.served and not self.queues.of_row[bank, opened.row]
+            if unwanted and t >= max(opened.last_clk + pause, self.device.earliest("PRE", bank)):
+                self.device.issue(t, "PRE", [bank])
+                self.asked = None
+                return
 
     def offer(self, t, request):
-        """Take the request if possible; return whether it was taken."""
+        """Step 3: accept the request if possible; return whether it was."""
+        read, write = (self.queues.waiting_at(request.line, is_write) for is_write in (False, True))
         request.accepted = t
-        if request.line in [write.line for write in self.writes]:
-            self.counts["coalesced" if request.is_write else "forwarded"] += 1
-            if not request.is_write:
-                self.finish[request.number] = t + 1
-                self.latencies.append(1)
-            return True
-        queue = self.writes if request.is_write else self.reads
-        if len(queue) == (self.settings.write_queue if request.is_write else self.settings.read_queue):
+        if request.is_write and write and self.settings.write_coalescing:
+            self.counts["coalesced"] += 1
+        elif not request.is_write and write and self.settings.read_forwarding:
+            self.counts["forwarded"] += 1
+            self.finished[request.number] = t + 1
+            self.latencies.append(1)
+        elif not request.is_write and read and self.settings.read_merging:
+            self.counts["merged"] += 1
+            read.merged.append(request)
+        elif self.queues.has_room(request.is_write):
+            self.queues.accept(request)
+            self.asked = None
+        else:
             return False
-        queue.append(request)
         return True
 
-    def turn(self):
-        reads, writes, limits = len(self.reads), len(self.writes), self.settings
-        if self.draining:
-            self.draining = not (writes == 0 or (writes <= limits.write_drain_low and reads > 0))
-        else:
-            self.draining = writes >= limits.write_drain_high or (writes > 0 and reads == 0)
+    def arrange(self):
+        """Step 4, and what is looked at between clocks."""
+        changed = self.queues.move() if self.settings.command_queue else self.queues.turn()
+        if changed:
+            self.asked = None
+        return changed
+
+    def quiet(self):
+        """Whether nothing can happen before the next arrival or refresh."""
+        busy = self.queues.any_waits() or self.queues.draining or self.queues.batch
+        rows_close = self.settings.row_policy != "open" and self.device.open_rows
+        return not busy and not rows_close and self.refresh.idle()
 
 
-def replay(spec, rank, bank_group, bank, row, column, is_write, arrival=None):
-    """Return (command log, finish clock of each request, counts by name).
+def replay(spec, coordinates, writes=None, arrivals=None):
+    """Serve the requests at these coordinates, ``row << 32 | bank << 16 | column``, and return a `Replay`.
 
-    A write that joined a waiting write of the same line has no finish of its own: -1.
+    Raises
+    ------
+    StuckError
+        When requests wait that nothing will ever serve.
     """
-    arrival = [0] * len(row) if arrival is None else arrival
-    places = map(Place, rank, bank_group, bank)
-    requests = list(map(Request, range(len(row)), map(bool, is_write), places, row, column, arrival))
-    bus = Bus(spec)
-    refresh = Refresh(spec, bus)
-    controller = Controller(spec, bus, refresh, requests)
-    waiting, t = requests.copy(), 0
-    while waiting or controller.reads or controller.writes:
-        refresh.fall_due(t)
-        if not refresh.issue(t):
-            controller.schedule(t)
-        if waiting and waiting[0].arrival <= t and controller.offer(t, waiting[0]):
-            waiting.pop(0)
-        controller.turn()
+    size = len(coordinates)
+    writes = [False] * size if writes is None else writes
+    arrivals = [0] * size if arrivals is None else arrivals
+    places = [(int(at) >> 16 & 0xFFFF, int(at) >> 32, int(at) & 0xFFFF) for at in coordinates]
+    requests = [
+        Request(number, bool(writes[number]), *place, int(arrivals[number]))
+        for number, place in enumerate(places)
+    ]
+    controller, offered, t = Controller(spec, size), 0, 0
+    while offered < size or controller.queues.any_waits():
+        controller.clock(t)
+        accepted = (
+            offered < size and requests[offered].arrival <= t and controller.offer(t, requests[offered])
+        )
+        offered += accepted
+        changed = controller.arrange() or accepted
+        controller.queues.all_accepted = offered == size
+        next_arrival = requests[offered].arrival if offered < size else t
+        if not changed and next_arrival <= t:
+            _check_progress(controller, t)
         t += 1
-    return bus.log, controller.finish, _counts(bus, controller, requests)
+        if controller.quiet():
+            nexts = [next_arrival, controller.refresh.next_due()]
+            t = max(t, min(clk for clk in nexts if clk is not None))
+    return Replay(
+        controller.device.log, _counts(controller, requests), controller.finished, _by_bank(controller)
+    )
 
 
-def _counts(bus, controller, requests):
-    counts = dict(controller.counts)
-    for name in ("ACT", "PRE", "RD", "WR", "REF", "PREA"):
-        counts[name.lower()] = sum(command.name == name for command in bus.log)
+def _check_progress(controller, t):
+    """Look for a standstill, in a clock that changed no queue and when no request is still to come."""
+    refresh = controller.refresh
+    if not controller.queues.any_waits():
+        refresh.since_column, controller.last_work = 0, t
+        return
+    if controller.queues.command_queues and not controller.wishes():
+        raise StuckError(f"clock {t}: requests wait, and none of them can move into a command queue")
+    if refresh.since_column > REFRESHES_WITHOUT_WORK * refresh.steps * max(1, len(refresh.ranks)):
+        raise StuckError(f"clock {t}: refresh leaves no time for what waits")
+    idle_clk = controller.device.longest_clk + controller.settings.row_timeout_clk + 100
+    if t > controller.last_work + REFRESHES_WITHOUT_WORK * (refresh.interval * refresh.steps + idle_clk):
+        raise StuckError(f"clock {t}: no RD or WR since {controller.last_work}")
+
+
+def _counts(controller, requests):
+    names = ("row_hits", "row_misses", "row_conflicts", "forwarded", "coalesced", "merged")
+    counts = {name: controller.counts[name] for name in names}
+    issued = Counter(command.name for command in controller.device.log)
+    for name in ("ACT", "PRE", "RD", "WR", "REF", "REFB", "PREA"):
+        counts[name.lower()] = issued[name]
     counts["writes"] = sum(request.is_write for request in requests)
     counts["reads"] = len(requests) - counts["writes"]
     counts["latency_sum_clk"] = sum(controller.latencies)
     counts["latency_max_clk"] = max(controller.latencies, default=0)
-    counts["last_data_clk"] = max([0, *controller.finish])
+    counts["queueing_sum_clk"] = sum(controller.queueing)
+    counts["last_data_clk"] = max([0, *controller.finished])
     return counts
+
+
+def _by_bank(controller):
+    """Commands of each bank; a precharge of all banks is not among the PRE of any."""
+    issued = Counter((command.name, command.bank) for command in controller.device.log)
+    banks = range(controller.device.shape.banks)
+    return {name: [issued[name, bank] for bank in banks] for name in ("ACT", "PRE", "RD", "WR")}
