@@ -295,8 +295,8 @@ typedef struct {
 
 INLINE int32_t source_kind(const Source *s) { return s->kinds == NULL ? READS : s->kinds[s->i]; }
 
-/* To be called when a request has been taken in and, while `full`, when a place or a waiting line may have gone. */
-INLINE void source_look(const Channel *c, Source *s) {
+/* When can the next request get in, not before clock `from`? To be called when one has been taken in and, while `full`, when a place or a waiting line may have gone. */
+INLINE void source_look(const Channel *c, Source *s, int64_t from) {
     s->full = 0;
     s->next = INT64_MAX;
     if (s->i == s->n)
@@ -311,15 +311,15 @@ INLINE void source_look(const Channel *c, Source *s) {
     }
     const int64_t arrival = s->arrivals == NULL ? 0 : s->arrivals[s->i];
     s->next = c->offer > arrival ? c->offer : arrival;
-    if (c->clk > s->next)
-        s->next = c->clk;
+    if (from > s->next)
+        s->next = from;
 }
 
 /* Steps 3 and 4 of clock `clk`, and the choice of the queue to serve from the next one on. */
 INLINE void end_clock(Channel *c, Source *s, int64_t clk, int32_t freed, const int general) {
     c->clk = clk;
     if (s->full && freed)
-        source_look(c, s);
+        source_look(c, s, clk);
     const int32_t taken = s->next == clk;
     set_now(c, clk + 1);
     if (taken) {
@@ -331,7 +331,7 @@ INLINE void end_clock(Channel *c, Source *s, int64_t clk, int32_t freed, const i
     else
         update_mode(c);
     if (taken || (general && s->full))
-        source_look(c, s);
+        source_look(c, s, clk + 1);
 }
 
 /* One step of the plain loop; 0 goes on, -1 no progress. */
@@ -462,7 +462,7 @@ ARCHSIM_CLONES static int advance_general(Channel *c, Source *s, int drain) { re
 static int channel_advance(Channel *c, const int64_t *coordinates, const uint8_t *kinds, const int64_t *arrivals,
                            int64_t n, int drain) {
     Source s = {coordinates, arrivals, kinds, 0, n, 0, 0};
-    source_look(c, &s);
+    source_look(c, &s, c->clk);
     return c->general ? advance_general(c, &s, drain) : advance_plain(c, &s, drain);
 }
 
