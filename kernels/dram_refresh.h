@@ -7,7 +7,7 @@
 /* The banks of the current step of a rank are first, first + stride, ... (step_count of them). */
 INLINE int32_t step_first(const Channel *c, int32_t rank) {
     const int32_t first = rank * c->t.banks_per_rank, step = c->step[rank];
-    if (c->t.steps == 1)
+    if (!c->t.partial)
         return first;
     if (c->t.step_count == 1) /* per bank: the bank groups in turn */
         return first + (step % c->t.bank_groups) * c->t.banks_per_group + step / c->t.bank_groups;
@@ -125,11 +125,11 @@ INLINE int32_t refresh_command(const Channel *c, int32_t rank, int32_t from, int
         }
     *bank = first;
     if (clk < FLOOR) {
-        *command = c->t.steps == 1 ? REF : REFB;
+        *command = c->t.partial ? REFB : REF;
         clk = c->refresh_ready[rank];
         for (int32_t i = 0, b = first; i < c->t.step_count && *command == REFB; i++, b += c->t.step_stride)
             clk = c->ready[CLASSES][b] > clk ? c->ready[CLASSES][b] : clk;
-    } else if (c->t.precharge_all && c->t.steps == 1) {
+    } else if (c->t.precharge_all && !c->t.partial) {
         *command = PREA;
     } else {
         *command = PRE;

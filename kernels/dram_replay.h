@@ -295,27 +295,31 @@ typedef struct {
 
 INLINE int32_t source_kind(const Source *s) { return s->kinds == NULL ? READS : s->kinds[s->i]; }
 
-/* To be called when a request has been taken in and, while `full`, whenever something has changed. */
-INLINE void source_look(const Channel *c, Source *s) {
+/* When can the next request get in, not before clock `from`? To be called when one has been taken in and, while `full`, when a place or a waiting line may have gone. */
+INLINE void source_look(const Channel *c, Source *s, int64_t from) {
     s->full = 0;
     s->next = INT64_MAX;
     if (s->i == s->n)
         return;
     const int32_t kind = source_kind(s);
-    s->full = c->queue[kind].count == c->queue[kind].capacity;
-    if (s->full && !needs_no_entry(c, place_of(s->coordinates[s->i]), kind))
-        return;
+    if (c->queue[kind].count == c->queue[kind].capacity) {
+        s->full = 1;
+        if (c->queue[WRITES].waiting == 0 && !c->t.merging)
+            return;
+        if (!needs_no_entry(c, place_of(s->coordinates[s->i]), kind))
+            return;
+    }
     const int64_t arrival = s->arrivals == NULL ? 0 : s->arrivals[s->i];
     s->next = c->offer > arrival ? c->offer : arrival;
-    if (c->clk > s->next)
-        s->next = c->clk;
+    if (from > s->next)
+        s->next = from;
 }
 
 /* Steps 3 and 4 of clock `clk`, and the choice of the queue to serve from the next one on. */
-INLINE void end_clock(Channel *c, Source *s, int64_t clk, const int general) {
+INLINE void end_clock(Channel *c, Source *s, int64_t clk, int32_t freed, const int general) {
     c->clk = clk;
-    if (s->full)
-        source_look(c, s);
+    if (s->full && freed)
+        source_look(c, s, clk);
     const int32_t taken = s->next == clk;
     set_now(c, clk + 1);
     if (taken) {
@@ -326,8 +330,8 @@ INLINE void end_clock(Channel *c, Source *s, int64_t clk, const int general) {
         move(c, clk);
     else
         update_mode(c);
-    if (taken || s->full)
-        source_look(c, s);
+    if (taken || (general && s->full))
+        source_look(c, s, clk + 1);
 }
 
 /* One step of the plain loop; 0 goes on, -1 no progress. */
@@ -350,14 +354,16 @@ INLINE int step_plain(Channel *c, Source *s) {
         refresh_due(c, c->next_due, 0);
         return 0;
     }
+    int32_t freed = 0;
     if (UNLIKELY(t_refresh == clk)) {
         if (c->fruitless > (int64_t)FRUITLESS_MAX * c->t.ranks * c->t.steps)
             return -1;
         issue_refresh(c, command, bank, clk, 0);
     } else if (LIKELY(t_command == clk)) {
+        freed = c->best_command == RD || c->best_command == WR;
         issue(c, c->best_command, c->best_bank, c->best_entry, clk, 0);
     }
-    end_clock(c, s, clk, 0);
+    end_clock(c, s, clk, freed, 0);
     return 0;
 }
 
@@ -421,7 +427,7 @@ INLINE int step_general(Channel *c, Source *s) {
         return -1;
     if (split && try_command(c, 0, 1, clk) < 0)
         return -1;
-    end_clock(c, s, clk, 1);
+    end_clock(c, s, clk, 1, 1);
     return 0;
 }
 
@@ -456,7 +462,7 @@ ARCHSIM_CLONES static int advance_general(Channel *c, Source *s, int drain) { re
 static int channel_advance(Channel *c, const int64_t *coordinates, const uint8_t *kinds, const int64_t *arrivals,
                            int64_t n, int drain) {
     Source s = {coordinates, arrivals, kinds, 0, n, 0, 0};
-    source_look(c, &s);
+    source_look(c, &s, c->clk);
     return c->general ? advance_general(c, &s, drain) : advance_plain(c, &s, drain);
 }
 

@@ -14,27 +14,26 @@ INLINE void set_best(Channel *c, int32_t clk, int32_t command, int32_t bank, int
 }
 
 /* The plain case: one queue served, FR-FCFS, ages alone decide. */
-INLINE void select_among(Channel *c, Queue *q, const int32_t n) {
-    const int32_t *columns = c->ready[RD + c->active];
+INLINE void select_among(Channel *c, Queue *q) {
+    const Candidates all = {c->ready[RD + c->active], q->column_gate, c->ready[ACT],  q->act_gate,
+                            c->ready[PRE],            q->pre_gate,    c->column_rank, c->row_rank};
+    const int32_t n = c->t.padded, column_first = c->t.arbitration == COLUMN_FIRST;
     for (;;) {
-        const int32_t tc = later(earliest(columns, q->column_gate, c->column_clk, n), c->now);
-        const int32_t tr =
-            later(earliest_row(c->ready[ACT], q->act_gate, c->ready[PRE], q->pre_gate, c->row_clk, n), c->now);
-        const int32_t t = tc < tr ? tc : tr;
-        if (UNLIKELY(t >= NEVER)) {
+        const int32_t rank = rank_candidates(&all, c->now, column_first, n);
+        if (UNLIKELY(rank >= 2 * NEVER)) {
             c->best_clk = NEVER;
             return;
         }
-        int32_t key = tc <= t ? oldest_at(c->column_clk, q->column_key, t, n) : NO_KEY;
-        int32_t column = key != NO_KEY;
-        if (!column || (c->t.arbitration != COLUMN_FIRST && tr <= t)) {
-            const int32_t row_key = oldest_at(c->row_clk, q->row_key, t, n);
-            if (row_key < key) {
-                key = row_key;
-                column = 0;
-            }
+        int32_t column = !(rank & 1), key;
+        if (column_first) {
+            key = column ? oldest_at(c->column_rank, q->column_key, rank, n) : oldest_at(c->row_rank, q->row_key, rank, n);
+        } else {
+            const int32_t row_key = oldest_at(c->row_rank, q->row_key, rank, n);
+            key = oldest_at(c->column_rank, q->column_key, rank, n);
+            column = key < row_key;
+            key = column ? key : row_key;
         }
-        const int32_t bank = key & BANK_MASK;
+        const int32_t bank = key & BANK_MASK, t = rank >> 1;
         if (column && UNLIKELY(c->pending_count) && would_delay_refresh(c, bank, t, c->active)) {
             q->column_gate[bank] = NEVER; /* the precharge never moves later, so this one waits for it */
             continue;
@@ -53,7 +52,7 @@ INLINE void select_among(Channel *c, Queue *q, const int32_t n) {
 INLINE void select_plain(Channel *c) {
     Queue *q = &c->queue[c->active];
     c->stale = 0;
-    select_among(c, q, c->t.padded);
+    select_among(c, q);
 }
 
 /* A request has joined the chain of `bank`, and the best command of the others is known: is its own better? */

@@ -33,6 +33,11 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #endif
+#if defined(__GNUC__) && !defined(__clang__)
+#define INDEPENDENT _Pragma("GCC ivdep") /* the passes of a loop do not touch each other's data */
+#else
+#define INDEPENDENT
+#endif
 
 enum { ACT, PRE, RD, WR, REF, PREA, REFB, COMMANDS };
 enum { CLASSES = 4 };                 /* ACT, PRE, RD, WR have an earliest clock per bank; REFB as well, apart */
@@ -49,7 +54,7 @@ enum {
     BANK_MASK = (1 << BANK_BITS) - 1,
     AGE_MAX = (1 << (31 - BANK_BITS)) - 1,
     NO_KEY = INT32_MAX,
-    NEVER = 1 << 30,                  /* no legal clock in sight */
+    NEVER = 1 << 29,                  /* no legal clock in sight; twice it still is an int32 */
     FLOOR = -(1 << 28),               /* a constraint this old binds nobody */
     REBASE = 1 << 27,
     CLOSED = -1,
@@ -108,7 +113,7 @@ typedef struct {                      /* the resolved specification; see archsim
     int32_t forwarding, coalescing, merging, blocking, precharge_all, split;
     int32_t read_data, write_data;    /* clocks from RD or WR to the end of its burst */
     int32_t act_window, act_window_clk;
-    int32_t refresh, steps, step_count, step_stride, postpone, read_to_pre, write_to_pre;
+    int32_t refresh, partial, steps, step_count, step_stride, postpone, read_to_pre, write_to_pre; /* partial: REFB */
     int64_t step_interval;
     int32_t power_down, self_refresh, tCKE, tXP, tCKESR, tXS, refresh_clk;
     int32_t pins[COMMANDS];           /* clocks that a command takes on its pins */
@@ -131,7 +136,7 @@ typedef struct Channel {
     Queue queue[KINDS];
     int32_t *ready[CLASSES + 1];      /* by command class, by bank; the last is REFB */
     int32_t *open_row, *streak;       /* by bank; streak: RD and WR since ACT */
-    int32_t *column_clk, *row_clk;    /* by bank: clocks of the candidates looked at last */
+    int32_t *column_rank, *row_rank;  /* by bank: scratch of the choice of the next command */
     int32_t *last_column;
     int32_t *activated;               /* by bank: its activated request, or NONE */
     int32_t activated_count;
@@ -183,36 +188,41 @@ typedef struct Channel {
 /* Numbers of banks are padded to multiples of 8; saying so spares the loops their remainders. */
 #define EIGHTS(n) ((n) & ~7)
 
-/* clk[i] = max(ready[i], gate[i]); the earliest of them. */
-INLINE int32_t earliest(const int32_t *restrict ready, const int32_t *restrict gate, int32_t *restrict clk, int32_t n) {
-    int32_t best = NEVER;
-    for (int32_t i = 0; i < EIGHTS(n); i++) {
-        int32_t t = ready[i] > gate[i] ? ready[i] : gate[i];
-        clk[i] = t;
-        best = t < best ? t : best;
-    }
-    return best;
-}
+/* The candidates of one kind of requests, by bank, as the loop below reads them. */
+typedef struct {
+    const int32_t *column, *column_gate, *act, *act_gate, *pre, *pre_gate;
+    int32_t *column_rank, *row_rank;  /* twice the clock from which each may issue, plus what makes it go later */
+} Candidates;
 
-/* The same for the earlier of ACT and PRE. */
-INLINE int32_t earliest_row(const int32_t *restrict act, const int32_t *restrict act_gate, const int32_t *restrict pre,
-                            const int32_t *restrict pre_gate, int32_t *restrict clk, int32_t n) {
-    int32_t best = NEVER;
+/* Rank all candidates by clock, not before `now`, and of equal clocks RD and WR before ACT and PRE where `row_later` is 1.
+ * Returns the best rank. */
+INLINE int32_t rank_candidates(const Candidates *b, int32_t now, int32_t row_later, int32_t n) {
+    const int32_t *restrict column = b->column, *restrict column_gate = b->column_gate;
+    const int32_t *restrict act = b->act, *restrict act_gate = b->act_gate;
+    const int32_t *restrict pre = b->pre, *restrict pre_gate = b->pre_gate;
+    int32_t *restrict column_rank = b->column_rank, *restrict row_rank = b->row_rank;
+    int32_t best = INT32_MAX;
+    INDEPENDENT
     for (int32_t i = 0; i < EIGHTS(n); i++) {
+        int32_t c = column[i] > column_gate[i] ? column[i] : column_gate[i];
         int32_t a = act[i] > act_gate[i] ? act[i] : act_gate[i];
         int32_t p = pre[i] > pre_gate[i] ? pre[i] : pre_gate[i];
         a = p < a ? p : a;
-        clk[i] = a;
+        c = (c > now ? c : now) * 2;
+        a = (a > now ? a : now) * 2 + row_later;
+        column_rank[i] = c;
+        row_rank[i] = a;
+        a = c < a ? c : a;
         best = a < best ? a : best;
     }
     return best;
 }
 
-/* Smallest key among the banks whose clock is at most t; keys are not negative. */
-INLINE int32_t oldest_at(const int32_t *restrict clk, const int32_t *restrict key, int32_t t, int32_t n) {
+/* Smallest key among the banks of this rank or better; keys are not negative. */
+INLINE int32_t oldest_at(const int32_t *restrict ranks, const int32_t *restrict key, int32_t rank, int32_t n) {
     int32_t best = NO_KEY;
     for (int32_t i = 0; i < EIGHTS(n); i++) {
-        int32_t candidate = key[i] | (int32_t)((uint32_t)-(clk[i] > t) >> 1); /* written so that it vectorises */
+        int32_t candidate = key[i] | (int32_t)((uint32_t)-(ranks[i] > rank) >> 1); /* written so that it vectorises */
         best = candidate < best ? candidate : best;
     }
     return best;
@@ -270,8 +280,8 @@ NOINLINE size_t channel_pieces(Channel *c, char *at) {
     for (int32_t k = 0; k <= CLASSES; k++)
         c->ready[k] = piece(&at, wide);
     c->open_row = piece(&at, wide);
-    c->column_clk = piece(&at, wide);
-    c->row_clk = piece(&at, wide);
+    c->column_rank = piece(&at, wide);
+    c->row_rank = piece(&at, wide);
     c->streak = piece(&at, wide);
     c->last_column = piece(&at, wide);
     c->activated = piece(&at, wide);

@@ -169,10 +169,12 @@ def refresh(chance, tables):
     if chance.random() < 0.2:
         command_queues(chance, tables, chance.choice(["bank", "rank"]))
     tables["controller"] |= {
+        "read_queue": chance.choice([4, 16, 32]),
         "refresh_blocking": chance.choice(BLOCKING),
         "refresh_precharge": chance.choice(["all", "each"]),
     }
-    mode = chance.choice(["all-bank", "all-bank", "per-bank", "same-bank", "none"])
+    tables["timing"] |= chance.choice([{"tREFI": 300, "tRFC": 20}, {"tREFI": 450, "tRFC": 40}])
+    mode = chance.choice(["all-bank"] * 5 + ["per-bank"] * 2 + ["same-bank"] * 2 + ["none"])
     tables["refresh"] |= {"mode": mode, "postpone": chance.choice([0, 1, 8]) if mode == "all-bank" else 0}
     if chance.random() < 0.2:
         tables["refresh"]["temperature_c"] = 95.0

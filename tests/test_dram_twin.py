@@ -18,8 +18,7 @@ CASES = int(os.environ.get("ARCHSIM_TWIN_CASES", "40"))
 MANY = 1000
 CONTEXT = 4
 FAMILY = pytest.mark.parametrize("family", FAMILIES)
-# Replays of the same requests, but for the clock at which they end: with too little time between refreshes, or when
-# writes and reads wait for each other, both stop.
+# What a replay comes to that leaves requests waiting: refreshes leave no time, or writes and reads wait for each other.
 STOPPED = "stopped"
 
 
@@ -46,22 +45,24 @@ def compare(tried):
     expected = replay_of(twin.replay, twin.StuckError, tried)
     found = replay_of(engine.replay_coordinates, RuntimeError, tried)
     if STOPPED in (expected, found):
-        ended = {"twin": expected != STOPPED, "compiled": found != STOPPED}
-        assert expected == found, f"{tried}: which one came to an end: {ended}"
+        if expected != found:
+            pytest.fail(
+                f"{tried}: only the {'twin' if expected == STOPPED else 'compiled'} one stops", pytrace=False
+            )
         return False
     if found.commands != expected.commands:
         pytest.fail(f"{tried}: {first_difference(expected.commands, found.commands)}", pytrace=False)
-    assert found.finished == expected.finished, tried
+    assert found.finished == expected.finished, str(tried)
     shared = {name: found.counts.get(name) for name in expected.counts}
-    assert shared == expected.counts, tried
-    assert violations(tried.spec, found.commands) == [], tried
+    assert shared == expected.counts, str(tried)
+    assert violations(tried.spec, found.commands, standard=tried.family == "standards") == [], str(tried)
     return True
 
 
-def violations(spec, commands):
+def violations(spec, commands, standard=False):
     """Return what the checker finds; of a memory with rules missing, what it finds in the rules that are left."""
     found = check(spec, *zip(*commands, strict=True)) if commands else []
-    complete = all(rule in [left.model_dump() for left in spec.rules] for rule in BASE["rules"])
+    complete = standard or all(rule in [left.model_dump() for left in spec.rules] for rule in BASE["rules"])
     data_bus = ("data bus overlap", "rank switch gap")
     return [broken for broken in found if complete or not broken.rule.startswith(data_bus)]
 
@@ -91,9 +92,9 @@ def test_the_pieces_in_which_requests_are_fed_do_not_matter(family):
         whole = replay_of(engine.replay_coordinates, RuntimeError, tried)
         fed = replay_of(engine.replay_coordinates, RuntimeError, tried, cuts=cuts)
         if STOPPED in (whole, fed):
-            assert whole == fed, tried
+            assert whole == fed, str(tried)
         else:
-            assert (fed.commands, fed.counts) == (whole.commands, whole.counts), tried
+            assert (fed.commands, fed.counts) == (whole.commands, whole.counts), str(tried)
 
 
 @pytest.mark.parametrize("late", [10**6, 2**31 - 50, 2**31 + 7, 2**33])

@@ -144,7 +144,7 @@ class Controller:
             self._complete(t, request)
 
     def _complete(self, t, request):
-        delay = self.timing.CWL if request.is_write else self.timing.CL
+        delay = self.timing.CWL if request.is_write else self.timing.CL + (self.timing.tDQSCK or 0)
         for served in [request, *request.merged]:
             self.finished[served.number] = t + delay + self.timing.tBL
             if not served.is_write:

@@ -339,7 +339,7 @@ def _check_data_bus(spec: DramSpec, log: _Log, findings: _Findings) -> None:
     """Check that bursts do not overlap and leave a gap where the rank changes, whatever the rules say."""
     shape, timing = spec.organization, spec.timing
     bursts = log.pick((log.command == RD) | (log.command == WR))
-    start = bursts.clk + np.where(bursts.command == RD, timing.CL, timing.CWL)
+    start = bursts.clk + np.where(bursts.command == RD, timing.CL + (timing.tDQSCK or 0), timing.CWL)
     channel = bursts.bank // (shape.banks // shape.pseudo_channels)
     order = np.lexsort((start, channel))
     bursts, start, channel = bursts.pick(order), start[order], channel[order]

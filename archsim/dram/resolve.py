@@ -83,7 +83,7 @@ def resolve(
     """
     organization = spec.organization
     built = organization.all_ranks if ranks is None else ranks
-    refresh = "REF" if spec.refresh_steps == 1 else "REFB"
+    refresh = "REFB" if _is_partial(spec) else "REF"
     bank_delta = np.full((len(COMMANDS), len(_CLASSES) + 1), UNBOUND, dtype=np.int32)
     refresh_delta = np.full(len(COMMANDS), UNBOUND, dtype=np.int32)
     pairs: dict[tuple[int, int], npt.NDArray[np.int32]] = {}
@@ -251,6 +251,10 @@ def _policies(spec: DramSpec) -> dict[str, int]:
     }
 
 
+def _is_partial(spec: DramSpec) -> bool:
+    return spec.refresh.mode in ("per-bank", "same-bank")
+
+
 def _clocks(spec: DramSpec, refresh_rank: int) -> dict[str, int]:
     timing, organization, idle = spec.timing, spec.organization, spec.idle
     interval = spec.refresh_interval_clk // spec.refresh_steps
@@ -260,6 +264,7 @@ def _clocks(spec: DramSpec, refresh_rank: int) -> dict[str, int]:
         "read_data": timing.CL + timing.tBL + (timing.tDQSCK or 0),
         "write_data": timing.CWL + timing.tBL,
         "refresh": int(spec.refresh.mode != "none"),
+        "partial": int(_is_partial(spec)),
         "steps": spec.refresh_steps,
         "step_count": covered.get(spec.refresh.mode, organization.banks_per_rank),
         "step_stride": organization.banks_per_group if spec.refresh.mode == "same-bank" else 1,
