@@ -80,9 +80,7 @@ def channel_rows(
     return rows
 
 
-def rank_rows(
-    spec: DramSpec, bank_counts: Ints, rank_commands: Ints, rank_clocks: Ints, cycles: int
-) -> Rows:
+def rank_rows(spec: DramSpec, bank_counts: Ints, rank_commands: Ints, rank_clocks: Ints, cycles: int) -> Rows:
     """Return one row per rank: RD, WR and other commands, time in each power state, energy of its devices."""
     ns = spec.timing.tCK_ps / 1000
     per_rank = bank_counts.reshape(len(rank_commands), -1, bank_counts.shape[1]).sum(axis=1)
@@ -109,7 +107,7 @@ def rank_rows(
 
 
 def bank_rows(spec: DramSpec, bank_counts: Ints, cycles: int) -> Rows:
-    """Return one row per bank: RD, WR, ACT and PRE (not those of all banks at once), and the time its rows were open."""
+    """Return one row per bank: RD, WR, ACT, PRE (not those of all banks at once), share of time with an open row."""
     organization = spec.organization
     places = (
         rank | {"bank_group": group, "bank": bank}
@@ -118,7 +116,8 @@ def bank_rows(spec: DramSpec, bank_counts: Ints, cycles: int) -> Rows:
         for bank in range(organization.banks_per_group)
     )
     return [
-        place | {"reads": rd, "writes": wr, "activates": act, "precharges": pre, "open_share": opened / cycles}
+        place
+        | {"reads": rd, "writes": wr, "activates": act, "precharges": pre, "open_share": opened / cycles}
         for place, (act, pre, rd, wr, opened) in zip(places, bank_counts.tolist(), strict=True)
     ]
 

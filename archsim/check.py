@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archsim.dram.command_log import CommandLog, read_commands
+from archsim.dram.command_log import CommandLog, Ints, read_commands
 from archsim.dram.legality import Violation
 from archsim.dram.legality import check as check_channel
 from archsim.dram.resolve import COMMANDS
@@ -115,7 +115,7 @@ def _text(violation: Violation, channel: int, spec: DramSpec) -> str:
 
 def _parts(
     spec: DramSpec, log: CommandLog, ranks_apart: bool
-) -> Iterator[tuple[int, CommandLog, Sequence[int], DramSpec, int]]:
+) -> Iterator[tuple[int, CommandLog, Ints, DramSpec, int]]:
     """Yield what has pins of its own: channel, its commands, their places in the log, its memory, its first bank."""
     organization = spec.organization
     memory, step = spec, organization.banks

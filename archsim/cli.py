@@ -27,6 +27,8 @@ from archsim.exits import run_to_exit
 
 #: What `archsim replay` compares when no --system is given.
 DEFAULT_SYSTEMS = ("host-8rank", "recnmp-base-8rank")
+#: How many commands `archsim replay --commands` writes when no limit is given.
+DEFAULT_COMMANDS = 1_000_000
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 app = typer.Typer(
@@ -102,11 +104,14 @@ def replay(
         ),
     ] = None,
     commands_limit: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--commands-limit", metavar="N", parser=positive, help="Only the first N commands (RecNMP: per rank)."
+            "--commands-limit",
+            metavar="N",
+            parser=positive,
+            help=f"Only the first N commands (RecNMP: per rank). Default: {DEFAULT_COMMANDS:,}.",
         ),
-    ] = 1_000_000,
+    ] = None,
     interval: Annotated[
         float | None,
         typer.Option(
@@ -119,7 +124,7 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Replay one trace through one or more systems and compare them."""
-    _check_targets(out, timeline, commands)
+    _check_targets({"--out": out, "--timeline": timeline, "--commands": commands})
     _check_extras(out, commands, interval, len(system or DEFAULT_SYSTEMS))
     workload, hardware = _split_overrides(overrides or [])
     from archsim.systems.spec import load_system
@@ -139,6 +144,7 @@ def replay(
         limit=limit,
         overrides=workload,
     )
+    commands_limit = commands_limit or DEFAULT_COMMANDS
     log_limit = 0 if commands is None else commands_limit
     if timeline is not None:
         from archsim.report.timeline import TIMELINE_COMMANDS
@@ -278,7 +284,9 @@ def check(
     system: Annotated[
         str | None,
         typer.Option(
-            "--system", metavar="NAME|FILE", help=f"The system whose memory it is. Default: {DEFAULT_SYSTEMS[0]}."
+            "--system",
+            metavar="NAME|FILE",
+            help=f"The system whose memory it is. Default: {DEFAULT_SYSTEMS[0]}.",
         ),
     ] = None,
     dram: Annotated[
@@ -288,7 +296,10 @@ def check(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a log of DRAM commands, whoever wrote it, against the rules of a standard; exit 1 if it breaks any."""
+    """Check a log of DRAM commands against a standard.
+
+    Whoever wrote the log. Prints each rule that it breaks and where first; exit status 1 if there is any.
+    """
     from archsim.check import check_log
     from archsim.dram.spec import DramSpec
     from archsim.systems.spec import load_system
@@ -336,15 +347,18 @@ def _load_systems(names: list[str], overrides: list[str], load: Any) -> list[Any
     ]
 
 
-def _check_targets(*targets: Path | None) -> None:
+def _check_targets(targets: dict[str, Path | None]) -> None:
     """Refuse what cannot be written, before any work is done for it."""
     from archsim.files import check_new
 
-    given = [target for target in targets if target is not None]
-    for number, target in enumerate(given):
+    taken: dict[Path, tuple[str, Path]] = {}
+    for option, target in targets.items():
+        if target is None:
+            continue
         check_new(target)
-        if target.absolute() in [other.absolute() for other in given[:number]]:
-            raise InputError(f"{target}: --out, --timeline and --commands need different names")
+        other, name = taken.setdefault(target.absolute(), (option, target))
+        if other != option:
+            raise InputError(f"{name}: {other} and {option} need different names")
 
 
 def _check_extras(out: Path | None, commands: Path | None, interval: float | None, systems: int) -> None:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from archsim.breakdown import Rows, bank_rows, channel_rows, latency_split_ns, rank_rows, request_figures, series_columns
+from archsim.breakdown import (
+    Rows,
+    bank_rows,
+    channel_rows,
+    latency_split_ns,
+    rank_rows,
+    request_figures,
+    series_columns,
+)
 from archsim.ledger import LedgerRow, total_nj
 from archsim.systems.outcome import Outcome
 from archsim.systems.spec import SystemSpec
@@ -152,9 +160,9 @@ class Result:
         return moved / self.time_ns
 
     @property
-    def latency_ns(self) -> npt.NDArray[np.float64]:
+    def latency_ns(self) -> npt.NDArray[Any]:
         """The latencies of the histogram in nanoseconds, ascending; ``latency_count`` reads had each."""
-        values: npt.NDArray[np.float64] = self.latency_clk * (self.system.dram.timing.tCK_ps / 1000)
+        values: npt.NDArray[Any] = self.latency_clk * (self.system.dram.timing.tCK_ps / 1000)
         return values
 
     @property

@@ -70,5 +70,7 @@ def _interval_clk(interval_ns: float | None, tCK_ps: int) -> int:
     if interval_ns is None:
         return 0
     if not 0 < interval_ns <= _LONGEST_INTERVAL_NS:
-        raise InputError(f"interval of {interval_ns:g} ns: must be above 0 and at most {_LONGEST_INTERVAL_NS:g} ns")
+        raise InputError(
+            f"interval of {interval_ns:g} ns: must be above 0 and at most {_LONGEST_INTERVAL_NS:g} ns"
+        )
     return max(1, round(interval_ns * 1000 / tCK_ps))

@@ -14,7 +14,16 @@ from archsim import cli, doctor, load_system, open_trace
 from archsim.show import kinds, names
 from archsim.traces import read_native, trace_info
 
-COMMANDS = ([], ["replay"], ["trace"], ["trace", "generate"], ["trace", "info"], ["show"], ["doctor"])
+COMMANDS = (
+    [],
+    ["replay"],
+    ["trace"],
+    ["trace", "generate"],
+    ["trace", "info"],
+    ["show"],
+    ["check"],
+    ["doctor"],
+)
 HEAVY = {"matplotlib", "numba", "numpy", "pandas", "pydantic", "scipy", "tqdm"}
 BOTH = ("--system", "host-2rank", "--system", "recnmp-base-2rank")
 
@@ -33,14 +42,23 @@ RUN = {
     "activates": int,
     "precharges": int,
     "refreshes": int,
+    "reads_forwarded": int,
+    "reads_merged": int,
+    "writes_coalesced": int,
     "latency_avg_ns": float,
+    "latency_queueing_avg_ns": float,
+    "latency_service_avg_ns": float,
     "latency_p50_ns": float,
+    "latency_p90_ns": float,
     "latency_p99_ns": float,
     "latency_max_ns": float,
     "bandwidth_gbps": float,
     "peak_bandwidth_gbps": float,
     "bottleneck": str,
     "utilisation": dict,
+    "row_open": dict,
+    "channels": list,
+    "ranks": list,
     "energy_nj": float,
     "energy": list,
     "cache": type(None),
@@ -260,7 +278,12 @@ def test_show_lists_all_presets_then_those_of_a_kind_then_values():
     assert run("show", "system").out.split() == names("system")
     text = run("show", "system", "host-4rank").out
     line = next(line for line in text.splitlines() if line.startswith("dram.timing.tRCD "))
-    assert line.split(maxsplit=3) == ["dram.timing.tRCD", "17", "clk", "ACT to RD or WR of the same bank"]
+    assert line.split(maxsplit=3) == [
+        "dram.timing.tRCD",
+        "17",
+        "clk",
+        "ACT to RD (and WR, without tRCDWR) of the same bank",
+    ]
 
 
 def test_the_doctor_names_what_is_compiled_and_its_speed(monkeypatch):

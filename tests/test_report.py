@@ -47,7 +47,13 @@ def test_a_report_holds_the_numbers_the_table_the_picture_and_the_systems(compar
     assert found == [
         "comparison.png",
         "comparison.txt",
+        "latency.png",
         "results.json",
+        *(f"statistics/01-host-2rank/{name}.csv" for name in ("banks", "channels", "latency", "ranks")),
+        *(
+            f"statistics/02-recnmp-base-4rank/{name}.csv"
+            for name in ("banks", "channels", "latency", "ranks")
+        ),
         "systems/01-host-2rank.toml",
         "systems/02-recnmp-base-4rank.toml",
     ]
@@ -164,7 +170,7 @@ def test_every_logged_command_is_an_event_on_the_track_of_its_bank(comparison, e
             name = COMMANDS[command]
             track = banks if name in ("REF", "PREA") else bank % banks
             expected[
-                100 * number + bank // banks, track, name, round(clk * us_per_clk, 6), clk, row, column
+                10_000 * number + bank // banks, track, name, round(clk * us_per_clk, 6), clk, row, column
             ] += 1
     found = Counter(
         (e["pid"], e["tid"], e["name"], e["ts"], e["args"]["clk"], e["args"]["row"], e["args"]["column"])
@@ -190,10 +196,10 @@ def test_ranks_and_banks_have_names(comparison, events):
     names = {
         (event["pid"], event.get("tid")): event["args"]["name"] for event in events if event["ph"] == "M"
     }
-    assert {key[0] for key in names} == {0, 1, 100, 101, 102, 103}
+    assert {key[0] for key in names} == {0, 1, 10_000, 10_001, 10_002, 10_003}
     assert names[0, None] == "host-2rank rank 0"
-    assert names[103, None] == "recnmp-base-4rank rank 3"
-    assert (names[103, 0], names[103, 15], names[103, 16]) == ("bank 0", "bank 15", "all banks")
+    assert names[10_003, None] == "recnmp-base-4rank rank 3"
+    assert (names[10_003, 0], names[10_003, 15], names[10_003, 16]) == ("bank 0", "bank 15", "all banks")
     assert {(event["pid"], event["tid"]) for event in events if event["ph"] == "X"} <= set(names)
 
 

@@ -172,7 +172,7 @@ def test_energy_rows_add_up_exactly_in_any_order_and_count_the_commands(system, 
     assert counted["dram", "activate"] == result.counts["act"]
     assert counted["dram", "read"] == result.counts["rd"] == 2 * trace.lookups
     if result.nmp is None:
-        assert counted["channel", "data"] == result.counts["rd"]
+        assert counted["channel", "io_read"] == result.counts["rd"]
         return
     assert counted["channel", "instruction"] == result.nmp["instructions"] == trace.lookups
     assert counted["rank_unit", "fp32_add"] == 32 * trace.lookups
@@ -202,7 +202,7 @@ def test_vectors_cross_the_channel_of_the_host_only():
         for system in (HOST[4], RECNMP[4])
     )
     crossing = near["channel", "instruction"] + near["channel", "result"]
-    assert crossing < 0.5 * host["channel", "data"]
+    assert crossing < 0.5 * host["channel", "io_read"]
     assert near["dram", "read"] == host["dram", "read"]
 
 

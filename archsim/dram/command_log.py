@@ -187,8 +187,10 @@ def _readable(path: Path) -> Iterator[None]:
 def _read_text(path: Path) -> dict[str, list[Any]]:
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
-    opened = gzip.open(path, "rt", encoding="utf-8") if packed else path.open("rt", encoding="utf-8")
-    with opened as file:
+    with (
+        gzip.open(path) if packed else path.open("rb") as raw,
+        io.TextIOWrapper(raw, encoding="utf-8") as file,
+    ):  # type: ignore[type-var]
         rows = csv.reader(file)
         try:
             names = [name.strip() for name in next(rows, [])]
@@ -253,10 +255,14 @@ def _log(spec: DramSpec, columns: dict[str, list[Any]], path: Path, first_line: 
         outside = np.flatnonzero((values < 0) | (values >= limit))
         if len(outside):
             at = int(outside[0])
-            raise InputError(f"{place} {at + first_line}: {name} {values[at]}: the memory has {limit}, counted from 0")
+            raise InputError(
+                f"{place} {at + first_line}: {name} {values[at]}: the memory has {limit}, counted from 0"
+            )
         parts[name] = values
     rank = parts["pseudo_channel"] * organization.ranks + parts["rank"]
-    bank = (rank * organization.bank_groups + parts["bankgroup"]) * organization.banks_per_group + parts["bank"]
+    bank = (rank * organization.bank_groups + parts["bankgroup"]) * organization.banks_per_group + parts[
+        "bank"
+    ]
     clk, row = (_whole(columns[name], place, name, first_line) for name in ("clk", "row"))
     _check_order(clk, parts["channel"], place, first_line)
     return CommandLog(clk, command, parts["channel"], bank, row, first_line)

@@ -40,11 +40,16 @@ class Controller(Spec):
     row_policy: Literal["open", "closed", "timeout"] = Field(
         description="rows stay open, close when nothing waits for them, or close after row_timeout_clk"
     )
-    row_timeout_clk: int = quantity("clk", "idle clocks of an open row before it is closed", ge=0, le=1_000_000)
+    row_timeout_clk: int = quantity(
+        "clk", "idle clocks of an open row before it is closed", ge=0, le=1_000_000
+    )
     read_queue: int = quantity("", "read requests held", ge=1, le=_QUEUE_MAX)
     write_queue: int = quantity("", "write requests held", ge=1, le=_QUEUE_MAX)
     command_queue: int = quantity(
-        "", "requests in each queue per bank or rank behind the read and write queues; 0: none", ge=0, le=_QUEUE_MAX
+        "",
+        "requests in each queue per bank or rank behind the read and write queues; 0: none",
+        ge=0,
+        le=_QUEUE_MAX,
     )
     command_queue_scope: Literal["bank", "rank"] = Field(description="what has a command queue of its own")
     write_drain: Literal["watermark", "batch"] = Field(
@@ -76,15 +81,15 @@ class Controller(Spec):
                 f"must be less than write_drain_high = {self.write_drain_high}",
             )
         if self.arbitration == "round-robin" and not self.command_queue:
-            raise FieldError("arbitration = 'round-robin'", "goes over command queues: needs command_queue > 0")
+            raise FieldError(
+                "arbitration = 'round-robin'", "goes over command queues: needs command_queue > 0"
+            )
         if self.write_drain == "batch" and not self.command_queue:
             raise FieldError("write_drain = 'batch'", "fills command queues: needs command_queue > 0")
         if self.row_policy == "timeout" and not self.row_timeout_clk:
             raise FieldError("row_timeout_clk = 0", "must be at least 1 for row_policy = 'timeout'")
         if self.activated_first and (self.command_queue or self.scheduler == "fcfs"):
-            raise FieldError(
-                "activated_first = true", "needs scheduler = 'fr-fcfs' and command_queue = 0"
-            )
+            raise FieldError("activated_first = true", "needs scheduler = 'fr-fcfs' and command_queue = 0")
         return self
 
 
@@ -97,14 +102,20 @@ class Refresh(Spec):
     staggered: bool = Field(description="rank i first refreshes at (i + 1) * tREFI / ranks, not all at tREFI")
     postpone: int = quantity("", "refreshes that may be put off while requests wait", default=0, ge=0, le=8)
     temperature_c: float = quantity(
-        "", "case temperature in degC; above 85 rows are refreshed twice as often", default=45.0, ge=-40, le=105
+        "",
+        "case temperature in degC; above 85 rows are refreshed twice as often",
+        default=45.0,
+        ge=-40,
+        le=105,
     )
 
 
 class Idle(Spec):
     """What becomes of a rank with nothing to do; 0 clocks: nothing."""
 
-    power_down_clk: int = quantity("clk", "idle clocks before power-down; 0: never", default=0, ge=0, le=1_000_000)
+    power_down_clk: int = quantity(
+        "clk", "idle clocks before power-down; 0: never", default=0, ge=0, le=1_000_000
+    )
     self_refresh_clk: int = quantity(
         "clk", "idle clocks before self-refresh; 0: never", default=0, ge=0, le=100_000_000
     )

@@ -158,7 +158,9 @@ class DramReplay:
         if len(line) and (int(line.min()) < 0 or int(line.max()) >= capacity):
             at = int(np.flatnonzero((line < 0) | (line >= capacity))[0])
             request = self.requests // per_line + at
-            raise InputError(f"request {request}: line {line[at]} lies outside the memory of {capacity} lines")
+            raise InputError(
+                f"request {request}: line {line[at]} lies outside the memory of {capacity} lines"
+            )
         coordinates = np.empty(len(line) * per_line, dtype=np.int64)
         decode_lines(line, self._decode, coordinates, per_line)
         if per_line > 1:
@@ -225,7 +227,10 @@ class DramReplay:
         return np.concatenate([channel.rank_commands() for channel in self.channels])
 
     def rank_clocks(self) -> Ints:
-        """Return the clocks of each rank by power state, channel by channel, int64 [ranks, 5]; each adds up to `cycles`."""
+        """Return the clocks of each rank by power state, channel by channel, int64 [ranks, 5].
+
+        Each row adds up to `cycles`.
+        """
         end = self.cycles
         return np.concatenate([channel.rank_clocks(end) for channel in self.channels])
 
@@ -255,7 +260,8 @@ class DramReplay:
             return parts[0]
         columns = np.concatenate(parts, axis=1)
         order = np.argsort(columns[0], kind="stable")[: self._log_limit]
-        return columns[:, order]
+        kept: Ints = columns[:, order]
+        return kept
 
 
 def cores() -> int:
@@ -265,9 +271,7 @@ def cores() -> int:
 
 def merged_counts(parts: list[dict[str, int]]) -> dict[str, int]:
     """Return counters of several channels as one: sums, and maxima of what is a maximum in each."""
-    return {
-        name: (max if name in _GREATEST else sum)(part[name] for part in parts) for name in parts[0]
-    }
+    return {name: (max if name in _GREATEST else sum)(part[name] for part in parts) for name in parts[0]}
 
 
 def merged_series(parts: list[Ints]) -> Ints:

@@ -17,8 +17,8 @@ MAX_BANKS = 1024
 class Organization(Spec):
     """One channel: pseudo channels, ranks, and what is inside each.
 
-    All sizes but ``rows`` are powers of two, so they are address bits. A pseudo channel has its own data bus and its own
-    ranks and shares the command pins with the others.
+    All sizes but ``rows`` are powers of two, so they are address bits. A pseudo channel has its own data bus and its
+    own ranks and shares the command pins with the others.
     """
 
     channels: int = quantity("", "independent channels of the memory, all alike", default=1, ge=1, le=64)

@@ -106,7 +106,9 @@ def resolve(
     spread, spread_at, everywhere = _flatten(pairs, built, organization)
     parameters = _sizes(spec, built) | _policies(spec) | _clocks(spec, refresh_rank)
     parameters |= {"act_window": window, "act_window_clk": window_clk, "general": int(general)}
-    return DramTables(parameters, command_pins(spec), bank_delta, refresh_delta, spread, spread_at, everywhere)
+    return DramTables(
+        parameters, command_pins(spec), bank_delta, refresh_delta, spread, spread_at, everywhere
+    )
 
 
 def _check_window(rule: Rule) -> None:

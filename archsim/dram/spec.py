@@ -17,7 +17,17 @@ from archsim.dram.timing import Rule, Timing, resolve_latency
 from archsim.errors import InputError
 from archsim.spec import FieldError, Spec
 
-__all__ = ["LINE_BYTES", "AddressMap", "Controller", "DramSpec", "Energy", "Organization", "Refresh", "Rule", "Timing"]
+__all__ = [
+    "LINE_BYTES",
+    "AddressMap",
+    "Controller",
+    "DramSpec",
+    "Energy",
+    "Organization",
+    "Refresh",
+    "Rule",
+    "Timing",
+]
 
 
 class DramSpec(Spec):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,23 +39,96 @@ def plot_comparison(comparison: Comparison, path: Path | None = None) -> Figure:
     path : Path, optional
         Where to write the picture (format by its ending).
     """
-    from matplotlib import rc_context
-
     data = comparison.to_dict()
     runs = data["runs"]
     figure = new_figure(11, 1.9 + 0.45 * len(runs))
-    # A "$" in a name is no formula, and a letter that the font lacks is drawn as a box, without a warning.
-    with rc_context({"text.parse_math": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+    with _any_text():
         time, energy, utilisation = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
         figure.suptitle(f"{_short(data['trace']['name'])}: {data['trace']['lookups']:,} lookups", fontsize=11)
         _plot_time(time, runs)
         _plot_energy(energy, runs)
         _plot_utilisation(utilisation, runs)
-        if path is not None:
-            # No date and no software version inside: the same results give the same file.
-            figure.savefig(path, metadata={"Software": None} if path.suffix == ".png" else None)
+        _save(figure, path)
     return figure
+
+
+def plot_latency(comparison: Comparison, path: Path | None = None) -> Figure:
+    """Plot for each system the share of reads that took at most a time.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What to plot.
+    path : Path, optional
+        Where to write the picture (format by its ending).
+    """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    figure = new_figure(5.5, 3.4)
+    with _any_text():
+        axes = figure.subplots()
+        for number, result in enumerate(comparison.results):
+            if not len(result.latency_count):
+                continue
+            shares = result.latency_count.cumsum() / result.latency_count.sum()
+            axes.step(
+                [result.latency_ns[0], *result.latency_ns], [0, *100 * shares], where="post",
+                color=COLOURS[number % len(COLOURS)], label=_short(result.system.name),
+            )  # fmt: skip
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_ylim(0, 101)
+        axes.set_xlabel("read latency (ns)")
+        axes.set_ylabel("reads (%)")
+        axes.grid(color="#dddddd", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        _legend_above(axes)
+        _save(figure, path)
+    return figure
+
+
+def plot_series(comparison: Comparison, path: Path | None = None) -> Figure:
+    """Plot the time series of all systems that have one: bandwidth above, mean read latency below."""
+    figure = new_figure(7.5, 4.4)
+    with _any_text():
+        bandwidth, latency = figure.subplots(2, 1, sharex=True)
+        shown = [result for result in comparison.results if result.series is not None]
+        size, prefix = _prefix(max(result.time_ns for result in shown))
+        for number, result in enumerate(shown):
+            series: Mapping[str, Any] = result.series or {}
+            colour = COLOURS[number % len(COLOURS)]
+            edges = [*series["start_ns"] / size, result.time_ns / size]
+            label = _short(result.system.name)
+            bandwidth.stairs(series["bandwidth_gbps"], edges, color=colour, label=label)
+            latency.stairs(series["latency_avg_ns"], edges, color=colour)
+        bandwidth.set_ylabel("bandwidth (GB/s)")
+        latency.set_ylabel("mean read latency (ns)")
+        latency.set_xlabel(f"time ({prefix}s)")
+        for axes in (bandwidth, latency):
+            axes.set_ylim(bottom=0)
+            axes.grid(color="#dddddd", linewidth=0.6)
+            axes.spines[["top", "right"]].set_visible(False)
+        _legend_above(bandwidth)
+        _save(figure, path)
+    return figure
+
+
+@contextmanager
+def _any_text() -> Iterator[None]:
+    """Let a "$" in a name be no formula, and draw a letter that the font lacks as a box, without a warning."""
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def _save(figure: Figure, path: Path | None) -> None:
+    if path is not None:
+        # No date and no software version inside: the same results give the same file.
+        figure.savefig(path, metadata={"Software": None} if path.suffix == ".png" else None)
 
 
 def _short(name: str) -> str:

@@ -14,6 +14,8 @@ from archsim.result import Comparison, Result
 #: Commands kept per system (RecNMP: per rank); a browser shows a hundred thousand events comfortably.
 TIMELINE_COMMANDS = 10_000
 _ALL_BANKS = ("PREA", "REF")
+#: Processes are numbered by system and rank; a memory may have 4096 ranks.
+_RANKS_MAX = 10_000
 
 
 def write_timeline(comparison: Comparison, path: Path) -> None:
@@ -29,8 +31,8 @@ def write_timeline(comparison: Comparison, path: Path) -> None:
     names: list[dict[str, Any]] = []
     commands: list[dict[str, Any]] = []
     for number, result in enumerate(comparison.results):
-        names += _names(result, 100 * number)
-        commands += _commands(result, 100 * number)
+        names += _names(result, _RANKS_MAX * number)
+        commands += _commands(result, _RANKS_MAX * number)
     commands.sort(key=lambda event: event["ts"])
     data = {"displayTimeUnit": "ns", "traceEvents": names + commands}
     text = json.dumps(data, separators=(",", ":")).encode()
@@ -41,10 +43,15 @@ def write_timeline(comparison: Comparison, path: Path) -> None:
 def _names(result: Result, first_process: int) -> list[dict[str, Any]]:
     """Label ranks and tracks."""
     events = []
-    for rank in range(result.system.dram.organization.ranks):
-        labels = [f"bank {bank}" for bank in range(_banks_per_rank(result))] + ["all banks"]
-        process = {"ph": "M", "pid": first_process + rank}
-        label = f"{result.system.name} rank {rank}"
+    organization = result.system.dram.organization
+    for number, place in enumerate(result.ranks):
+        labels = [f"bank {bank}" for bank in range(organization.banks_per_rank)] + ["all banks"]
+        process = {"ph": "M", "pid": first_process + number}
+        label = f"{result.system.name} rank {place['rank']}"
+        if organization.pseudo_channels > 1:
+            label += f" of pseudo channel {place['pseudo_channel']}"
+        if organization.channels > 1:
+            label += f" of channel {place['channel']}"
         events.append(process | {"name": "process_name", "args": {"name": label}})
         for track, name in enumerate(labels):
             events.append(process | {"tid": track, "name": "thread_name", "args": {"name": name}})
@@ -52,11 +59,12 @@ def _names(result: Result, first_process: int) -> list[dict[str, Any]]:
 
 
 def _commands(result: Result, first_process: int) -> list[dict[str, Any]]:
-    banks_per_rank = _banks_per_rank(result)
+    banks_per_rank = result.system.dram.organization.banks_per_rank
     durations = _durations_clk(result)
     tCK_ps = result.system.dram.timing.tCK_ps
     events = []
-    for clk, number, bank, row, column in result.commands.T.tolist():
+    shown = TIMELINE_COMMANDS * (1 if result.nmp is None else len(result.ranks))
+    for clk, number, bank, row, column in result.commands[:, :shown].T.tolist():
         command = COMMANDS[number]
         rank, within = divmod(bank, banks_per_rank)
         events.append(
@@ -73,19 +81,16 @@ def _commands(result: Result, first_process: int) -> list[dict[str, Any]]:
     return events
 
 
-def _banks_per_rank(result: Result) -> int:
-    organization = result.system.dram.organization
-    return organization.banks // organization.ranks
-
-
 def _durations_clk(result: Result) -> dict[str, int]:
     """How long each command keeps others off its bank, in clocks; viewers drop slices that overlap on a track."""
     timing = result.system.dram.timing
+    burst = timing.tCCD_S if timing.tCCD_L is None else timing.tCCD_L
     return {
-        "ACT": timing.tRCD,
+        "ACT": min(timing.tRCD, timing.tRCDWR or timing.tRCD),
         "PRE": timing.tRP,
         "PREA": timing.tRP,
-        "RD": min(timing.tCCD_L, timing.tRTP),
-        "WR": timing.tCCD_L,
+        "RD": min(burst, timing.tRTP),
+        "WR": burst,
         "REF": timing.tRFC,
+        "REFB": result.system.dram.refresh_clk,
     }

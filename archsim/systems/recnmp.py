@@ -253,7 +253,11 @@ class _Replay:
         # A DIMM adds its ranks' partial sums into every burst that it returns.
         dimm_adds = packets["result_bursts"] * (LINE_BYTES // 4) * (self.nmp.ranks_per_dimm - 1)
         rows = [
-            *(row for row in dram_ledger(self.system.dram, counts, rank_clocks, packets["end_clk"]) if row.component == "dram"),
+            *(
+                row
+                for row in dram_ledger(self.system.dram, counts, rank_clocks, packets["end_clk"])
+                if row.component == "dram"
+            ),
             LedgerRow(
                 "channel", "instruction", packets["instructions"], self.nmp.instruction_bits * io_pj_per_bit
             ),
