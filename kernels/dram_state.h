@@ -113,6 +113,7 @@ typedef struct {                      /* the resolved specification; see archsim
     int32_t forwarding, coalescing, merging, blocking, precharge_all, split;
     int32_t read_data, write_data;    /* clocks from RD or WR to the end of its burst */
     int32_t act_window, act_window_clk;
+    int32_t window_ranks;             /* ranks that share an ACT window: a power of two */
     int32_t refresh, steps, step_count, step_stride, postpone, read_to_pre, write_to_pre;
     int64_t step_interval;
     int32_t power_down, self_refresh, tCKE, tXP, tCKESR, tXS, refresh_clk;

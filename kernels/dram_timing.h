@@ -108,14 +108,15 @@ INLINE void apply_around(Channel *c, int32_t command, int32_t bank, int32_t t) {
         raise_by(c->ready[b->spread_class[i]] + from, b->spread[i] + across + from, t, to - from);
     }
     if (command == ACT) {
-        int32_t *history = c->history + rank * c->t.act_window;
-        int32_t head = c->history_head[rank];
+        const int32_t unit = rank & -c->t.window_ranks;  /* the first of the ranks that share the window */
+        int32_t *history = c->history + unit * c->t.act_window;
+        int32_t head = c->history_head[unit];
         history[head] = t;
         head = head + 1 == c->t.act_window ? 0 : head + 1;
-        c->history_head[rank] = head;
+        c->history_head[unit] = head;
         clk = history[head] + c->t.act_window_clk;
         if (clk > t)
-            raise_to(c->ready[ACT] + first, clk, c->t.banks_per_rank);
+            raise_to(c->ready[ACT] + unit * c->t.banks_per_rank, clk, c->t.window_ranks * c->t.banks_per_rank);
     }
 }
 

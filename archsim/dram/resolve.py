@@ -87,15 +87,17 @@ def resolve(
     bank_delta = np.full((len(COMMANDS), len(_CLASSES) + 1), UNBOUND, dtype=np.int32)
     refresh_delta = np.full(len(COMMANDS), UNBOUND, dtype=np.int32)
     pairs: dict[tuple[int, int], npt.NDArray[np.int32]] = {}
-    window, window_clk = 1, UNBOUND
+    window, window_clk, window_ranks = 1, UNBOUND, 1
     for rule in spec.rules:
         if {rule.before, rule.after} & ({"REF", "REFB"} - {refresh}):
             continue  # of the other way to refresh
         latency = resolve_latency(rule.latency, spec.timing)
         before = COMMANDS.index(rule.before)
         if rule.window > 1:
-            _check_window(rule)
+            if window > 1:
+                raise InputError("dram.rules: one rule with a window of more than 1 is supported, not two")
             window, window_clk = rule.window, latency
+            window_ranks = _window_ranks(rule, organization, built)
         elif rule.after in ("REF", "REFB"):
             _add_refresh_rule(rule, before, latency, bank_delta, refresh_delta)
         elif rule.level == "bank":
@@ -105,16 +107,20 @@ def resolve(
             _add_spread(pairs, rule, before, latency, organization, built)
     spread, spread_at, everywhere = _flatten(pairs, built, organization)
     parameters = _sizes(spec, built) | _policies(spec) | _clocks(spec, refresh_rank)
-    parameters |= {"act_window": window, "act_window_clk": window_clk, "general": int(general)}
+    parameters |= {"act_window": window, "act_window_clk": window_clk, "window_ranks": window_ranks}
+    parameters["general"] = int(general)
     return DramTables(parameters, _pins(spec), bank_delta, refresh_delta, spread, spread_at, everywhere)
 
 
-def _check_window(rule: Rule) -> None:
-    if (rule.level, rule.before, rule.after) != ("rank", "ACT", "ACT"):
+def _window_ranks(rule: Rule, organization: Organization, ranks: int) -> int:
+    """Return how many ranks share the window of a rule."""
+    shared = {"rank": 1, "pseudo_channel": min(organization.ranks, ranks), "channel": ranks}
+    if (rule.before, rule.after) != ("ACT", "ACT") or rule.level not in shared:
         raise InputError(
             f"dram.rules: {rule.level} {rule.before}-{rule.after} window={rule.window}: a window of more than 1 is "
-            "supported from ACT to ACT of a rank only"
+            "supported from ACT to ACT of a rank, a pseudo channel or the channel only"
         )
+    return shared[rule.level]
 
 
 def _no_such_rule(rule: Rule) -> InputError:
