@@ -121,8 +121,8 @@ def replay(
         typer.Option(
             "--system",
             metavar="NAME|FILE",
-            help="System preset (see `archsim show system`) or .toml file. Repeatable; speedups are against the "
-            f"first. Default: {' and '.join(DEFAULT_SYSTEMS)}.",
+            help="System preset (see `archsim show system`), .toml file, dramsim3:FILE.ini or ramulator2:FILE.yaml. "
+            f"Repeatable; speedups are against the first. Default: {' and '.join(DEFAULT_SYSTEMS)}.",
         ),
     ] = None,
     overrides: SetOption = None,
@@ -147,7 +147,7 @@ def replay(
     """Replay one trace through one or more systems and compare them."""
     _check_targets(out, timeline)
     workload, hardware = _split_overrides(overrides or [])
-    from archsim.systems.spec import load_system
+    from archsim.peers import load_system
 
     systems = _load_systems(system or list(DEFAULT_SYSTEMS), hardware, load_system)
     from archsim.report.trace_text import note_lines
@@ -277,6 +277,47 @@ def show(
         print("\n".join(presets.names(kind)))
     else:
         print("\n".join(presets.lines(kind, name)))
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  archsim validate                      everything there is to compare with
+  archsim validate dram --json
+"""
+)
+def validate(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", show_default=False, help="dram; default: all.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="DIR", help="Folder of public traces that archsim does not bring along."
+        ),
+    ] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option("--write", metavar="FILE", help="Write a page (Markdown); must not exist yet."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare with published and measured figures."""
+    from archsim.files import check_new, new_file
+    from archsim.validate import NAMES, page
+    from archsim.validate import validate as rows_of
+
+    if write is not None:
+        check_new(write)
+    rows = list(rows_of(names or (), data))
+    print(
+        json.dumps({"rows": [row.to_dict() for row in rows]}, indent=2) if as_json else page.text_table(rows)
+    )
+    if write is not None:
+        with new_file(write) as file:
+            file.write_text(page.markdown_page(rows, names or list(NAMES)), encoding="utf-8")
+    if any(row.holds is False for row in rows):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import numpy.typing as npt
 
+from archsim.dram.energy import dram_ledger
 from archsim.dram.resolve import resolve
 from archsim.dram.spec import LINE_BYTES
 from archsim.ledger import LedgerRow
@@ -72,14 +73,15 @@ def replay_host(
     start = time.process_time()
     channel.feed(_NO_REQUESTS, drain=True)
     cpu_s += time.process_time() - start
-    return _outcome(system, channel.counts(), channel.bank_acts(), channel.latency_histogram(),
-                    channel.commands(), requests, cpu_s)  # fmt: skip
+    return _outcome(system, channel.counts(), channel.bank_acts(), channel.rank_clocks(),
+                    channel.latency_histogram(), channel.commands(), requests, cpu_s)  # fmt: skip
 
 
 def _outcome(
     system: SystemSpec,
     counts: dict[str, int],
     bank_acts: npt.NDArray[np.int64],
+    rank_clocks: npt.NDArray[np.int64],
     latency: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
     commands: npt.NDArray[np.int64],
     requests: int,
@@ -88,7 +90,11 @@ def _outcome(
     cycles = counts["last_data_clk"]
     issued = sum(counts[name] for name in ("act", "pre", "rd", "wr", "ref", "prea"))
     bursts = counts["rd"] + counts["wr"]
-    io_pj = 8 * LINE_BYTES * system.dram.energy.io_pj_per_bit
+    if system.dram.energy.method == "currents":
+        ledger = tuple(dram_ledger(system.dram, counts, rank_clocks, cycles))
+    else:
+        io_pj = 8 * LINE_BYTES * system.dram.energy.io_pj_per_bit
+        ledger = (*dram_energy(system.dram, counts), LedgerRow("channel", "data", bursts, io_pj))
     return Outcome(
         cycles=cycles,
         requests=requests,
@@ -101,7 +107,7 @@ def _outcome(
             **dram_utilisation(system.dram, counts, bank_acts, cycles),
         },
         peak_bytes_per_clk=LINE_BYTES // system.dram.timing.tBL,
-        ledger=(*dram_energy(system.dram, counts), LedgerRow("channel", "data", bursts, io_pj)),
+        ledger=ledger,
         kernel_cpu_s=cpu_s,
         commands=commands,
     )
