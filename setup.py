@@ -27,7 +27,7 @@ setup(
     packages=[*find_packages(include=["archsim", "archsim.*"]), "archsim.kernels", "archsim.traces"],
     package_dir={"archsim.kernels": "kernels", "archsim.traces": "traces"},
     package_data={
-        "archsim": ["py.typed", "presets/*/*.toml"],
+        "archsim": ["py.typed", "presets/*/*.toml", "validate/data/*"],
         "archsim.kernels": ["*.pyx", "*.pxi", "*.h"],
     },
     ext_modules=[extension("dram"), extension("recnmp"), extension("lowering")],

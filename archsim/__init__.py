@@ -20,12 +20,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from archsim.errors import InputError as InputError
+    from archsim.peers import load_system as load_system
     from archsim.result import Comparison as Comparison
     from archsim.result import Result as Result
     from archsim.result import compare as compare
     from archsim.simulation import simulate as simulate
     from archsim.systems.spec import SystemSpec as SystemSpec
-    from archsim.systems.spec import load_system as load_system
     from archsim.traces import EmbeddingTrace as EmbeddingTrace
     from archsim.traces import open_trace as open_trace
 
@@ -36,7 +36,7 @@ _HOME = {
     "Result": "archsim.result",
     "SystemSpec": "archsim.systems.spec",
     "compare": "archsim.result",
-    "load_system": "archsim.systems.spec",
+    "load_system": "archsim.peers",
     "open_trace": "archsim.traces",
     "simulate": "archsim.simulation",
 }

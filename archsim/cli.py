@@ -10,7 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from archsim import __version__
+from archsim.cli_check import CHECK_EXAMPLES, check
 from archsim.cli_options import (
+    CONTEXT,
+    DEFAULT_SYSTEMS,
     BytesOption,
     FormatOption,
     JsonOption,
@@ -22,20 +25,18 @@ from archsim.cli_options import (
     duration_ns,
     positive,
 )
+from archsim.cli_trace import trace_app
 from archsim.errors import InputError
 from archsim.exits import run_to_exit
 
-#: What `archsim replay` compares when no --system is given.
-DEFAULT_SYSTEMS = ("host-8rank", "recnmp-base-8rank")
 #: How many commands `archsim replay --commands` writes when no limit is given.
 DEFAULT_COMMANDS = 1_000_000
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings=_CONTEXT,
+    context_settings=CONTEXT,
     help="What would this hardware do with this access trace? In clocks, nanoseconds and joules.",
     epilog="""\b
 Examples:
@@ -44,7 +45,6 @@ Examples:
   archsim replay my-trace.npz --system host-8rank --set dram.timing.tRCD=16
 """,
 )
-trace_app = typer.Typer(rich_markup_mode=None, context_settings=_CONTEXT, help="Make and inspect traces.")
 app.add_typer(trace_app, name="trace")
 
 
@@ -74,8 +74,8 @@ def replay(
         typer.Option(
             "--system",
             metavar="NAME|FILE",
-            help="System preset (see `archsim show system`) or .toml file. Repeatable; speedups are against the "
-            f"first. Default: {' and '.join(DEFAULT_SYSTEMS)}.",
+            help="System preset (see `archsim show system`), .toml file, dramsim3:FILE.ini or ramulator2:FILE.yaml. "
+            f"Repeatable; speedups are against the first. Default: {' and '.join(DEFAULT_SYSTEMS)}.",
         ),
     ] = None,
     overrides: SetOption = None,
@@ -127,7 +127,7 @@ def replay(
     _check_targets({"--out": out, "--timeline": timeline, "--commands": commands})
     _check_extras(out, commands, interval, len(system or DEFAULT_SYSTEMS))
     workload, hardware = _split_overrides(overrides or [])
-    from archsim.systems.spec import load_system
+    from archsim.peers import load_system
 
     systems = _load_systems(system or list(DEFAULT_SYSTEMS), hardware, load_system)
     from archsim.report.trace_text import note_lines
@@ -168,76 +168,6 @@ def replay(
         )
 
 
-@trace_app.callback(invoke_without_command=True)
-def _trace_root(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-
-
-@trace_app.command(
-    "generate",
-    epilog="""\b
-Example:
-  archsim trace generate preset:zipf --set lookups=1000000 --out my-trace
-""",
-)
-def trace_generate(
-    preset: Annotated[
-        str,
-        typer.Argument(
-            metavar="PRESET", show_default=False, help="preset:NAME, see `archsim show workload`."
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for the native trace.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Override a parameter of `archsim show workload NAME`, e.g. lookups=1000000. Repeatable.",
-        ),
-    ] = None,
-) -> None:
-    """Generate a trace and write it in the native format."""
-    from archsim.files import check_new
-    from archsim.traces import open_trace, write_native
-
-    check_new(out)
-    if not preset.startswith("preset:"):
-        preset = f"preset:{preset}"
-    trace = open_trace(preset, overrides=[text.removeprefix("workload.") for text in overrides or []])
-    write_native(trace, out)
-    print(f"{out}: {trace.lookups:,} lookups in {trace.bags:,} bags, sha256 {trace.sha256[:12]}")
-
-
-@trace_app.command(
-    "info",
-    epilog="""\b
-Examples:
-  archsim trace info my-trace
-  archsim trace info bags.txt --vector-bytes 64 --json
-""",
-)
-def trace_info(
-    trace: TraceArgument,
-    limit: LimitOption = None,
-    format_: FormatOption = None,
-    rows: RowsOption = None,
-    vector_bytes: BytesOption = None,
-    order: OrderOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Check all of a trace; show tables and reuse."""
-    from archsim.report.trace_text import info_lines
-    from archsim.traces import open_trace
-    from archsim.traces import trace_info as describe
-
-    opened = open_trace(trace, format=format_, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit)
-    opened.validate()
-    info = describe(opened)
-    print(json.dumps(info, indent=2) if as_json else "\n".join(info_lines(info)))
-
-
 @app.command(
     epilog="""\b
 Examples:
@@ -265,55 +195,47 @@ def show(
         print("\n".join(presets.lines(kind, name)))
 
 
+app.command(epilog=CHECK_EXAMPLES)(check)
+
+
 @app.command(
     epilog="""\b
 Examples:
-  archsim check commands.csv --system host-8rank
-  archsim check trace.csv.gz --dram ddr5-4800 --set dram.organization.ranks=2
+  archsim validate                      everything there is to compare with
+  archsim validate dram --json
 """
 )
-def check(
-    log: Annotated[
-        Path,
-        typer.Argument(
-            metavar="LOG",
-            show_default=False,
-            help="Commands as .csv, .csv.gz or .parquet: clk,cmd,channel,rank,bankgroup,bank,row,col.",
-        ),
-    ],
-    system: Annotated[
-        str | None,
+def validate(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", show_default=False, help="dram; default: all.")
+    ] = None,
+    data: Annotated[
+        Path | None,
         typer.Option(
-            "--system",
-            metavar="NAME|FILE",
-            help=f"The system whose memory it is. Default: {DEFAULT_SYSTEMS[0]}.",
+            "--data", metavar="DIR", help="Folder of public traces that archsim does not bring along."
         ),
     ] = None,
-    dram: Annotated[
-        str | None,
-        typer.Option("--dram", metavar="NAME|FILE", help="A memory instead (see `archsim show dram`)."),
+    write: Annotated[
+        Path | None,
+        typer.Option("--write", metavar="FILE", help="Write a page (Markdown); must not exist yet."),
     ] = None,
-    overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a log of DRAM commands against a standard.
+    """Compare with published and measured figures."""
+    from archsim.files import check_new, new_file
+    from archsim.validate import NAMES, page
+    from archsim.validate import validate as rows_of
 
-    Whoever wrote the log. Prints each rule that it breaks and where first; exit status 1 if there is any.
-    """
-    from archsim.check import check_log
-    from archsim.dram.spec import DramSpec
-    from archsim.systems.spec import load_system
-
-    if dram is not None:
-        if system is not None:
-            raise InputError("--system and --dram: choose one of them")
-        memory = DramSpec.load(dram, [text.removeprefix("dram.") for text in overrides or []])
-        checked = check_log(memory, log)
-    else:
-        spec = load_system(system or DEFAULT_SYSTEMS[0], overrides or [])
-        checked = check_log(spec.dram, log, ranks_apart=spec.kind == "recnmp")
-    print(json.dumps(checked.to_dict(), indent=2) if as_json else checked.text())
-    if checked.findings:
+    if write is not None:
+        check_new(write)
+    rows = list(rows_of(names or (), data))
+    print(
+        json.dumps({"rows": [row.to_dict() for row in rows]}, indent=2) if as_json else page.text_table(rows)
+    )
+    if write is not None:
+        with new_file(write) as file:
+            file.write_text(page.markdown_page(rows, names or list(NAMES)), encoding="utf-8")
+    if any(row.holds is False for row in rows):
         raise typer.Exit(1)
 
 

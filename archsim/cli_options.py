@@ -6,6 +6,11 @@ from typing import Annotated
 
 import typer
 
+#: What `archsim replay` compares when no --system is given.
+DEFAULT_SYSTEMS = ("host-8rank", "recnmp-base-8rank")
+#: How every command prints its help.
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
 
 def positive(text: str) -> int:
     """Read the value of an option that counts something."""

@@ -91,6 +91,9 @@ cdef class ChannelReplay:
         Picking them out is part of what runs without the interpreter lock. Otherwise as `feed`.
         """
         cdef int64_t n = coordinates.shape[0], m = 0, i
+        cdef int64_t *c
+        cdef int64_t *a
+        cdef uint8_t *k
         cdef int stuck
         cdef bint has_kinds = kinds is not None, has_arrivals = arrivals is not None
         if (has_kinds and kinds.shape[0] != n) or (has_arrivals and arrivals.shape[0] != n):
@@ -103,16 +106,18 @@ cdef class ChannelReplay:
             self.own_kinds = np.empty(n, dtype=np.uint8)
         if has_arrivals and (self.own_arrivals is None or self.own_arrivals.shape[0] < n):
             self.own_arrivals = np.empty(n, dtype=np.int64)
+        c = &self.own_coordinates[0]
+        k = &self.own_kinds[0] if has_kinds else NULL
+        a = &self.own_arrivals[0] if has_arrivals else NULL
         with nogil:
             for i in range(n):  # written so that nothing depends on a guess of the next channel
-                self.own_coordinates[m] = coordinates[i]
+                c[m] = coordinates[i]
                 if has_kinds:
-                    self.own_kinds[m] = kinds[i]
+                    k[m] = kinds[i]
                 if has_arrivals:
-                    self.own_arrivals[m] = arrivals[i]
+                    a[m] = arrivals[i]
                 m += coordinates[i] >> 56 == number
-            stuck = channel_advance(self.channel, &self.own_coordinates[0], &self.own_kinds[0] if has_kinds else NULL,
-                                    &self.own_arrivals[0] if has_arrivals else NULL, m, False)
+            stuck = channel_advance(self.channel, c, k, a, m, False)
         self.check(stuck)
 
     def counts(self):

@@ -13,7 +13,10 @@ cdef extern from "dram_replay.h" nogil:
         int32_t scheduler, arbitration, rank_round_robin, protection, row_hit_cap, protection_cap, activated_first
         int32_t row_policy, row_timeout, command_queue, queue_shift, queues, batch, drain_high, drain_low
         int32_t forwarding, coalescing, merging, blocking, precharge_all, split
-        int32_t read_data, write_data, act_window, act_window_clk
+        int32_t read_data, write_data, windows
+        int32_t window_acts[4]
+        int32_t window_clk[4]
+        int32_t window_ranks[4]
         int32_t refresh, partial, steps, step_count, step_stride, postpone, read_to_pre, write_to_pre
         int64_t step_interval
         int32_t power_down, self_refresh, tCKE, tXP, tCKESR, tXS, refresh_clk
@@ -108,7 +111,9 @@ cdef Channel *new_channel(object tables, int64_t[::1] histogram) except NULL:
     t.forwarding, t.coalescing, t.merging = p["forwarding"], p["coalescing"], p["merging"]
     t.blocking, t.precharge_all, t.split = p["blocking"], p["precharge_all"], p["split"]
     t.read_data, t.write_data = p["read_data"], p["write_data"]
-    t.act_window, t.act_window_clk = p["act_window"], p["act_window_clk"]
+    t.windows = len(tables.windows)
+    for i, window in enumerate(tables.windows):
+        t.window_acts[i], t.window_clk[i], t.window_ranks[i] = window
     t.partial = p["partial"]
     t.refresh, t.steps, t.step_count, t.step_stride = p["refresh"], p["steps"], p["step_count"], p["step_stride"]
     t.postpone, t.step_interval = p["postpone"], p["step_interval"]

@@ -62,7 +62,8 @@ enum {
     FRUITLESS_MAX = 64,               /* this many refreshes of every bank in a row without RD or WR: stuck */
     LATENCY_EXACT = 1 << 16,          /* latencies up to here are counted one bin a clock ... */
     LATENCY_BINS = (1 << 16) + 40 * 256, /* ... and beyond it in 256 bins per octave */
-    SERIES_FIELDS = 7
+    SERIES_FIELDS = 7,
+    WINDOWS_MAX = 4
 };
 
 typedef struct {                      /* a request that waits */
@@ -112,10 +113,11 @@ typedef struct {                      /* the resolved specification; see archsim
     int32_t row_policy, row_timeout, command_queue, queue_shift, queues, batch, drain_high, drain_low;
     int32_t forwarding, coalescing, merging, blocking, precharge_all, split;
     int32_t read_data, write_data;    /* clocks from RD or WR to the end of its burst */
-    int32_t act_window, act_window_clk;
     int32_t refresh, partial, steps, step_count, step_stride, postpone, read_to_pre, write_to_pre; /* partial: REFB */
     int64_t step_interval;
     int32_t power_down, self_refresh, tCKE, tXP, tCKESR, tXS, refresh_clk;
+    int32_t windows;                  /* rules that count from an ACT several back ... */
+    int32_t window_acts[WINDOWS_MAX], window_clk[WINDOWS_MAX], window_ranks[WINDOWS_MAX]; /* ... in these ranks */
     int32_t pins[COMMANDS];           /* clocks that a command takes on its pins */
     int32_t bank_delta[COMMANDS][CLASSES + 1];
     int32_t rank_refresh_delta[COMMANDS]; /* to REF or REFB of the same rank */
@@ -157,7 +159,7 @@ typedef struct Channel {
     int32_t drain_left, draining;
     int64_t move_next;                /* absolute clock of the next attempt to move, INT64_MAX: none */
     int32_t ended;                    /* no request will follow */
-    int32_t *history, *history_head;  /* rank x the clocks of its last ACTs */
+    int32_t *history[WINDOWS_MAX], *history_head[WINDOWS_MAX]; /* by window: rank x the clocks of the last ACTs */
     int32_t *refresh_ready;           /* by rank */
     int64_t *due;                     /* by rank, absolute */
     int64_t next_due;
@@ -288,8 +290,11 @@ NOINLINE size_t channel_pieces(Channel *c, char *at) {
     c->refreshing = piece(&at, (size_t)c->t.padded);
     c->queue_count = piece(&at, wide);
     c->bank = piece(&at, (size_t)c->t.banks * sizeof(BankCounts));
-    c->history = piece(&at, ranks * (size_t)c->t.act_window * 4);
-    int32_t **by_rank[] = {&c->history_head, &c->refresh_ready, &c->step, &c->debt, &c->rank_waiting, &c->open_banks};
+    for (int32_t w = 0; w < c->t.windows; w++) {
+        c->history[w] = piece(&at, ranks * (size_t)c->t.window_acts[w] * 4);
+        c->history_head[w] = piece(&at, ranks * 4);
+    }
+    int32_t **by_rank[] = {&c->refresh_ready, &c->step, &c->debt, &c->rank_waiting, &c->open_banks};
     for (size_t i = 0; i < sizeof by_rank / sizeof *by_rank; i++)
         *by_rank[i] = piece(&at, ranks * 4);
     int64_t **clocks[] = {&c->due, &c->idle_since, &c->busy_until, &c->active_since, &c->asleep_since};
@@ -357,7 +362,8 @@ NOINLINE Channel *channel_make(const Tables *t, int32_t read_queue, int32_t writ
     fill(c->open_row, CLOSED, t->padded);
     fill(c->last_column, FLOOR, t->padded);
     fill(c->activated, NONE, t->padded);
-    fill(c->history, FLOOR, t->ranks * t->act_window);
+    for (int32_t w = 0; w < t->windows; w++)
+        fill(c->history[w], FLOOR, t->ranks * t->window_acts[w]);
     fill(c->refresh_ready, FLOOR, t->ranks);
     c->next_due = INT64_MAX;
     for (int32_t r = 0; r < t->ranks; r++) {

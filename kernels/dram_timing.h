@@ -93,7 +93,7 @@ INLINE void apply_to_bank(Channel *c, int32_t command, int32_t bank, int32_t t) 
     }
 }
 
-/* The clocks of other banks, of the refresh of the rank and of the ACT window. */
+/* The clocks of other banks, of the refresh of the rank and of the ACT windows. */
 INLINE void apply_around(Channel *c, int32_t command, int32_t bank, int32_t t) {
     const Binding *b = &c->binding[command];
     const int32_t rank = bank >> c->t.rank_shift;
@@ -108,15 +108,16 @@ INLINE void apply_around(Channel *c, int32_t command, int32_t bank, int32_t t) {
         const int32_t to = b->everywhere[i] ? c->t.padded : EIGHTS(first + c->t.banks_per_rank + 7);
         raise_by(c->ready[b->spread_class[i]] + from, b->spread[i] + across + from, t, to - from);
     }
-    if (command == ACT) {
-        int32_t *history = c->history + rank * c->t.act_window;
-        int32_t head = c->history_head[rank];
+    for (int32_t w = 0; command == ACT && w < c->t.windows; w++) {
+        const int32_t unit = rank & -c->t.window_ranks[w]; /* the first of the ranks that share the window */
+        int32_t *history = c->history[w] + unit * c->t.window_acts[w];
+        int32_t head = c->history_head[w][unit];
         history[head] = t;
-        head = head + 1 == c->t.act_window ? 0 : head + 1;
-        c->history_head[rank] = head;
-        clk = history[head] + c->t.act_window_clk;
+        head = head + 1 == c->t.window_acts[w] ? 0 : head + 1;
+        c->history_head[w][unit] = head;
+        clk = history[head] + c->t.window_clk[w];
         if (clk > t)
-            raise_to(c->ready[ACT] + first, clk, c->t.banks_per_rank);
+            raise_to(c->ready[ACT] + unit * c->t.banks_per_rank, clk, c->t.window_ranks[w] * c->t.banks_per_rank);
     }
 }
 
@@ -148,7 +149,8 @@ NOINLINE void rebase(Channel *c, int64_t shift) {
     for (int32_t k = 0; k <= CLASSES; k++)
         shift_down(c->ready[k], s, c->t.padded);
     shift_down(c->last_column, s, c->t.padded);
-    shift_down(c->history, s, c->t.ranks * c->t.act_window);
+    for (int32_t w = 0; w < c->t.windows; w++)
+        shift_down(c->history[w], s, c->t.ranks * c->t.window_acts[w]);
     shift_down(c->refresh_ready, s, c->t.ranks);
     shift_down(&c->row_free, s, 1);
     shift_down(&c->column_free, s, 1);

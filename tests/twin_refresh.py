@@ -34,7 +34,8 @@ class Refresh:
             while rank.falls_due <= t:
                 rank.debt += 1
                 rank.falls_due += self.interval
-            if rank.debt > self.postpone or (rank.debt and not requests_of_rank[number]):
+            owes_enough = rank.debt > self.postpone or rank.debt == 8
+            if owes_enough or (rank.debt and not requests_of_rank[number]):
                 rank.due = True
 
     def banks(self, number):

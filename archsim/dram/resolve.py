@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 COMMANDS = ("ACT", "PRE", "RD", "WR", "REF", "PREA", "REFB")
 #: "No constraint": far enough back that no clock plus this one binds anything.
 UNBOUND = -(1 << 24)
+#: Rules with a window above 1 that the kernel has room for.
+WINDOWS_MAX = 4
 #: Command classes with an earliest clock per bank, in the kernel's order; REFB has one that only its own bank binds.
 _CLASSES = ("ACT", "PRE", "RD", "WR")
 _SCHEDULERS = ("fcfs", "fr-fcfs")
@@ -37,6 +39,8 @@ class DramTables:
     ----------
     parameters : dict of str to int
         Sizes, policies and clocks, by the names of ``Tables`` in ``kernels/dram_state.h``.
+    windows : tuple of (int, int, int)
+        Per rule that counts from an ACT several back: how many, its clocks, how many ranks share it.
     pins : int32 array [7]
         Clocks that each command takes on its pins.
     bank_delta : int32 array [7, 5]
@@ -52,6 +56,7 @@ class DramTables:
     """
 
     parameters: dict[str, int]
+    windows: tuple[tuple[int, int, int], ...]
     pins: npt.NDArray[np.int32]
     bank_delta: npt.NDArray[np.int32]
     refresh_delta: npt.NDArray[np.int32]
@@ -87,15 +92,14 @@ def resolve(
     bank_delta = np.full((len(COMMANDS), len(_CLASSES) + 1), UNBOUND, dtype=np.int32)
     refresh_delta = np.full(len(COMMANDS), UNBOUND, dtype=np.int32)
     pairs: dict[tuple[int, int], npt.NDArray[np.int32]] = {}
-    window, window_clk = 1, UNBOUND
+    windows: list[tuple[int, int, int]] = []
     for rule in spec.rules:
         if {rule.before, rule.after} & ({"REF", "REFB"} - {refresh}):
             continue  # of the other way to refresh
         latency = resolve_latency(rule.latency, spec.timing)
         before = COMMANDS.index(rule.before)
         if rule.window > 1:
-            _check_window(rule)
-            window, window_clk = rule.window, latency
+            windows.append((rule.window, latency, _window_ranks(rule, organization, built)))
         elif rule.after in ("REF", "REFB"):
             _add_refresh_rule(rule, before, latency, bank_delta, refresh_delta)
         elif rule.level == "bank":
@@ -105,18 +109,32 @@ def resolve(
             _add_spread(pairs, rule, before, latency, organization, built)
     spread, spread_at, everywhere = _flatten(pairs, built, organization)
     parameters = _sizes(spec, built) | _policies(spec) | _clocks(spec, refresh_rank)
-    parameters |= {"act_window": window, "act_window_clk": window_clk, "general": int(general)}
+    parameters["general"] = int(general)
+    if len(windows) > WINDOWS_MAX:
+        raise InputError(
+            f"dram.rules: {len(windows)} rules with a window of more than 1, at most {WINDOWS_MAX}"
+        )
     return DramTables(
-        parameters, command_pins(spec), bank_delta, refresh_delta, spread, spread_at, everywhere
+        parameters,
+        tuple(windows),
+        command_pins(spec),
+        bank_delta,
+        refresh_delta,
+        spread,
+        spread_at,
+        everywhere,
     )
 
 
-def _check_window(rule: Rule) -> None:
-    if (rule.level, rule.before, rule.after) != ("rank", "ACT", "ACT"):
+def _window_ranks(rule: Rule, organization: Organization, ranks: int) -> int:
+    """Return how many ranks share the window of a rule."""
+    shared = {"rank": 1, "pseudo_channel": min(organization.ranks, ranks), "channel": ranks}
+    if (rule.before, rule.after) != ("ACT", "ACT") or rule.level not in shared:
         raise InputError(
             f"dram.rules: {rule.level} {rule.before}-{rule.after} window={rule.window}: a window of more than 1 is "
-            "supported from ACT to ACT of a rank only"
+            "supported from ACT to ACT of a rank, a pseudo channel or the channel only"
         )
+    return shared[rule.level]
 
 
 def _no_such_rule(rule: Rule) -> InputError:
@@ -273,7 +291,8 @@ def _clocks(spec: DramSpec, refresh_rank: int) -> dict[str, int]:
         "step_interval": interval,
         "first_due": (refresh_rank + 1) * stagger if spec.refresh.staggered else interval,
         "due_stagger": stagger,
-        "postpone": spec.refresh.postpone,
+        # Owing eight, a rank is refreshed: no more than nine intervals may pass between two refreshes (JEDEC).
+        "postpone": min(spec.refresh.postpone, 7) if spec.refresh.mode == "all-bank" else 0,
         "refresh_clk": spec.refresh_clk,
         "power_down": idle.power_down_clk,
         "self_refresh": idle.self_refresh_clk,

@@ -113,7 +113,8 @@ class Rule(Spec):
     """One row of the standard: ``after`` follows ``before`` no earlier than ``latency`` clocks later.
 
     ``level`` says where the two commands meet: in one bank, bank group, rank, pseudo channel or channel, or on the data
-    bus from another rank of the pseudo channel. With ``window`` above 1 the rule counts from the window-th last ``before``.
+    bus from another rank of the pseudo channel. With ``window`` above 1 the rule counts from the window-th last
+    ``before``.
     REF refreshes all banks of a rank, REFB those of one refresh step (one bank, or one in every bank group).
     """
 

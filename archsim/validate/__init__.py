@@ -1,0 +1,42 @@
+"""``archsim validate``: figures of other simulators and of papers beside our own, each with its tolerance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+
+from archsim.errors import InputError, nearest
+from archsim.validate.row import Row
+
+__all__ = ["NAMES", "Row", "validate"]
+
+#: Name of a validation -> what it compares with. Each is a module here with ``rows(data) -> iterator of Row``.
+NAMES = {"dram": "DRAM channel against Ramulator 2.1, DRAMsim3 and DRAMSys"}
+
+
+def validate(names: Iterable[str] = (), data: Path | None = None) -> Iterator[Row]:
+    """Run validations and yield their rows as they are done.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Keys of ``NAMES``; all of them when there are none.
+    data : Path, optional
+        Folder of public traces that are not part of the package.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, before anything is run, or an unsound file in ``data``.
+    """
+    chosen = list(names) or list(NAMES)
+    for name in chosen:
+        if name not in NAMES:
+            raise InputError(f"{name!r}: unknown validation{nearest(name, NAMES)}")
+    return _rows(chosen, data)
+
+
+def _rows(names: list[str], data: Path | None) -> Iterator[Row]:
+    for name in names:
+        yield from import_module(f"archsim.validate.{name}").rows(data)
