@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from archsim.cli_options import DEFAULT_SYSTEMS, JsonOption, SetOption
+from archsim.cli_options import DEFAULT_SYSTEMS, JsonOption
 from archsim.errors import InputError
 
 CHECK_EXAMPLES = """\b
@@ -39,12 +39,19 @@ def check(
         str | None,
         typer.Option("--dram", metavar="NAME|FILE", help="A memory instead (see `archsim show dram`)."),
     ] = None,
-    overrides: SetOption = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="Override a parameter, e.g. dram.organization.ranks=2. Repeatable.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a log of DRAM commands against a standard.
 
-    Whoever wrote the log. Prints each rule that it breaks and where first; exit status 1 if there is any.
+    Any simulator's log will do. Prints each rule that it breaks and where first; exit status 1 if there is any.
     """
     from archsim.check import check_log
     from archsim.dram.spec import DramSpec

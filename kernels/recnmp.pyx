@@ -230,9 +230,11 @@ cdef class RankUnits:
         c.completed = &self.completed[low]
         c.completed_count = 0
         stuck = channel_advance(c, &self.coordinate[low], NULL, &self.arrival[low], reads, True)
+        if stuck:  # not all of them are done
+            return stuck
         for i in range(low, low + reads):
             order[i] = first_burst + self.ident[low + self.completed[i]]
-        return stuck
+        return 0
 
     cdef int64_t collect(self, const int64_t *coordinates, const int32_t *lookup, const int32_t *pooling,
                          const int32_t *result_bursts, int64_t n, int64_t bus) noexcept nogil:

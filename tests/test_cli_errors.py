@@ -163,6 +163,25 @@ MISTAKES = {
     "replay good --out /dev/full": f"/dev/full: {TAKEN}",
     "replay good --timeline text": f"text: {TAKEN}",
     "replay good --out new --timeline ./new": "new: --out and --timeline need different names",
+    "replay good --timeline a.csv --commands ./a.csv": "a.csv: --timeline and --commands need different names",
+    "replay good --commands text": f"text: {TAKEN}",
+    "replay good --system host-2rank --commands new": (
+        "new: a command log must end in .csv, .csv.gz or .parquet"
+    ),
+    "replay good --commands new.csv": "--commands new.csv: needs one --system, not 2",
+    "replay good --commands new.csv --commands-limit 0": (
+        f"Invalid value for '--commands-limit': '0' must be at least 1 {REPLAY_HELP}"
+    ),
+    "replay good --interval 1us": "--interval: needs --out, where the time series go",
+    "replay good --out new --interval 5": (
+        f"Invalid value for '--interval': '5': must be a number and a unit, such as '14 ns' {REPLAY_HELP}"
+    ),
+    "replay good --out new --interval 0ns": "interval of 0 ns: must be above 0 and at most 3.6e+12 ns",
+    "check": "Missing argument 'LOG' (try 'archsim check --help')",
+    "check pipe": "pipe: not a regular file",
+    "check text": (
+        "text: no column 'clk'; a command log has the columns clk,cmd,channel,rank,bankgroup,bank,row,col"
+    ),
     # presets
     "show systm": "'systm': unknown kind of preset (did you mean 'system'?)",
     "show system cake": f"system 'cake': unknown system preset (valid: {SYSTEMS})",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -185,25 +186,22 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _read_text(path: Path) -> dict[str, list[Any]]:
-    with path.open("rb") as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
-    with (
-        gzip.open(path) if packed else path.open("rb") as raw,
-        io.TextIOWrapper(raw, encoding="utf-8") as file,
-    ):  # type: ignore[type-var]
-        rows = csv.reader(file)
-        try:
-            names = [name.strip() for name in next(rows, [])]
-            _check_names(names, path)
-            table = list(rows)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{path}: not a text table: {error}") from None
-    for number, row in enumerate(table):
+    data = path.read_bytes()
+    try:
+        text = (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode("utf-8")
+        table = list(csv.reader(io.StringIO(text)))
+    except zlib.error as error:
+        raise InputError(f"{path}: damaged: {error}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a text table: {error}") from None
+    while table and not table[-1]:
+        table.pop()
+    names = [name.strip() for name in table[0]] if table else []
+    _check_names(names, path)
+    for number, row in enumerate(table[1:], start=2):
         if len(row) != len(names):
-            raise InputError(f"{path}: line {number + 2}: {len(row)} entries, the header has {len(names)}")
-    return {name: list(column) for name, column in zip(names, zip(*table, strict=True), strict=False)} or {
-        name: [] for name in names
-    }
+            raise InputError(f"{path}: line {number}: {len(row)} entries, the header has {len(names)}")
+    return {name: [row[place] for row in table[1:]] for place, name in enumerate(names)}
 
 
 def _read_parquet(path: Path) -> dict[str, list[Any]]:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -184,17 +184,25 @@ class DramReplay:
     def _start(self, work: Callable[[int], None]) -> None:
         if self._pool is None:
             for number in range(len(self.channels)):
-                self.cpu_s += _timed(work, number)
+                self.cpu_s += self._run(work, number)
             return
-        self._running = [self._pool.submit(_timed, work, number) for number in range(len(self.channels))]
+        self._running = [self._pool.submit(self._run, work, number) for number in range(len(self.channels))]
+
+    def _run(self, work: Callable[[int], None], number: int) -> float:
+        """Do the work of a channel; return its CPU seconds."""
+        start = time.thread_time()
+        try:
+            work(number)
+        except RuntimeError as error:
+            if len(self.channels) == 1:
+                raise
+            raise RuntimeError(f"channel {number}: {error}") from None
+        return time.thread_time() - start
 
     def _wait(self) -> None:
         """Wait until all that was begun is done; raise what went wrong in the first channel where anything did."""
         running, self._running = self._running, []
-        errors = [(number, each.exception()) for number, each in enumerate(running)]
-        for number, error in errors:
-            if isinstance(error, RuntimeError):
-                raise RuntimeError(f"channel {number}: {error}")
+        for error in [each.exception() for each in running]:
             if error is not None:
                 raise error
         self.cpu_s += sum(each.result() for each in running)
@@ -256,9 +264,9 @@ class DramReplay:
             part = channel.commands()
             part[2] += number * self.spec.organization.banks
             parts.append(part)
+        columns: Ints = np.concatenate(parts, axis=1)
         if len(parts) == 1:
-            return parts[0]
-        columns = np.concatenate(parts, axis=1)
+            return columns
         order = np.argsort(columns[0], kind="stable")[: self._log_limit]
         kept: Ints = columns[:, order]
         return kept
@@ -271,7 +279,11 @@ def cores() -> int:
 
 def merged_counts(parts: list[dict[str, int]]) -> dict[str, int]:
     """Return counters of several channels as one: sums, and maxima of what is a maximum in each."""
-    return {name: (max if name in _GREATEST else sum)(part[name] for part in parts) for name in parts[0]}
+    merged = {}
+    for name in parts[0]:
+        values = [part[name] for part in parts]
+        merged[name] = max(values) if name in _GREATEST else sum(values)
+    return merged
 
 
 def merged_series(parts: list[Ints]) -> Ints:
@@ -280,13 +292,6 @@ def merged_series(parts: list[Ints]) -> Ints:
     for part in parts:
         total[: len(part)] += part
     return total
-
-
-def _timed(work: Callable[[int], Any], number: int) -> float:
-    """Do the work of a channel; return its CPU seconds."""
-    start = time.thread_time()
-    work(number)
-    return time.thread_time() - start
 
 
 def replay_lines(
