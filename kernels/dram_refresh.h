@@ -178,8 +178,9 @@ INLINE void refresh_done(Channel *c, int32_t rank, int64_t clk, const int genera
 NOINLINE void issue_refresh(Channel *c, int32_t command, int32_t bank, int64_t clk, const int general) {
     const int32_t rank = bank >> c->t.rank_shift, t = (int32_t)(clk - c->base);
     const int32_t first = step_first(c, rank);
-    if (command == REF && general && c->t.self_refresh && c->rank_waiting[rank] == 0 && !c->debt[rank] &&
+    if (command == REF && general && c->t.self_refresh && c->rank_waiting[rank] == 0 && c->debt[rank] <= 1 &&
         clk >= c->idle_since[rank] + c->t.self_refresh) {
+        occupy_pins(c, REF, t, general);
         refresh_done(c, rank, clk, general);
         c->asleep[rank] = 1;
         c->asleep_since[rank] = clk;

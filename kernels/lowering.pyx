@@ -82,6 +82,15 @@ def decode_lines(const int64_t[::1] lines, const int64_t[:, ::1] decode, int64_t
                  int64_t line_units=1):
     """Translate physical line numbers [n] to coordinates [n * line_units], access by access."""
     cdef int64_t i, u
+    cdef uint64_t n
+    cdef const int64_t *d = &decode[0, 0]
+    if line_units == 1 and decode.shape[0] == 4:  # the usual case, four bytes of line number, without inner loops
+        with nogil:
+            for i in range(lines.shape[0]):
+                n = <uint64_t>lines[i]
+                coordinates[i] = (d[n & 255] ^ d[256 + (n >> 8 & 255)] ^ d[512 + (n >> 16 & 255)]
+                                  ^ d[768 + (n >> 24 & 255)])
+        return
     with nogil:
         for i in range(lines.shape[0]):
             for u in range(line_units):
