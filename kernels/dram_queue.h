@@ -222,10 +222,12 @@ INLINE void chain_in(Channel *c, int32_t i) {
     e->key = (int32_t)((uint32_t)c->age++ << BANK_BITS) | bank;
     e->next = NONE;
     e->prev = tail;
-    if (tail == NONE)
+    if (tail == NONE) {
         q->head[bank] = i;
-    else
+        q->busy[bank >> 6] |= (uint64_t)1 << (bank & 63);
+    } else {
         c->entries[tail].next = i;
+    }
     q->tail[bank] = i;
     if (q->hit[bank] == NONE && c->open_row[bank] == e->row)
         q->hit[bank] = i;
@@ -243,6 +245,8 @@ INLINE void chain_out(Channel *c, int32_t i) {
         q->tail[e->bank] = e->prev;
     else
         c->entries[e->next].prev = e->prev;
+    if (q->head[e->bank] == NONE)
+        q->busy[e->bank >> 6] &= ~((uint64_t)1 << (e->bank & 63));
     if (q->hit[e->bank] == i) {
         int32_t k = e->next;
         while (k != NONE && c->entries[k].row != c->open_row[e->bank])

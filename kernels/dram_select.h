@@ -49,10 +49,48 @@ INLINE void select_among(Channel *c, Queue *q) {
     }
 }
 
+/* The same where few requests wait: only their banks are looked at. */
+INLINE void select_few(Channel *c, const Queue *q) {
+    const int32_t *columns = c->ready[RD + c->active];
+    const int32_t row_later = c->t.arbitration == COLUMN_FIRST;
+    int32_t best = 2 * NEVER, best_key = NO_KEY, column = 0;
+    for (int32_t word = 0; word < c->t.padded; word += 64)
+        for (uint64_t bits = q->busy[word >> 6]; bits; bits &= bits - 1) {
+            const int32_t b = word + lowest_bit(bits);
+            int32_t rank = 2 * later(later(columns[b], q->column_gate[b]), c->now), key = q->column_key[b];
+            if (rank < best || (rank == best && key < best_key)) {
+                best = rank;
+                best_key = key;
+                column = 1;
+            }
+            const int32_t act = later(c->ready[ACT][b], q->act_gate[b]), pre = later(c->ready[PRE][b], q->pre_gate[b]);
+            rank = 2 * later(act < pre ? act : pre, c->now) + row_later;
+            key = q->row_key[b];
+            if (rank < best || (rank == best && key < best_key)) {
+                best = rank;
+                best_key = key;
+                column = 0;
+            }
+        }
+    const int32_t bank = best_key & BANK_MASK;
+    c->best_key = best_key;
+    if (best >= 2 * NEVER)
+        c->best_clk = NEVER;
+    else if (column)
+        set_best(c, best >> 1, RD + c->active, bank, q->hit[bank]);
+    else if (c->open_row[bank] == CLOSED)
+        set_best(c, best >> 1, ACT, bank, q->head[bank]);
+    else
+        set_best(c, best >> 1, PRE, bank, q->conflict[bank]);
+}
+
 INLINE void select_plain(Channel *c) {
     Queue *q = &c->queue[c->active];
     c->stale = 0;
-    select_among(c, q);
+    if (q->waiting <= FEW && !c->pending_count)
+        select_few(c, q);
+    else
+        select_among(c, q);
 }
 
 /* A request has joined the chain of `bank`, and the best command of the others is known: is its own better? */

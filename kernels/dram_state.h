@@ -33,6 +33,16 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #endif
+#if defined(_MSC_VER)
+#include <intrin.h>
+INLINE int32_t lowest_bit(uint64_t bits) {
+    unsigned long at;
+    _BitScanForward64(&at, bits);
+    return (int32_t)at;
+}
+#else
+INLINE int32_t lowest_bit(uint64_t bits) { return (int32_t)__builtin_ctzll(bits); }
+#endif
 #if defined(__GNUC__) && !defined(__clang__)
 #define INDEPENDENT _Pragma("GCC ivdep") /* the passes of a loop do not touch each other's data */
 #else
@@ -63,7 +73,8 @@ enum {
     LATENCY_EXACT = 1 << 16,          /* latencies up to here are counted one bin a clock ... */
     LATENCY_BINS = (1 << 16) + 40 * 256, /* ... and beyond it in 256 bins per octave */
     SERIES_FIELDS = 7,
-    WINDOWS_MAX = 4
+    WINDOWS_MAX = 4,
+    FEW = 3                           /* so many requests are looked at one by one, more bank by bank */
 };
 
 typedef struct {                      /* a request that waits */
@@ -85,6 +96,7 @@ typedef struct {                      /* requests of one kind in the set, and th
     int32_t *conflict;                /* by bank: the request that a PRE would be for */
     int32_t *act_gate, *pre_gate, *column_gate; /* by bank: FLOOR when such a command is wanted, else NEVER */
     int32_t *row_key, *column_key;
+    uint64_t *busy;                   /* bits of the banks with requests */
     int32_t count, capacity;          /* places taken, of the read or write queue */
     int32_t waiting;                  /* places taken and activated */
     int32_t stage_head, stage_tail;   /* with command queues: not moved yet */
@@ -278,6 +290,7 @@ NOINLINE size_t channel_pieces(Channel *c, char *at) {
                                &q->pre_gate, &q->column_gate, &q->row_key, &q->column_key};
         for (size_t i = 0; i < sizeof by_bank / sizeof *by_bank; i++)
             *by_bank[i] = piece(&at, wide);
+        q->busy = piece(&at, (size_t)c->t.padded / 8 + 8);
     }
     for (int32_t k = 0; k <= CLASSES; k++)
         c->ready[k] = piece(&at, wide);

@@ -1,8 +1,11 @@
 """The window of four ACT, shared by one rank, by the ranks of a pseudo channel, or by the channel."""
 
+import engine
 import numpy as np
 import pytest
+import twin
 
+from archsim.dram.address import encode
 from archsim.dram.engine import replay_lines
 from archsim.dram.spec import DramSpec
 from archsim.errors import InputError
@@ -52,3 +55,15 @@ def test_a_window_between_other_commands_is_refused():
     spec = spec_with(("bank_group", "50"))
     with pytest.raises(InputError, match="of a rank, a pseudo channel or the channel only"):
         act_clocks(spec)
+
+
+@pytest.mark.parametrize("level", ["rank", "pseudo_channel", "channel"])
+def test_the_twin_gives_the_same_commands_under_a_shared_window(level):
+    spec = spec_with((level, "40"))
+    generator = np.random.default_rng(7)
+    rank, group, bank, row = (generator.integers(0, size, 400) for size in (2, 4, 4, 8))
+    coordinates = encode(rank, group, bank, row, generator.integers(0, 128, 400), spec)
+    ours = engine.replay_coordinates(spec, coordinates)
+    theirs = twin.replay(spec, coordinates)
+    assert ours.commands == theirs.commands
+    assert sum(command.name == "ACT" for command in ours.commands) > 200

@@ -12,6 +12,7 @@ from program import run
 import archsim
 from archsim.dram.address import decode_table, encode
 from archsim.dram.energy import event_energies_pj
+from archsim.dram.resolve import resolve
 from archsim.dram.timing import resolve_latency
 from archsim.errors import InputError
 from archsim.kernels.lowering import decode_lines
@@ -211,6 +212,18 @@ def test_hbm_counts_columns_in_pairs_and_issues_two_commands_at_once(load):
     assert (system.dram.timing.tRCD, system.dram.timing.tRCDWR) == (14, 10)
     one = load(text.replace("[timing]", "hbm_dual_cmd = false\n[timing]"))
     assert not one.dram.organization.split_command_bus
+
+
+def test_gddr_has_two_activation_windows_and_gaps_between_precharges(load):
+    text = INI.replace("DDR4", "GDDR5").replace("tRTRS = 2", "tRTRS = 2\ntPPD = 5\nt32AW = 360")
+    text = text.replace("columns = 1024", "columns = 128").replace("tRCD = 17", "tRCDRD = 24\ntRCDWR = 20")
+    system = load(text)
+    rules = clocks(system)
+    assert (rules["rank", "ACT", "ACT", 4], rules["rank", "ACT", "ACT", 32]) == (26, 360)
+    assert rules["rank", "PRE", "PRE", 1] == 5
+    assert system.dram.organization.columns == 128 * 8
+    assert system.dram.organization.beats_per_clk == 4
+    assert resolve(system.dram).windows == ((4, 26, 1), (32, 360, 1))
 
 
 def test_a_refresh_interval_that_no_run_reaches_is_no_refresh(load):

@@ -126,8 +126,6 @@ def load_dramsim3(path: str | Path) -> SystemSpec:
         "energy": _energy(ini, per_bank=refresh["mode"] == "per-bank"),
     }
     notes = [device.note] if device.note else []
-    if device.is_gddr and ini.integer("timing", "t32AW", 330) > 8 * timing["tFAW"]:
-        notes.append("t32AW is longer than eight tFAW and is not modelled")
     if ini.unused:
         notes.append(f"without effect: {', '.join(ini.unused)}")
     return host_system("dramsim3", ini.path, dram, notes)
@@ -254,7 +252,11 @@ def _rules(ini: IniFile, device: _Device, *, per_bank: bool) -> list[dict[str, A
     rows: list[dict[str, Any]] = [
         dict(zip(("level", "before", "after", "latency"), rule, strict=True)) for rule in rules
     ]
-    return [*rows, {"level": "rank", "before": "ACT", "after": "ACT", "latency": "tFAW", "window": 4}]
+    act = {"level": "rank", "before": "ACT", "after": "ACT"}
+    rows.append(act | {"latency": "tFAW", "window": 4})
+    if device.is_gddr:
+        rows.append(act | {"latency": str(ini.integer("timing", "t32AW", 330)), "window": 32})
+    return rows
 
 
 def _controller(ini: IniFile, device: _Device) -> dict[str, Any]:
