@@ -1,7 +1,7 @@
 """How fast the DRAM channel replays: requests per CPU-second, beside the clocks it comes to and what its peers reached.
 
-Rates are requests of 64 bytes per CPU-second on one core, all statistics on, address decoding included, the best of several
-runs. The clocks are printed with them, so that speed cannot drift away from exactness.
+Rates are requests of 64 bytes per CPU-second on one core, all statistics on, address decoding included, the best of
+several runs. The clocks are printed with them, so that speed cannot drift away from exactness.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def print_rates(repeats: int, data: Path | None, peers: dict[str, dict[str, floa
     titles = "".join(f"{peer:>12}{'ratio':>8}" for peer in peers)
     print(f"{'DRAM channel':<16}{'ranks':>6}{'clocks':>12}{'M req/s':>9}{'goal':>6}{titles}")
     for rate in rates(repeats, data):
-        text = f"{rate.name:<16}{rate.ranks:>6}{rate.cycles:>12,}{rate.requests_per_s / 1e6:>9.2f}{rate.goal / 1e6:>6.0f}"
+        text = f"{rate.name:<16}{rate.ranks:>6}{rate.cycles:>12,}"
+        text += f"{rate.requests_per_s / 1e6:>9.2f}{rate.goal / 1e6:>6.0f}"
         for figures in peers.values():
             peer = figures.get(f"{rate.name}-{rate.ranks}rank")
             text += f"{peer / 1e6:>12.3f}{rate.requests_per_s / peer:>7.1f}x" if peer else " " * 20

@@ -90,7 +90,8 @@ def test_the_same_log_gives_the_same_file_and_none_is_replaced(name, tmp_path):
 
 
 def test_logs_of_others_may_leave_out_columns_order_them_otherwise_and_use_long_names(tmp_path):
-    text = "bank,cmd,clk,rank,bankgroup,row\n3,ACT,5,1,2,9\n3,PREpb,50,1,2,9\n-1,PREab,60,1,-4,-1\n-1,REFab,80,1,-1,-1\n\n"
+    lines = ["bank,cmd,clk,rank,bankgroup,row", "3,ACT,5,1,2,9", "3,PREpb,50,1,2,9", "-1,PREab,60,1,-4,-1"]
+    text = "\n".join([*lines, "-1,REFab,80,1,-1,-1", "", ""])
     (tmp_path / "log.csv.gz").write_bytes(gzip.compress(text.encode()))
     log = read_commands(DDR4, tmp_path / "log.csv.gz")
     assert [COMMANDS[code] for code in log.command] == ["ACT", "PRE", "PREA", "REF"]

@@ -80,7 +80,9 @@ class DramSpec(Spec):
                 f"one refresh takes {self.refresh_clk} clocks and one is due every {self.refresh_interval_clk}",
             )
         if self.idle.self_refresh_clk and mode != "all-bank":
-            raise FieldError(f"idle.self_refresh_clk = {self.idle.self_refresh_clk}", "needs refresh.mode = 'all-bank'")
+            raise FieldError(
+                f"idle.self_refresh_clk = {self.idle.self_refresh_clk}", "needs refresh.mode = 'all-bank'"
+            )
         if self.refresh.postpone and mode != "all-bank":
             raise FieldError(f"refresh.postpone = {self.refresh.postpone}", "needs refresh.mode = 'all-bank'")
         if self.idle.power_down_clk and (self.timing.tXP is None or self.timing.tCKE is None):
