@@ -237,13 +237,15 @@ def device_shape(chance, tables):
     tables["rules"] = tables["rules"] + [row for row in extra if chance.random() < 0.3]
     if flip(chance):
         windows(chance, tables)
-    if chance.random() < 0.3:
-        tables["rules"] = [row for row in tables["rules"] if chance.random() < 0.75] or tables["rules"]
+    if chance.random() < 0.3:  # without ACT-PRE two requests could close each other's row for ever
+        tables["rules"] = [row for row in tables["rules"] if row["after"] == "PRE" or chance.random() < 0.75]
 
 
 def windows(chance, tables):
-    """Other windows than that of four ACT, instead of it or beside it."""
-    wide = [rule("rank", "ACT", "ACT", str(chance.randint(10, 90)), window) for window in (2, 8)]
+    """Other windows than that of four ACT of a rank, instead of it or beside it."""
+    levels = chance.choices(["rank", "pseudo_channel", "channel"], [4, 1, 1], k=2)
+    clks = [chance.randint(10, 90) for _ in levels]
+    wide = [rule(*row) for row in zip(levels, ["ACT"] * 2, ["ACT"] * 2, map(str, clks), (2, 8), strict=True)]
     if chance.random() < 0.7:
         tables["rules"] = [row for row in tables["rules"] if row["window"] == 1]
         wide = [chance.choice(wide)]

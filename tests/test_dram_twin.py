@@ -5,6 +5,9 @@
 
 import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import engine
 import pytest
@@ -133,6 +136,28 @@ def test_the_window_of_four_activates_reaches_across_a_refresh(replay):
     acts = [command.clk for command in done.commands if command.name == "ACT"]
     assert done.counts["ref"] == 1
     assert acts[4] == acts[0] + spec.timing.tFAW
+
+
+# A row may be closed (tRAS) before it may be read (tRCD), and nothing protects it: two reads open and close for ever.
+ENDLESS = """
+import engine
+spec = engine.ddr4(timing={"tRCD": 50}, controller={"row_hit_protection": "none"}, refresh={"mode": "none"})
+try:
+    engine.replay_coordinates(spec, [0, 1 << 32])
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def test_two_reads_that_close_each_others_row_for_ever_are_noticed():
+    """In a process of its own, because a hang of the compiled channel could not be interrupted."""
+    spec = ddr4(timing={"tRCD": 50}, controller={"row_hit_protection": "none"}, refresh={"mode": "none"})
+    with pytest.raises(twin.StuckError):
+        twin.replay(spec, [0, 1 << 32])
+    program = [sys.executable, "-c", ENDLESS]
+    tests = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run(program, capture_output=True, text=True, timeout=20, env=tests, check=True)
+    assert "no progress" in done.stdout
 
 
 @FAMILY

@@ -1,5 +1,7 @@
 """Refresh in the twin: when steps fall due, what they hold back, and their own commands."""
 
+MOST_POSTPONED = 8
+
 
 class RankRefresh:
     """The steps of one rank."""
