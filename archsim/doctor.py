@@ -15,7 +15,7 @@ import numpy as np
 from archsim import __version__
 
 _CORE = ("numpy", "numba", "scipy", "matplotlib", "pydantic", "typer", "tqdm")
-_OPTIONAL = ("pandas",)
+_OPTIONAL = ("pandas", "pyarrow")
 _COMPILED = ("dram", "recnmp", "lowering")
 _REQUESTS = 300_000
 
