@@ -104,8 +104,9 @@ INLINE void update_kind(Channel *c, int32_t kind, int32_t bank) {
         act = held ? NEVER : FLOOR;
         row_key = c->entries[head].key;
     } else if (!held || c->t.blocking == BLOCK_ACTIVATES) {
-        const int32_t hit = q->hit[bank];
-        const int32_t capped = c->t.row_hit_cap && head != hit && c->streak[bank] >= c->t.row_hit_cap;
+        const int32_t hit = q->hit[bank], first = c->activated[bank];
+        const int32_t capped = c->t.row_hit_cap && head != hit && c->streak[bank] >= c->t.row_hit_cap &&
+                               (first == NONE || c->entries[first].key > c->entries[head].key);
         const int32_t conflict = conflict_of(c, bank, head, hit, capped);
         q->conflict[bank] = conflict;
         if (hit != NONE && !capped) {

@@ -44,6 +44,7 @@ INLINE void finish_entry(Channel *c, int32_t i, int64_t clk, const int general) 
     const int32_t bank = e->bank, rank = bank >> c->t.rank_shift;
     const int64_t end = clk + (e->kind == READS ? c->t.read_data : c->t.write_data);
     c->fruitless = 0;
+    c->fruitless_acts = 0;
     if (end > c->counts.last_data)
         c->counts.last_data = end;
     if (UNLIKELY(c->completed != NULL))
@@ -110,6 +111,8 @@ INLINE void issue_one(Channel *c, const int32_t command, int32_t bank, int32_t i
     apply_to_bank(c, command, bank, t);
     apply_around(c, command, bank, t);
     if (command == ACT) {
+        if (UNLIKELY(++c->fruitless_acts > FRUITLESS_MAX * c->t.banks))
+            c->failed = STUCK;
         open_bank(c, bank, c->entries[i].row, clk);
         if (general && c->t.activated_first) {
             chain_out(c, i);
@@ -255,13 +258,16 @@ INLINE int32_t moving_kind(Channel *c) {
 }
 
 INLINE int32_t move_kind(Channel *c, int32_t kind) {
+    int32_t passed_over = 0;
     for (int32_t i = c->queue[kind].stage_head; i != NONE; i = c->entries[i].next) {
         Entry *e = &c->entries[i];
         if (c->queue_count[e->bank >> c->t.queue_shift] == c->t.command_queue)
             continue;
         if (kind == WRITES && find_line(c, READS, e->bank, e->row, e->column) != NONE) {
-            if (!c->t.batch)
+            if (!c->t.batch) {
+                passed_over = 1;
                 continue;
+            }
             c->drain_left = 0;
             return move_kind(c, READS);
         }
@@ -275,7 +281,7 @@ INLINE int32_t move_kind(Channel *c, int32_t kind) {
         c->stale = 1;
         return 1;
     }
-    return 0;
+    return passed_over ? move_kind(c, READS) : 0;
 }
 
 NOINLINE void move(Channel *c, int64_t clk) {
@@ -443,7 +449,7 @@ INLINE int advance_body(Channel *c, Source *s, int drain, const int general) {
         if (general ? step_general(c, s) : step_plain(c, s))
             return -1;
         if (UNLIKELY(c->failed))
-            return -2;
+            return c->failed == STUCK ? -1 : -2;
     }
     c->ended = 0;
     return 0;

@@ -69,7 +69,8 @@ enum {
     REBASE = 1 << 27,
     CLOSED = -1,
     NONE = -1,
-    FRUITLESS_MAX = 64,               /* this many refreshes of every bank in a row without RD or WR: stuck */
+    FRUITLESS_MAX = 64,               /* this many refreshes or ACT of every bank in a row without RD or WR: stuck */
+    STUCK = 2,
     LATENCY_EXACT = 1 << 16,          /* latencies up to here are counted one bin a clock ... */
     LATENCY_BINS = (1 << 16) + 40 * 256, /* ... and beyond it in 256 bins per octave */
     SERIES_FIELDS = 7,
@@ -179,6 +180,7 @@ typedef struct Channel {
     uint8_t *pending, *asleep;
     int32_t pending_count;
     int64_t fruitless;                /* refreshes since the last RD or WR while requests wait */
+    int32_t fruitless_acts;           /* ACT since the last RD or WR */
     int64_t *idle_since, *busy_until, *active_since, *asleep_since;
     int64_t *rank_clk;                /* rank x POWER_STATES */
     int64_t *rank_commands;           /* rank x COMMANDS: those that concern more than one bank, REF, PREA, REFB */
@@ -193,7 +195,7 @@ typedef struct Channel {
     int64_t *series;                  /* rows of SERIES_FIELDS, one per interval begun */
     int64_t series_rows, series_room, series_interval, series_end;
     int32_t general;                  /* options beyond the plain loop are in use */
-    int32_t failed;                   /* out of memory */
+    int32_t failed;                   /* 1: out of memory; STUCK: no progress */
     void *arena;
 } Channel;
 

@@ -122,7 +122,10 @@ class Queues:
         self.turn()
         if not self.draining:
             return self._move_first(self.reads, self._movable(self.reads))
-        free = [w for w in self._movable(self.writes) if not self.waiting_at(w.line, is_write=False)]
+        movable = self._movable(self.writes)
+        free = [w for w in movable if not self.waiting_at(w.line, is_write=False)]
+        if movable and not free:
+            return self._move_first(self.reads, self._movable(self.reads))
         return self._move_first(self.writes, free)
 
     def _batch_begins(self):

@@ -96,6 +96,8 @@ def resolve(
     for rule in spec.rules:
         if {rule.before, rule.after} & ({"REF", "REFB"} - {refresh}):
             continue  # of the other way to refresh
+        if rule.before in ("REF", "REFB") and (rule.level == "bank_group" or rule.after == "PRE"):
+            raise _no_such_rule(rule)
         latency = resolve_latency(rule.latency, spec.timing)
         before = COMMANDS.index(rule.before)
         if rule.window > 1:
