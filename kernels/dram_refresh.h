@@ -39,6 +39,7 @@ NOINLINE void wake(Channel *c, int32_t rank, int64_t clk) {
             return;
         left = clk > entered + c->t.tCKE ? clk : entered + c->t.tCKE;
         usable = left + c->t.tXP;
+        c->left_at[rank] = left;
         if (c->open_banks[rank]) {
             spent[ACTIVE_POWER_DOWN] += left - entered;
             c->active_since[rank] += left - entered; /* keeps it out of active standby */

@@ -73,6 +73,16 @@ def test_a_refresh_wakes_a_rank_which_powers_down_again_afterwards(replay):
 
 
 @REPLAYS
+def test_a_power_down_that_outlasts_the_last_data_counts_up_to_it(replay):
+    """The second rank enters at 395; the refresh of 400 wakes it, tCKE keeps it until 405, the data end at 404."""
+    spec = idle_spec(
+        2, power_down=395, refresh={"mode": "all-bank"}, controller={"refresh_blocking": "activates"}
+    )
+    done, issued = run(replay, spec, reads(at(0), clk=365))
+    check(done, issued, ["366 ACT 0", "383 RD 0"], (38, 366, 0, 0, 0), (0, 395, 0, 9, 0))
+
+
+@REPLAYS
 @pytest.mark.parametrize(
     ("self_refresh", "power_down", "accepted", "act", "rank_clocks"),
     [
