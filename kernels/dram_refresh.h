@@ -178,7 +178,9 @@ INLINE void refresh_done(Channel *c, int32_t rank) {
 NOINLINE void issue_refresh(Channel *c, int32_t command, int32_t bank, int64_t clk, const int general) {
     const int32_t rank = bank >> c->t.rank_shift, t = (int32_t)(clk - c->base);
     const int32_t first = step_first(c, rank);
-    if (command == REF && general && c->t.self_refresh && c->rank_waiting[rank] == 0 && c->debt[rank] <= 1 &&
+    /* Without postponing there is no debt, but the clock of the refresh that is due. */
+    const int32_t owes_more = c->t.postpone ? c->debt[rank] > 1 : c->due[rank] + c->t.step_interval <= clk;
+    if (command == REF && general && c->t.self_refresh && c->rank_waiting[rank] == 0 && !owes_more &&
         clk >= c->idle_since[rank] + c->t.self_refresh) {
         occupy_pins(c, REF, t, general);
         refresh_done(c, rank);

@@ -127,6 +127,15 @@ def test_self_refresh_takes_the_pins_as_a_refresh_does(replay):
 
 
 @REPLAYS
+def test_refreshes_missed_while_waking_up_are_made_up_for_before_self_refresh(replay):
+    """tXP ends at 1400, with refreshes of 400, 800 and 1200 owed: two REF, then self-refresh from 1440 to 1501."""
+    spec = idle_spec(power_down=5, self_refresh=1, refresh={"mode": "all-bank"})
+    slow = spec.timing.model_copy(update={"tXP": 1000})
+    done, issued = run(replay, spec.model_copy(update={"timing": slow}), reads(at(0), clk=1500))
+    check(done, issued, ["1400 REF 0", "1420 REF 0", "1601 ACT 0", "1618 RD 0"], (38, 1145, 0, 395, 61))
+
+
+@REPLAYS
 def test_a_rank_that_owes_two_refreshes_pays_one_before_self_refresh(replay):
     """Hits from 268 to 604: refreshes of 300 and 600 are owed. REF at 630, self-refresh from 650 to 801."""
     timing = {**TIMING, "tREFI": 300}
