@@ -64,6 +64,7 @@ cdef extern from "dram_replay.h" nogil:
         int32_t *step
         int64_t *active_since
         int64_t *asleep_since
+        int64_t *left_at
         int64_t *idle_since
         int64_t *busy_until
         int32_t *rank_waiting
@@ -157,7 +158,7 @@ cdef object bank_counts_of(Channel *c, int64_t end):
 cdef object rank_clocks_of(Channel *c, int64_t end):
     """Clocks of each rank in each power state up to clock `end`, int64 [ranks, POWER_STATES]."""
     cdef int32_t r
-    cdef int64_t slept, since
+    cdef int64_t slept, since, beyond
     rows = np.zeros((c.t.ranks, POWER_STATES), dtype=np.int64)
     for r in range(c.t.ranks):
         for s in range(POWER_STATES):
@@ -169,8 +170,11 @@ cdef object rank_clocks_of(Channel *c, int64_t end):
             since = max(c.idle_since[r] + c.t.power_down, c.busy_until[r])
             slept = max(0, end - since)
             rows[r, 2 if c.open_banks[r] else 3] += slept
+        # A rank that a refresh has woken stays for tCKE, which may last until after the end.
+        beyond = max(0, c.left_at[r] - end)
+        rows[r, 2 if c.open_banks[r] else 3] -= beyond
         if c.open_banks[r]:
-            rows[r, 0] += max(0, end - c.active_since[r] - slept)
+            rows[r, 0] += max(0, end - c.active_since[r] - slept + beyond)
         rows[r, 1] = max(0, end - rows[r].sum())
     return rows
 

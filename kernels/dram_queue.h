@@ -90,6 +90,12 @@ INLINE int32_t conflict_of(const Channel *c, int32_t bank, int32_t head, int32_t
     return NONE;
 }
 
+/* Is an activated request the oldest of the set to the bank? It hits, so that younger hits need not wait. */
+INLINE int32_t older_activated(const Channel *c, int32_t bank, int32_t head) {
+    const int32_t i = c->activated[bank];
+    return i != NONE && c->entries[i].key < c->entries[head].key;
+}
+
 /* Bring the candidates of one kind of requests to one bank up to date. */
 INLINE void update_kind(Channel *c, int32_t kind, int32_t bank) {
     Queue *q = &c->queue[kind];
@@ -104,9 +110,9 @@ INLINE void update_kind(Channel *c, int32_t kind, int32_t bank) {
         act = held ? NEVER : FLOOR;
         row_key = c->entries[head].key;
     } else if (!held || c->t.blocking == BLOCK_ACTIVATES) {
-        const int32_t hit = q->hit[bank], first = c->activated[bank];
+        const int32_t hit = q->hit[bank];
         const int32_t capped = c->t.row_hit_cap && head != hit && c->streak[bank] >= c->t.row_hit_cap &&
-                               (first == NONE || c->entries[first].key > c->entries[head].key);
+                               !older_activated(c, bank, head);
         const int32_t conflict = conflict_of(c, bank, head, hit, capped);
         q->conflict[bank] = conflict;
         if (hit != NONE && !capped) {

@@ -39,6 +39,7 @@ NOINLINE void wake(Channel *c, int32_t rank, int64_t clk) {
             return;
         left = clk > entered + c->t.tCKE ? clk : entered + c->t.tCKE;
         usable = left + c->t.tXP;
+        c->left_at[rank] = left;
         if (c->open_banks[rank]) {
             spent[ACTIVE_POWER_DOWN] += left - entered;
             c->active_since[rank] += left - entered; /* keeps it out of active standby */
@@ -83,7 +84,8 @@ NOINLINE void refresh_due(Channel *c, int64_t clk, const int general) {
             }
             if (c->due[rank] < c->next_due)
                 c->next_due = c->due[rank];
-            if (!c->pending[rank] && c->debt[rank] > c->t.postpone)
+            if (!c->pending[rank] && c->debt[rank] > 0 &&
+                (c->debt[rank] > c->t.postpone || c->rank_waiting[rank] == 0))
                 make_pending(c, rank, clk, general);
         } else if (!c->pending[rank]) {
             if (c->due[rank] <= clk)
@@ -94,7 +96,7 @@ NOINLINE void refresh_due(Channel *c, int64_t clk, const int general) {
     }
 }
 
-/* Postponed refreshes of ranks for which nothing waits any more. */
+/* Postponed refreshes of ranks for which nothing waits any more: `clk` follows the last event. */
 INLINE void refresh_idle(Channel *c, int64_t clk) {
     for (int32_t rank = 0; rank < c->t.ranks; rank++)
         if (c->debt[rank] > 0 && !c->pending[rank] && c->rank_waiting[rank] == 0)
@@ -160,7 +162,7 @@ NOINLINE int32_t refresh_next(const Channel *c, int32_t from, int32_t *command, 
 }
 
 /* The step of a rank is done: REF or REFB has issued, or self-refresh has begun instead. */
-INLINE void refresh_done(Channel *c, int32_t rank, int64_t clk, const int general) {
+INLINE void refresh_done(Channel *c, int32_t rank) {
     const int32_t first = step_first(c, rank);
     c->pending[rank] = 0;
     c->pending_count--;
@@ -171,17 +173,17 @@ INLINE void refresh_done(Channel *c, int32_t rank, int64_t clk, const int genera
         c->debt[rank]--;
     else
         c->due[rank] += c->t.step_interval;
-    if (general && clk + c->t.refresh_clk > c->busy_until[rank])
-        c->busy_until[rank] = clk + c->t.refresh_clk;
 }
 
 NOINLINE void issue_refresh(Channel *c, int32_t command, int32_t bank, int64_t clk, const int general) {
     const int32_t rank = bank >> c->t.rank_shift, t = (int32_t)(clk - c->base);
     const int32_t first = step_first(c, rank);
-    if (command == REF && general && c->t.self_refresh && c->rank_waiting[rank] == 0 && c->debt[rank] <= 1 &&
+    /* Without postponing there is no debt, but the clock of the refresh that is due. */
+    const int32_t owes_more = c->t.postpone ? c->debt[rank] > 1 : c->due[rank] + c->t.step_interval <= clk;
+    if (command == REF && general && c->t.self_refresh && c->rank_waiting[rank] == 0 && !owes_more &&
         clk >= c->idle_since[rank] + c->t.self_refresh) {
         occupy_pins(c, REF, t, general);
-        refresh_done(c, rank, clk, general);
+        refresh_done(c, rank);
         c->asleep[rank] = 1;
         c->asleep_since[rank] = clk;
         c->due[rank] = INT64_MAX;
@@ -210,7 +212,9 @@ NOINLINE void issue_refresh(Channel *c, int32_t command, int32_t bank, int64_t c
         for (int32_t i = 0, b = first; i < c->t.step_count; i++, b += c->t.step_stride)
             apply_to_bank(c, command, b, t);
         apply_around(c, command, bank, t);
-        refresh_done(c, rank, clk, general);
+        refresh_done(c, rank);
+        if (general && clk + c->t.refresh_clk > c->busy_until[rank])
+            c->busy_until[rank] = clk + c->t.refresh_clk;
         if (c->due[rank] < c->next_due)
             c->next_due = c->due[rank];
         for (int32_t i = 0, b = first; i < c->t.step_count; i++, b += c->t.step_stride)

@@ -182,6 +182,7 @@ typedef struct Channel {
     int64_t fruitless;                /* refreshes since the last RD or WR while requests wait */
     int32_t fruitless_acts;           /* ACT since the last RD or WR */
     int64_t *idle_since, *busy_until, *active_since, *asleep_since;
+    int64_t *left_at;                 /* by rank: end of its last power-down, which may lie ahead */
     int64_t *rank_clk;                /* rank x POWER_STATES */
     int64_t *rank_commands;           /* rank x COMMANDS: those that concern more than one bank, REF, PREA, REFB */
     Counts counts;
@@ -312,7 +313,8 @@ NOINLINE size_t channel_pieces(Channel *c, char *at) {
     int32_t **by_rank[] = {&c->refresh_ready, &c->step, &c->debt, &c->rank_waiting, &c->open_banks};
     for (size_t i = 0; i < sizeof by_rank / sizeof *by_rank; i++)
         *by_rank[i] = piece(&at, ranks * 4);
-    int64_t **clocks[] = {&c->due, &c->idle_since, &c->busy_until, &c->active_since, &c->asleep_since};
+    int64_t **clocks[] = {&c->due, &c->idle_since, &c->busy_until, &c->active_since, &c->asleep_since,
+                          &c->left_at};
     for (size_t i = 0; i < sizeof clocks / sizeof *clocks; i++)
         *clocks[i] = piece(&at, ranks * 8);
     c->rank_clk = piece(&at, ranks * POWER_STATES * 8);

@@ -302,6 +302,32 @@ def everything(chance, tables):
     any_controller(chance, tables)
 
 
+def idle(chance, tables):
+    """Ranks that sleep soon; in half of the cases under any controller and shape of the device."""
+    if flip(chance):
+        everything(chance, tables)
+    else:
+        tables["refresh"]["postpone"] = chance.choice([0, 0, 1, 8])
+        tables["controller"] |= {
+            "row_policy": chance.choice(["open", "open", "closed", "timeout"]),
+            "row_timeout_clk": chance.choice([1, 10, 40, 150]),
+            "refresh_blocking": chance.choice(BLOCKING),
+            "refresh_precharge": chance.choice(["all", "each"]),
+        }
+        tables["refresh"]["mode"] = chance.choice(["all-bank"] * 5 + ["none"])
+    timing, mode = tables["timing"], tables["refresh"]["mode"]
+    if mode != "all-bank":
+        tables["refresh"]["postpone"] = 0
+    timing |= {"tCKE": chance.choice([1, 5, 30]), "tXP": chance.choice([1, 6, 30])}
+    timing |= {"tCKESR": chance.choice([1, 10, 200]), "tXS": chance.choice([1, 40, 400])}
+    power_down, self_refresh = chance.choice([1, 5, 20, 80]), 0
+    if mode == "all-bank" and chance.random() < 0.7:
+        timing["tREFI"], timing["tRFC"] = chance.choice([(300, 20), (450, 40)])
+        power_down = chance.choice([0, power_down, power_down])
+        self_refresh = chance.choice([1, 50, 300, 800])
+    tables["idle"] = {"power_down_clk": power_down, "self_refresh_clk": self_refresh}
+
+
 FAMILIES = {
     "column-first": plain,
     "fcfs": fcfs,
@@ -318,6 +344,7 @@ FAMILIES = {
     "device-shape": device_shape,
     "standards": standards,
     "everything": everything,
+    "idle": idle,
 }
 
 
@@ -331,6 +358,10 @@ def requests(chance, spec):
     write_share = chance.choice([0.1, 0.3, 0.3, 0.5, 0.9, 0, 1])
     repeat_share = chance.choice([0, 0, 0.1, 0.5])
     gap_share, longest_gap = chance.choice([(0, 1), (0, 1), (0.05, 500), (0.3, 10), (0.3, 60)])
+    if spec.idle.power_down_clk or spec.idle.self_refresh_clk:
+        gap_share, longest_gap = chance.choice([(0.05, 4000), (0.1, 2000), (0.1, 500), (0.3, 60), (0.9, 120)])
+        if spec.idle.self_refresh_clk and flip(chance):
+            gap_share, longest_gap = 0.1, 3000
     rows, columns = chance.choice([1, 2, 4, 64]), chance.choice([1, 4, LINES_OF_WRITES])
     banks = chance.choice([shape.banks, shape.banks, min(2, shape.banks), min(5, shape.banks)])
     used = chance.sample(range(shape.banks), banks)

@@ -70,11 +70,16 @@ def replay_coordinates(spec, coordinates, writes=None, arrivals=None, cuts=()):
     finished = np.full(size, -1)
     if not cuts:
         channel.feed(place, kind, offered, finished, drain=True)
-        return twin.Replay(_commands(channel), channel.counts(), finished.tolist())
+        return _replay_of(channel, finished.tolist())
     for first, last in zip([0, *cuts], [*cuts, size], strict=True):
         part = slice(first, last)
         channel.feed(place[part], kind[part], offered[part], drain=last == size)
-    return twin.Replay(_commands(channel), channel.counts(), [])
+    return _replay_of(channel, [])
+
+
+def _replay_of(channel, finished):
+    clocks = channel.rank_clocks().tolist()
+    return twin.Replay(_commands(channel), channel.counts(), finished, rank_clocks=clocks)
 
 
 def _commands(channel):

@@ -15,6 +15,7 @@ import twin
 from dram_mixes import BASE, FAMILIES, case
 from engine import ddr4
 
+from archsim.dram.controller import Idle
 from archsim.dram.legality import check
 
 CASES = int(os.environ.get("ARCHSIM_TWIN_CASES", "40"))
@@ -58,6 +59,7 @@ def compare(tried):
     assert found.finished == expected.finished, str(tried)
     shared = {name: found.counts.get(name) for name in expected.counts}
     assert shared == expected.counts, str(tried)
+    assert found.rank_clocks == expected.rank_clocks, str(tried)
     assert violations(tried.spec, found.commands, standard=tried.family == "standards") == [], str(tried)
     return True
 
@@ -98,6 +100,7 @@ def test_the_pieces_in_which_requests_are_fed_do_not_matter(family):
             assert whole == fed, str(tried)
         else:
             assert (fed.commands, fed.counts) == (whole.commands, whole.counts), str(tried)
+            assert fed.rank_clocks == whole.rank_clocks, str(tried)
 
 
 @pytest.mark.parametrize("late", [10**6, 2**31 - 50, 2**31 + 7, 2**33])
@@ -160,6 +163,17 @@ def test_two_reads_that_close_each_others_row_for_ever_are_noticed():
     assert "no progress" in done.stdout
 
 
+def test_idle_ranks_get_into_every_state():
+    """In cases of their family; the states are those of `twin.Replay.rank_clocks`."""
+    reached = [0] * 5
+    for seed in range(40):
+        done = replay_of(twin.replay, twin.StuckError, case("idle", seed))
+        if done != STOPPED:
+            into = {state for clocks in done.rank_clocks for state, clk in enumerate(clocks) if clk}
+            reached = [count + (state in into) for state, count in enumerate(reached)]
+    assert min(reached) >= 8
+
+
 @FAMILY
 def test_a_family_reaches_what_it_is_about(family):
     """A generator that never makes its policy matter would test nothing."""
@@ -175,6 +189,7 @@ def test_a_family_reaches_what_it_is_about(family):
         "bank-queues": {"command_queue": 0, "arbitration": "column-first"},
         "rank-queues": {"command_queue": 0, "arbitration": "column-first"},
         "refresh": {"refresh_blocking": "activates", "refresh_precharge": "all"},
+        "idle": {},
     }
     if family not in policies:
         pytest.skip("not about one policy of the controller")
@@ -183,7 +198,7 @@ def test_a_family_reaches_what_it_is_about(family):
         tried = case(family, seed)
         before = replay_of(twin.replay, twin.StuckError, tried)
         controller = tried.spec.controller.model_copy(update=policies[family])
-        tried.spec = tried.spec.model_copy(update={"controller": controller})
+        tried.spec = tried.spec.model_copy(update={"controller": controller, "idle": Idle()})
         after = replay_of(twin.replay, twin.StuckError, tried)
         changed += STOPPED in (before, after) or before.commands != after.commands
     assert changed >= 4

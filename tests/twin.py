@@ -1,12 +1,14 @@
 """The DRAM channel a second time, from docs/dram.md alone: every clock is visited, every wish is asked for again.
 
-The device, its refresh and the queues are in `twin_device`, `twin_refresh` and `twin_queues`; here is who goes first.
+The device, its refresh and idle ranks and the queues are in `twin_device`, `twin_refresh`, `twin_idle` and
+`twin_queues`; here is who goes first.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
 
 from twin_device import COLUMN_COMMANDS, Device
+from twin_idle import Idle
 from twin_queues import Queues, Request
 from twin_refresh import Refresh
 
@@ -22,13 +24,15 @@ class StuckError(Exception):
 class Replay:
     """What happened: the command log, counts by name, the clock of each request's last data beat, counts by bank.
 
-    A write that replaced a waiting write of its line has no clock of its own: -1.
+    A write that replaced a waiting write of its line has no clock of its own: -1. ``rank_clocks`` are the clocks of
+    each rank in active and precharge standby, active and precharge power-down, and self-refresh.
     """
 
     commands: list
     counts: dict
     finished: list
     banks: dict = field(default_factory=dict)
+    rank_clocks: list = field(default_factory=list)
 
 
 class Controller:
@@ -38,6 +42,8 @@ class Controller:
         self.settings, self.timing = spec.controller, spec.timing
         self.device, self.queues = Device(spec), Queues(spec)
         self.refresh = Refresh(spec, self.device)
+        self.idle = Idle(spec, self.device, self.queues, self.refresh)
+        self.refresh.idle_ranks = self.idle
         self.finished = [-1] * size
         self.counts = Counter()
         self.latencies, self.queueing = [], []
@@ -48,6 +54,7 @@ class Controller:
     def clock(self, t):
         """Steps 1 and 2 of a clock."""
         self.refresh.fall_due(t, self.queues.of_rank)
+        self.idle.clock(t)
         for pins, free in list(self.device.pins_free.items()):
             if free <= t:
                 self._use_pins(t, pins)
@@ -145,6 +152,7 @@ class Controller:
 
     def _complete(self, t, request):
         delay = self.timing.CWL if request.is_write else self.timing.CL + (self.timing.tDQSCK or 0)
+        self.idle.served(t, self.last_rank, t + delay + self.timing.tBL)
         for served in [request, *request.merged]:
             self.finished[served.number] = t + delay + self.timing.tBL
             if not served.is_write:
@@ -227,13 +235,15 @@ def replay(spec, coordinates, writes=None, arrivals=None):
         next_arrival = requests[offered].arrival if offered < size else t
         if not changed and next_arrival <= t:
             _check_progress(controller, t)
-        t += 1
+        now, t = t, t + 1
         if controller.quiet():
-            nexts = [next_arrival, controller.refresh.next_due()]
+            nexts = [next_arrival, controller.refresh.next_due(), controller.idle.next_entry()]
             t = max(t, min(clk for clk in nexts if clk is not None))
-    return Replay(
-        controller.device.log, _counts(controller, requests), controller.finished, _by_bank(controller)
-    )
+        controller.idle.count(now, t)
+    counts = _counts(controller, requests)
+    controller.idle.count_to_the_end(t, counts["last_data_clk"])
+    clocks = [rank.clocks for rank in controller.idle.ranks]
+    return Replay(controller.device.log, counts, controller.finished, _by_bank(controller), clocks)
 
 
 def _check_progress(controller, t):

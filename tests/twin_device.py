@@ -94,7 +94,8 @@ class Device:
             [COLUMN_COMMANDS, ROW_COMMANDS] if shape.split_command_bus else [COLUMN_COMMANDS + ROW_COMMANDS]
         )
         self.pins_free = dict.fromkeys(sets, 0)
-        self.bounds = {}  # results of `earliest` until the next command
+        self.bounds = {}  # results of the rules in `earliest` until the next command
+        self.awake_from = [0] * shape.all_ranks  # clock from which each rank takes commands
 
     def rank_of(self, bank):
         return bank // self.shape.banks_per_rank
@@ -103,20 +104,17 @@ class Device:
         return range(rank * self.shape.banks_per_rank, (rank + 1) * self.shape.banks_per_rank)
 
     def earliest(self, name, bank):
-        """First clock at which all rules allow the command in the bank, if nothing else is issued before."""
+        """First clock at which the rank is awake and all rules allow the command, if nothing is issued before."""
         if (name, bank) not in self.bounds:
             self.bounds[name, bank] = max([m.earliest(bank) for m in self.after[name]], default=0)
-        return self.bounds[name, bank]
+        return max(self.bounds[name, bank], self.awake_from[self.rank_of(bank)])
 
     def issue(self, t, name, banks, row=-1, column=-1, logged_bank=None):
         """Issue a command that acts on these banks; PREA is given the open banks of its rank."""
         bank = banks[0]
         self.log.append(Command(t, name, bank if logged_bank is None else logged_bank, row, column))
         self.bounds = {}
-        taken = getattr(self.timing, f"{PIN_NAME.get(name, name)}_clk")
-        for pins in self.pins_free:
-            if name in pins:
-                self.pins_free[pins] = t + taken
+        self.take_pins(t, name)
         for memory in self.before[RULE_NAME.get(name, name)]:
             memory.note(t, banks)
         if name == "ACT":
@@ -127,3 +125,10 @@ class Device:
         elif name in ("PRE", "PREA"):
             for closed in banks:
                 del self.open_rows[closed]
+
+    def take_pins(self, t, name):
+        """Keep the pins that carry the command busy for as long as it takes."""
+        taken = getattr(self.timing, f"{PIN_NAME.get(name, name)}_clk")
+        for pins in self.pins_free:
+            if name in pins:
+                self.pins_free[pins] = t + taken

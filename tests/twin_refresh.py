@@ -29,6 +29,7 @@ class Refresh:
         firsts = [(i + 1) * part if spec.refresh.staggered else self.interval for i in range(count)]
         self.ranks = [RankRefresh(first) for first in firsts]
         self.since_column = 0  # refreshes since the last RD or WR
+        self.idle_ranks = None  # `twin_idle.Idle`, which may take a refresh over
 
     def fall_due(self, t, requests_of_rank):
         """Note what falls due; ``requests_of_rank`` counts the waiting requests of each rank."""
@@ -78,7 +79,11 @@ class Refresh:
         name = "REF" if self.mode == "all-bank" else "REFB"
         if max(device.earliest(name, bank) for bank in banks) > t:
             return False
-        device.issue(t, name, banks)
+        if self.idle_ranks.takes_over(t, number):
+            device.take_pins(t, name)
+        else:
+            device.issue(t, name, banks)
+            self.idle_ranks.refreshed(t, number)
         rank = self.ranks[number]
         rank.due = False
         rank.debt -= 1

@@ -35,7 +35,7 @@ class DramSpec(Spec):
 
     preset_kind: ClassVar[str] = "dram"
 
-    standard: str = Field(description="label of the standard and speed")
+    standard: str = Field(description="label of the standard and speed", min_length=1)
     organization: Organization
     timing: Timing
     rules: tuple[Rule, ...] = Field(description="when a command may follow another", min_length=1)
@@ -78,6 +78,13 @@ class DramSpec(Spec):
             raise FieldError(
                 f"refresh.mode = {mode!r}",
                 f"one refresh takes {self.refresh_clk} clocks and one is due every {self.refresh_interval_clk}",
+            )
+        commands = self.refresh_steps * self.organization.all_ranks
+        if commands * self.timing.REF_clk >= self.refresh_interval_clk and mode != "none":
+            raise FieldError(
+                f"refresh.mode = {mode!r}",
+                f"the {commands} REF of all ranks are due every {self.refresh_interval_clk} clocks and leave the "
+                "command pins to nothing else",
             )
         if self.idle.self_refresh_clk and mode != "all-bank":
             raise FieldError(

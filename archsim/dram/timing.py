@@ -15,6 +15,8 @@ Level = Literal["bank", "bank_group", "rank", "other_rank", "pseudo_channel", "c
 
 # Longest timing: the replay counts clocks from a moving base in 32 bits.
 MAX_CLK = 1_000_000
+_DIGITS = 12
+_SHOWN = 60
 
 
 def _clk(description: str, *, least: int = 1) -> int:
@@ -157,9 +159,15 @@ def resolve_latency(expression: str, timing: Timing) -> int:
         elif token in named:
             total += sign * named[token]
         elif token.isdecimal():
-            total += sign * int(token)
+            total += sign * int(token[:_DIGITS])  # cut off, a number is still far above MAX_CLK
         elif token in known:
             raise InputError(f"{expression!r}: {token} is not given in timing")
         else:
             raise InputError(f"{expression!r}: unknown timing {token!r}{nearest(token, known)}")
+    if abs(total) > MAX_CLK:
+        raise InputError(f"{_shortened(expression)}: must come to at most {MAX_CLK} clocks")
     return total
+
+
+def _shortened(expression: str) -> str:
+    return repr(expression if len(expression) <= _SHOWN else expression[:_SHOWN] + "...")
