@@ -63,7 +63,7 @@ def test_json_has_the_promised_keys(only):
 @pytest.mark.parametrize(("rows", "status"), [((HOLDS, SHOWN, MISSING), 0), ((HOLDS, FAILS), 1)])
 def test_a_row_that_does_not_hold_makes_exit_status_1(only, rows, status):
     only(*rows)
-    ended = run("validate")
+    ended = run("validate", "dram")
     assert (ended.status, ended.err) == (status, "")
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 from archsim.errors import InputError, nearest
 from archsim.validate.row import Row
 
-__all__ = ["NAMES", "Row", "validate"]
+__all__ = ["NAMES", "Row", "assumptions", "validate"]
 
 #: Name of a validation -> what it compares with. Each is a module here with ``rows(data) -> iterator of Row``.
-NAMES = {"dram": "DRAM channel against Ramulator 2.1, DRAMsim3 and DRAMSys"}
+NAMES = {
+    "dram": "DRAM channel against Ramulator 2.1, DRAMsim3 and DRAMSys",
+    "hardware": "DRAM channel against the bandwidth-latency curves of a Xeon Gold 5218",
+}
 
 
 def validate(names: Iterable[str] = (), data: Path | None = None) -> Iterator[Row]:
@@ -40,3 +43,9 @@ def validate(names: Iterable[str] = (), data: Path | None = None) -> Iterator[Ro
 def _rows(names: list[str], data: Path | None) -> Iterator[Row]:
     for name in names:
         yield from import_module(f"archsim.validate.{name}").rows(data)
+
+
+def assumptions(names: Iterable[str] = ()) -> list[str]:
+    """Return, line by line, what the validations assume because it was not published."""
+    modules = [import_module(f"archsim.validate.{name}") for name in list(names) or list(NAMES)]
+    return [line for module in modules if hasattr(module, "assumptions") for line in module.assumptions()]

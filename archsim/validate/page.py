@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 from archsim.tables import align
 from archsim.validate.row import Row
@@ -11,7 +12,7 @@ _HEAD = ("figure", "quantity", "expected", "measured", "deviation", "tolerance",
 
 
 def _number(value: float | None) -> str:
-    if value is None:
+    if value is None or not isfinite(value):
         return "-"
     if abs(value) >= 1e7 and value != int(value):
         return f"{value:.4e}"
@@ -19,7 +20,7 @@ def _number(value: float | None) -> str:
 
 
 def _share(value: float | None, sign: str = "") -> str:
-    return "-" if value is None else f"{100 * value:{sign}.3f} %"
+    return "-" if value is None or not isfinite(value) else f"{100 * value:{sign}.3f} %"
 
 
 def _cells(row: Row) -> list[str]:

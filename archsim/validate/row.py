@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 
@@ -49,6 +50,8 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row of ``archsim validate --json``."""
-        fields = asdict(self)
-        note = fields.pop("note")
-        return fields | {"deviation": self.deviation, "holds": self.holds, "note": note}
+        fields = asdict(self) | {"deviation": self.deviation}
+        # JSON has no infinity: such a row has no figure, and does not hold.
+        finite = {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in fields.items()}
+        note = finite.pop("note")
+        return finite | {"holds": self.holds, "note": note}
