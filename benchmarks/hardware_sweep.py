@@ -92,7 +92,7 @@ def cells(rows: list[Row]) -> tuple[str, ...]:
             continue
         difference = row.measured - row.expected
         saturated = row.quantity.startswith("saturated")
-        text = f"{100 * difference:+.1f}" if saturated else f"{difference:+.0f}"
+        text = f"{100 * difference:+.1f}" if saturated else f"{difference:+.0f}".replace("+inf", "none")
         groups.setdefault(row.quantity, []).append(text if row.holds else f"**{text}**")
     judged = [row.holds for row in rows if row.holds is not None]
     constant = next(row.measured for row in rows if row.tolerance is None)
