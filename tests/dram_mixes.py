@@ -238,7 +238,12 @@ def device_shape(chance, tables):
     if flip(chance):
         windows(chance, tables)
     if chance.random() < 0.3:
-        tables["rules"] = [row for row in tables["rules"] if chance.random() < 0.75] or tables["rules"]
+        kept = [
+            row
+            for row in tables["rules"]
+            if chance.random() < 0.75 or "REFB" in (row["before"], row["after"])
+        ]
+        tables["rules"] = kept or tables["rules"]
 
 
 def windows(chance, tables):
