@@ -237,8 +237,13 @@ def device_shape(chance, tables):
     tables["rules"] = tables["rules"] + [row for row in extra if chance.random() < 0.3]
     if flip(chance):
         windows(chance, tables)
-    if chance.random() < 0.3:  # without ACT-PRE two requests could close each other's row for ever
-        tables["rules"] = [row for row in tables["rules"] if row["after"] == "PRE" or chance.random() < 0.75]
+    if chance.random() < 0.3:
+        # Without ACT-PRE two requests could close each other's row for ever; refresh by steps needs its rules.
+        tables["rules"] = [
+            row
+            for row in tables["rules"]
+            if row["after"] == "PRE" or "REFB" in (row["before"], row["after"]) or chance.random() < 0.75
+        ]
 
 
 def windows(chance, tables):
