@@ -57,19 +57,23 @@ INLINE void select_few(Channel *c, const Queue *q) {
     for (int32_t word = 0; word < c->t.padded; word += 64)
         for (uint64_t bits = q->busy[word >> 6]; bits; bits &= bits - 1) {
             const int32_t b = word + lowest_bit(bits);
-            int32_t rank = 2 * later(later(columns[b], q->column_gate[b]), c->now), key = q->column_key[b];
-            if (rank < best || (rank == best && key < best_key)) {
-                best = rank;
-                best_key = key;
-                column = 1;
+            if (q->column_gate[b] != NEVER) {
+                const int32_t rank = 2 * later(columns[b], c->now), key = q->column_key[b];
+                if (rank < best || (rank == best && key < best_key)) {
+                    best = rank;
+                    best_key = key;
+                    column = 1;
+                }
             }
-            const int32_t act = later(c->ready[ACT][b], q->act_gate[b]), pre = later(c->ready[PRE][b], q->pre_gate[b]);
-            rank = 2 * later(act < pre ? act : pre, c->now) + row_later;
-            key = q->row_key[b];
-            if (rank < best || (rank == best && key < best_key)) {
-                best = rank;
-                best_key = key;
-                column = 0;
+            const int32_t *gate = c->open_row[b] == CLOSED ? q->act_gate : q->pre_gate;
+            if (gate[b] != NEVER) {
+                const int32_t *rows = c->open_row[b] == CLOSED ? c->ready[ACT] : c->ready[PRE];
+                const int32_t rank = 2 * later(rows[b], c->now) + row_later, key = q->row_key[b];
+                if (rank < best || (rank == best && key < best_key)) {
+                    best = rank;
+                    best_key = key;
+                    column = 0;
+                }
             }
         }
     const int32_t bank = best_key & BANK_MASK;

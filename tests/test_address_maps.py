@@ -30,6 +30,7 @@ def organization(**sizes):
 
 
 def random_organization(dice, rows):
+    bus_width_bits = dice.choice([32, 64])
     return organization(
         channels=dice.choice([1, 2, 4]),
         pseudo_channels=dice.choice([1, 1, 2]),
@@ -37,8 +38,8 @@ def random_organization(dice, rows):
         bank_groups=dice.choice([1, 2]),
         banks_per_group=dice.choice([1, 2, 4]),
         rows=rows,
-        columns=8 * dice.choice([1, 2, 4]),
-        bus_width_bits=dice.choice([32, 64]),
+        columns=8 * dice.choice([1, 2, 4]) * (64 // bus_width_bits),  # a row holds a line at least
+        bus_width_bits=bus_width_bits,
     )
 
 

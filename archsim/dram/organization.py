@@ -58,7 +58,9 @@ class Organization(Spec):
                 f"columns = {self.columns}", f"must hold one burst, burst_length = {self.burst_length}"
             )
         if self.capacity_bytes < LINE_BYTES:
-            raise FieldError("rows", f"the memory holds {self.capacity_bytes} bytes, less than a line of {LINE_BYTES}")
+            raise FieldError(
+                "rows", f"the memory holds {self.capacity_bytes} bytes, less than a line of {LINE_BYTES}"
+            )
         if self.banks > MAX_BANKS:
             raise FieldError("ranks", f"{self.banks} banks on a channel, more than {MAX_BANKS}")
         return self
