@@ -190,6 +190,8 @@ INLINE void update_bank(Channel *c, int32_t bank, const int general) {
 /* After ACT or PRE: the oldest hit of each kind. */
 INLINE void find_hits(Channel *c, int32_t bank) {
     for (int32_t k = 0; k < KINDS; k++) {
+        if (c->queue[k].head[bank] == NONE)
+            continue; /* then there is no hit either */
         int32_t i = c->open_row[bank] == CLOSED ? NONE : c->queue[k].head[bank];
         while (i != NONE && c->entries[i].row != c->open_row[bank])
             i = c->entries[i].next;

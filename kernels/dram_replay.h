@@ -334,7 +334,7 @@ INLINE void end_clock(Channel *c, Source *s, int64_t clk, int32_t freed, const i
     }
     if (general && c->t.command_queue)
         move(c, clk);
-    else
+    else if (taken || freed)
         update_mode(c);
     if (taken || (general && s->full))
         source_look(c, s, clk + 1);
