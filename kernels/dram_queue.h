@@ -90,10 +90,12 @@ INLINE int32_t conflict_of(const Channel *c, int32_t bank, int32_t head, int32_t
     return NONE;
 }
 
-/* Is an activated request the oldest of the set to the bank? It hits, so that younger hits need not wait. */
-INLINE int32_t older_activated(const Channel *c, int32_t bank, int32_t head) {
-    const int32_t i = c->activated[bank];
-    return i != NONE && c->entries[i].key < c->entries[head].key;
+/* Have hits had their share of the row: do they wait for the oldest request of the set to the bank? */
+INLINE int32_t hits_capped(const Channel *c, int32_t bank, int32_t head, int32_t hit) {
+    if (!c->t.row_hit_cap || head == hit || c->streak[bank] < c->t.row_hit_cap)
+        return 0;
+    const int32_t i = c->activated[bank]; /* hits too, and belongs to the set */
+    return i == NONE || c->entries[i].key > c->entries[head].key;
 }
 
 /* Bring the candidates of one kind of requests to one bank up to date. */
@@ -111,8 +113,7 @@ INLINE void update_kind(Channel *c, int32_t kind, int32_t bank) {
         row_key = c->entries[head].key;
     } else if (!held || c->t.blocking == BLOCK_ACTIVATES) {
         const int32_t hit = q->hit[bank];
-        const int32_t capped = c->t.row_hit_cap && head != hit && c->streak[bank] >= c->t.row_hit_cap &&
-                               !older_activated(c, bank, head);
+        const int32_t capped = hits_capped(c, bank, head, hit);
         const int32_t conflict = conflict_of(c, bank, head, hit, capped);
         q->conflict[bank] = conflict;
         if (hit != NONE && !capped) {
@@ -151,7 +152,7 @@ NOINLINE void update_mixed(Channel *c, int32_t bank) {
     }
     if (c->refreshing[bank] && c->t.blocking != BLOCK_ACTIVATES)
         return;
-    const int32_t capped = c->t.row_hit_cap && head != hit && c->streak[bank] >= c->t.row_hit_cap;
+    const int32_t capped = hits_capped(c, bank, head, hit);
     int32_t conflict = NONE;
     if (head == hit && c->t.protection == PROTECT_NONE) {
         for (int32_t k = 0; k < KINDS; k++)

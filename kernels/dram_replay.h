@@ -1,4 +1,4 @@
-/* The replay of one channel: front end, command queues, issue, and the loop from event to event.
+/* The replay of one channel: front end, command queues, and the loop from event to event.
  *
  * Nothing happens between two events, so the loop jumps to the earliest clock at which a refresh falls due, a command can
  * issue, or a request can be taken in or moved, and then goes through that clock in the order of docs/dram.md. It is
@@ -7,142 +7,7 @@
 #ifndef ARCHSIM_DRAM_REPLAY_H
 #define ARCHSIM_DRAM_REPLAY_H
 
-#include "dram_select.h"
-
-/* -------------------------------------------------------------------------------------------------------- issue */
-
-INLINE void finish_read(Channel *c, int64_t arrived, int64_t first, int64_t end, int64_t ident) {
-    const int64_t latency = end - arrived;
-    c->counts.latency_sum += latency;
-    c->counts.queueing_sum += first - arrived;
-    if (latency > c->counts.latency_max)
-        c->counts.latency_max = latency;
-    c->latency[latency_bin(latency)]++;
-    series_count(c, end - 1, COMMANDS, latency); /* the clock of the last beat */
-    if (UNLIKELY(c->finished != NULL))
-        c->finished[ident] = end;
-}
-
-NOINLINE void finish_merged(Channel *c, int32_t node, int64_t first, int64_t end) {
-    while (node != NONE) {
-        Merged *m = &c->merges[node];
-        const int32_t next = m->next;
-        const int64_t begun = first > m->arrived ? first : m->arrived;
-        finish_read(c, m->arrived, begun, end, m->ident);
-        if (c->completed != NULL)
-            c->completed[c->completed_count++] = m->ident;
-        m->next = c->merge_free;
-        c->merge_free = node;
-        node = next;
-    }
-}
-
-/* The RD or WR of an entry has issued at absolute clock `clk`. */
-INLINE void finish_entry(Channel *c, int32_t i, int64_t clk, const int general) {
-    Entry *e = &c->entries[i];
-    Queue *q = &c->queue[e->kind];
-    const int32_t bank = e->bank, rank = bank >> c->t.rank_shift;
-    const int64_t end = clk + (e->kind == READS ? c->t.read_data : c->t.write_data);
-    c->fruitless = 0;
-    c->fruitless_acts = 0;
-    if (end > c->counts.last_data)
-        c->counts.last_data = end;
-    if (UNLIKELY(c->completed != NULL))
-        c->completed[c->completed_count++] = e->ident;
-    if (e->kind == READS) {
-        c->bank[bank].rd++;
-        finish_read(c, e->arrived, e->first, end, e->ident);
-        if (general && e->merged != NONE)
-            finish_merged(c, e->merged, e->first, end);
-    } else {
-        c->bank[bank].wr++;
-        if (UNLIKELY(c->finished != NULL))
-            c->finished[e->ident] = end;
-    }
-    if (--q->waiting == 0)
-        gates_shut(q, bank);
-    c->streak[bank]++;
-    if (general) {
-        c->last_column[bank] = (int32_t)(clk - c->base);
-        c->rank_waiting[rank]--;
-        c->idle_since[rank] = clk;
-        if (end > c->busy_until[rank])
-            c->busy_until[rank] = end;
-        if (c->activated[bank] == i) {
-            c->activated[bank] = NONE;
-            c->activated_count--;
-            entry_give(c, i);
-            return;
-        }
-        if (c->t.command_queue) {
-            c->queue_count[bank >> c->t.queue_shift]--;
-            chain_out(c, i);
-            entry_give(c, i);
-            return;
-        }
-    }
-    q->count--;
-    chain_out(c, i);
-    entry_give(c, i);
-}
-
-/* Issue a command for request `i` (NONE: for the row policy) at absolute clock `clk`. */
-INLINE void issue_one(Channel *c, const int32_t command, int32_t bank, int32_t i, int64_t clk, const int general) {
-    const int32_t t = (int32_t)(clk - c->base);
-    c->counts.commands[command]++;
-    if (i != NONE) {
-        Entry *e = &c->entries[i];
-        log_command(c, clk, command, bank, e->row, e->column);
-        if (e->first < 0) {
-            e->first = clk;
-            c->counts.row_misses += command == ACT;
-            c->counts.row_conflicts += command == PRE;
-            c->counts.row_hits += command != ACT && command != PRE;
-        }
-        if (general) {
-            c->last_rank = bank >> c->t.rank_shift;
-            c->last_queue = bank >> c->t.queue_shift;
-        }
-    } else {
-        log_command(c, clk, command, bank, 0, 0);
-    }
-    series_count(c, clk, command, 0);
-    occupy_pins(c, command, t, general);
-    apply_to_bank(c, command, bank, t);
-    apply_around(c, command, bank, t);
-    if (command == ACT) {
-        if (UNLIKELY(++c->fruitless_acts > FRUITLESS_MAX * c->t.banks))
-            c->failed = STUCK;
-        open_bank(c, bank, c->entries[i].row, clk);
-        if (general && c->t.activated_first) {
-            chain_out(c, i);
-            c->queue[c->entries[i].kind].count--;
-            c->activated[bank] = i;
-            c->activated_count++;
-        }
-        find_hits(c, bank);
-    } else if (command == PRE) {
-        c->bank[bank].pre++;
-        close_bank(c, bank, clk);
-        find_hits(c, bank);
-    } else {
-        finish_entry(c, i, clk, general);
-    }
-    update_bank(c, bank, general);
-    c->stale = 1;
-}
-
-/* The same text compiled for each command. */
-INLINE void issue(Channel *c, int32_t command, int32_t bank, int32_t i, int64_t clk, const int general) {
-    if (command == RD)
-        issue_one(c, RD, bank, i, clk, general);
-    else if (command == ACT)
-        issue_one(c, ACT, bank, i, clk, general);
-    else if (command == PRE)
-        issue_one(c, PRE, bank, i, clk, general);
-    else
-        issue_one(c, WR, bank, i, clk, general);
-}
+#include "dram_issue.h"
 
 /* ---------------------------------------------------------------------------------------------------- front end */
 
@@ -167,12 +32,15 @@ INLINE Place place_of(int64_t coordinate) {
     return p;
 }
 
-/* Does a request get by without an entry: by forwarding, coalescing or merging? */
-INLINE int32_t needs_no_entry(const Channel *c, Place p, int32_t kind) {
-    if (c->queue[WRITES].waiting && (kind == READS ? c->t.forwarding : c->t.coalescing) &&
-        find_line(c, WRITES, p.bank, p.row, p.column) != NONE)
-        return 1;
-    return kind == READS && c->t.merging && find_line(c, READS, p.bank, p.row, p.column) != NONE;
+/* Is a request served by a waiting write to its line: a read forwarded, a write coalesced? */
+INLINE int32_t met_by_write(const Channel *c, Place p, int32_t kind) {
+    return c->queue[WRITES].waiting && (kind == READS ? c->t.forwarding : c->t.coalescing) &&
+           find_line(c, WRITES, p.bank, p.row, p.column) != NONE;
+}
+
+/* The waiting read that a request can be merged with, or NONE. */
+INLINE int32_t read_to_merge_with(const Channel *c, Place p, int32_t kind) {
+    return kind == READS && c->t.merging ? find_line(c, READS, p.bank, p.row, p.column) : NONE;
 }
 
 /* Take a request in at absolute clock `clk`. */
@@ -184,8 +52,7 @@ INLINE void accept(Channel *c, int64_t coordinate, int32_t kind, int64_t ident, 
         c->counts.reads++;
     else
         c->counts.writes++;
-    if (c->queue[WRITES].waiting && (kind == READS ? c->t.forwarding : c->t.coalescing) &&
-        find_line(c, WRITES, p.bank, p.row, p.column) != NONE) {
+    if (met_by_write(c, p, kind)) {
         if (kind == WRITES) {
             c->counts.coalesced++;
             return;
@@ -196,13 +63,11 @@ INLINE void accept(Channel *c, int64_t coordinate, int32_t kind, int64_t ident, 
             c->counts.last_data = clk + 1;
         return;
     }
-    if (general && kind == READS && c->t.merging) {
-        const int32_t other = find_line(c, READS, p.bank, p.row, p.column);
-        if (other != NONE) {
-            c->counts.merged++;
-            merge_read(c, other, clk, ident);
-            return;
-        }
+    const int32_t other = general ? read_to_merge_with(c, p, kind) : NONE;
+    if (other != NONE) {
+        c->counts.merged++;
+        merge_read(c, other, clk, ident);
+        return;
     }
     const int32_t i = entry_take(c);
     if (UNLIKELY(i == NONE))
@@ -312,7 +177,8 @@ INLINE void source_look(const Channel *c, Source *s, int64_t from) {
         s->full = 1;
         if (c->queue[WRITES].waiting == 0 && !c->t.merging)
             return;
-        if (!needs_no_entry(c, place_of(s->coordinates[s->i]), kind))
+        const Place p = place_of(s->coordinates[s->i]);
+        if (!met_by_write(c, p, kind) && read_to_merge_with(c, p, kind) == NONE)
             return;
     }
     const int64_t arrival = s->arrivals == NULL ? 0 : s->arrivals[s->i];

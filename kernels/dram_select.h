@@ -13,6 +13,18 @@ INLINE void set_best(Channel *c, int32_t clk, int32_t command, int32_t bank, int
     c->best_entry = entry;
 }
 
+/* The command of a candidate, named by its key: RD or WR (`column`), or what its bank needs before. */
+INLINE void set_best_of(Channel *c, const Queue *q, int32_t clk, int32_t key, int32_t column) {
+    const int32_t bank = key & BANK_MASK;
+    if (column)
+        set_best(c, clk, RD + c->active, bank, q->hit[bank]);
+    else if (c->open_row[bank] == CLOSED)
+        set_best(c, clk, ACT, bank, q->head[bank]);
+    else
+        set_best(c, clk, PRE, bank, q->conflict[bank]);
+    c->best_key = key;
+}
+
 /* The plain case: one queue served, FR-FCFS, ages alone decide. */
 INLINE void select_among(Channel *c, Queue *q) {
     const Candidates all = {c->ready[RD + c->active], q->column_gate, c->ready[ACT],  q->act_gate,
@@ -38,13 +50,7 @@ INLINE void select_among(Channel *c, Queue *q) {
             q->column_gate[bank] = NEVER; /* the precharge never moves later, so this one waits for it */
             continue;
         }
-        if (column)
-            set_best(c, t, RD + c->active, bank, q->hit[bank]);
-        else if (c->open_row[bank] == CLOSED)
-            set_best(c, t, ACT, bank, q->head[bank]);
-        else
-            set_best(c, t, PRE, bank, q->conflict[bank]);
-        c->best_key = key;
+        set_best_of(c, q, t, key, column);
         return;
     }
 }
@@ -76,16 +82,10 @@ INLINE void select_few(Channel *c, const Queue *q) {
                 }
             }
         }
-    const int32_t bank = best_key & BANK_MASK;
-    c->best_key = best_key;
     if (best >= 2 * NEVER)
         c->best_clk = NEVER;
-    else if (column)
-        set_best(c, best >> 1, RD + c->active, bank, q->hit[bank]);
-    else if (c->open_row[bank] == CLOSED)
-        set_best(c, best >> 1, ACT, bank, q->head[bank]);
     else
-        set_best(c, best >> 1, PRE, bank, q->conflict[bank]);
+        set_best_of(c, q, best >> 1, best_key, column);
 }
 
 INLINE void select_plain(Channel *c) {
