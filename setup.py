@@ -24,7 +24,13 @@ def extension(name: str) -> Extension:
 
 
 setup(
-    packages=[*find_packages(include=["archsim", "archsim.*"]), "archsim.kernels", "archsim.traces"],
+    packages=[
+        *find_packages(include=["archsim", "archsim.*"]),
+        "archsim.kernels",
+        "archsim.traces",
+        "archsim.traces.formats",
+        "archsim.traces.generators",
+    ],
     package_dir={"archsim.kernels": "kernels", "archsim.traces": "traces"},
     package_data={
         "archsim": ["py.typed", "presets/*/*.toml", "validate/data/*"],

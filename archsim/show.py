@@ -20,7 +20,7 @@ _SPECS = {
     "energy": "archsim.dram.energy:Energy",
     "nmp": "archsim.nmp.spec:NmpSpec",
     "system": "archsim.systems.spec:SystemSpec",
-    "workload": "archsim.traces.zipf:ZipfSpec",
+    "workload": "archsim.traces.generators.zipf:ZipfSpec",
 }
 #: Columns of the text, and the longest value that the column of values makes room for.
 WIDTH = 120

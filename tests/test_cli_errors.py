@@ -12,7 +12,7 @@ import pytest
 from program import run, start
 
 from archsim.show import names
-from archsim.traces.formats import FILE_FORMATS, NATIVE
+from archsim.traces.formats.registry import FILE_FORMATS, NATIVE
 
 FILES = {
     "empty": b"",
@@ -249,7 +249,7 @@ def test_a_name_of_several_lines_is_told_on_one():
 def test_damage_in_data_too_large_to_verify_stops_the_replay(
     system, column, native_trace, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("archsim.traces.native.VERIFY_BYTES", 0)
+    monkeypatch.setattr("archsim.traces.formats.native.VERIFY_BYTES", 0)
     shutil.copytree(native_trace, tmp_path / "trace")
     values = np.load(tmp_path / "trace" / f"{column}.npy")
     values[3] = -1

@@ -137,7 +137,7 @@ def test_large_data_are_verified_only_when_asked(folder, monkeypatch):
     damaged = replace(TRACE, rows=np.array([5, 6, 7, 8, 77], np.int32)).sha256
     message = f"DIR/trace.json: sha256 = '{TRACE.sha256}', but the columns hash to {damaged}: damaged"
     assert refusal(folder) == message
-    monkeypatch.setattr("archsim.traces.native.VERIFY_BYTES", 10)
+    monkeypatch.setattr("archsim.traces.formats.native.VERIFY_BYTES", 10)
     assert read_native(folder).sha256 == TRACE.sha256
     assert refusal(folder, verify=True) == message
 

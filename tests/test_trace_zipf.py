@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from archsim.errors import InputError
 from archsim.traces import ZipfSpec, generate_zipf, load_workload, open_trace, read_native, write_native
 from archsim.traces.counter import below, draw, permute, stream_key, unit
-from archsim.traces.zipf import cumulative_popularity
+from archsim.traces.generators.zipf import cumulative_popularity
 
 MASK = 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15
@@ -178,8 +178,8 @@ def test_all_machines_make_the_same_trace():
 
 def test_the_cutting_into_blocks_does_not_matter(monkeypatch):
     expected = zipf(*SMALL).sha256
-    monkeypatch.setattr("archsim.traces.zipf.BLOCK", 17)
-    monkeypatch.setattr("archsim.traces.zipf.POPULARITY_BYTES", 1)
+    monkeypatch.setattr("archsim.traces.generators.zipf.BLOCK", 17)
+    monkeypatch.setattr("archsim.traces.generators.zipf.POPULARITY_BYTES", 1)
     assert zipf(*SMALL).sha256 == expected
 
 

@@ -7,27 +7,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archsim.traces.addresses import AddressTrace as AddressTrace
     from archsim.traces.columns import COLUMNS as COLUMNS
     from archsim.traces.columns import ORDERS as ORDERS
     from archsim.traces.columns import Table as Table
-    from archsim.traces.formats import read_trace as read_trace
+    from archsim.traces.formats.native import read_native as read_native
+    from archsim.traces.formats.native import write_native as write_native
+    from archsim.traces.formats.registry import read_trace as read_trace
+    from archsim.traces.generators.zipf import ZipfSpec as ZipfSpec
+    from archsim.traces.generators.zipf import generate_zipf as generate_zipf
     from archsim.traces.info import trace_info as trace_info
-    from archsim.traces.native import read_native as read_native
-    from archsim.traces.native import write_native as write_native
     from archsim.traces.trace import EmbeddingTrace as EmbeddingTrace
     from archsim.traces.workloads import load_workload as load_workload
     from archsim.traces.workloads import open_trace as open_trace
-    from archsim.traces.zipf import ZipfSpec as ZipfSpec
-    from archsim.traces.zipf import generate_zipf as generate_zipf
 
 _HOMES = {
+    "addresses": ("AddressTrace",),
     "columns": ("COLUMNS", "ORDERS", "Table"),
-    "formats": ("read_trace",),
+    "formats.registry": ("read_trace",),
     "info": ("trace_info",),
-    "native": ("read_native", "write_native"),
+    "formats.native": ("read_native", "write_native"),
     "trace": ("EmbeddingTrace",),
     "workloads": ("load_workload", "open_trace"),
-    "zipf": ("ZipfSpec", "generate_zipf"),
+    "generators.zipf": ("ZipfSpec", "generate_zipf"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

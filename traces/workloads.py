@@ -31,7 +31,7 @@ def load_workload(name: str, overrides: Iterable[str] = ()) -> EmbeddingTrace:
     InputError
         Unknown preset, or a value its specification refuses.
     """
-    from archsim.traces.zipf import ZipfSpec, generate_zipf
+    from archsim.traces.generators.zipf import ZipfSpec, generate_zipf
 
     return generate_zipf(ZipfSpec.load(name, overrides), Path(name).stem)
 
@@ -53,7 +53,7 @@ def open_trace(
     source : str or Path
         ``"preset:zipf"``, a file or a folder.
     format, rows, vector_bytes
-        How to read a file, see `archsim.traces.formats.read_trace`; not for presets.
+        How to read a file, see `archsim.traces.formats.registry.read_trace`; not for presets.
     order, limit
         Order to sort the bags into, and lookups to keep after that.
     overrides : iterable of str
@@ -75,7 +75,7 @@ def open_trace(
             raise InputError(
                 f"{source}: {overrides[0]!r} cannot be set; only a generated trace has parameters"
             )
-        from archsim.traces.formats import read_trace
+        from archsim.traces.formats.registry import read_trace
 
         return read_trace(
             source, format=format, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit

@@ -20,7 +20,7 @@ from archsim.errors import InputError, nearest
 from archsim.files import check_plain, new_folder
 from archsim.traces.checks import content_sha256
 from archsim.traces.columns import COLUMNS, Table
-from archsim.traces.sources import NPY_DAMAGE, first_line
+from archsim.traces.formats.sources import NPY_DAMAGE, first_line
 from archsim.traces.trace import EmbeddingTrace
 
 FORMAT = "archsim-trace"

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from archsim.errors import InputError
 from archsim.traces.columns import Table
-from archsim.traces.layout import Layout, narrow_rows
-from archsim.traces.sources import NPY_DAMAGE, first_line, open_binary, trace_name
+from archsim.traces.formats.layout import Layout, narrow_rows
+from archsim.traces.formats.sources import NPY_DAMAGE, first_line, open_binary, trace_name
 from archsim.traces.trace import EmbeddingTrace
 
 KEY = re.compile(r"(?P<prefix>.+)_(?P<table>0|[1-9][0-9]*)_(?P<part>indices|lengths)")

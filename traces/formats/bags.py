@@ -15,8 +15,8 @@ import numpy as np
 
 from archsim.errors import InputError
 from archsim.traces.columns import Table
-from archsim.traces.layout import Layout, narrow_rows
-from archsim.traces.sources import open_binary, trace_name
+from archsim.traces.formats.layout import Layout, narrow_rows
+from archsim.traces.formats.sources import open_binary, trace_name
 from archsim.traces.trace import EmbeddingTrace
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archsim.errors import InputError, nearest
-from archsim.traces.bagtext import read_bag_text
-from archsim.traces.layout import Layout
-from archsim.traces.native import SIDECAR_NAME, read_native
-from archsim.traces.npz import read_npz
-from archsim.traces.sources import open_binary
+from archsim.traces.formats.bags import read_bag_text
+from archsim.traces.formats.layout import Layout
+from archsim.traces.formats.native import SIDECAR_NAME, read_native
+from archsim.traces.formats.npz import read_npz
+from archsim.traces.formats.sources import open_binary
 from archsim.traces.trace import EmbeddingTrace
 
 HEAD_BYTES = 4096

@@ -1,0 +1,1 @@
+"""Trace files: how each format is told, read and written."""

@@ -1,0 +1,1 @@
+"""Synthetic workloads: each module makes one kind of trace."""
