@@ -52,8 +52,8 @@ INLINE void finish_entry(Channel *c, int32_t i, int64_t clk, const int general) 
         if (UNLIKELY(c->finished != NULL))
             c->finished[e->ident] = end;
     }
-    if (--q->waiting == 0)
-        gates_shut(q, bank);
+    if (--q->waiting == 0 && e->kind == WRITES)
+        gates_shut(q, bank); /* those of writes are kept up to date only while some wait */
     c->streak[bank]++;
     if (general) {
         c->last_column[bank] = (int32_t)(clk - c->base);
@@ -117,7 +117,7 @@ INLINE void issue_one(Channel *c, const int32_t command, int32_t bank, int32_t i
     } else if (command == PRE) {
         c->bank[bank].pre++;
         close_bank(c, bank, clk);
-        find_hits(c, bank);
+        forget_hits(c, bank);
     } else {
         finish_entry(c, i, clk, general);
     }

@@ -109,8 +109,10 @@ INLINE void update_kind(Channel *c, int32_t kind, int32_t bank) {
     }
     const int32_t held = c->refreshing[bank];
     if (c->open_row[bank] == CLOSED) {
-        act = held ? NEVER : FLOOR;
-        row_key = c->entries[head].key;
+        if (!held) {
+            act = FLOOR;
+            row_key = c->entries[head].key;
+        }
     } else if (!held || c->t.blocking == BLOCK_ACTIVATES) {
         const int32_t hit = q->hit[bank];
         const int32_t capped = hits_capped(c, bank, head, hit);
@@ -188,16 +190,20 @@ INLINE void update_bank(Channel *c, int32_t bank, const int general) {
 
 /* ------------------------------------------------------------------------------------------------------- chains */
 
-/* After ACT or PRE: the oldest hit of each kind. */
+/* After ACT: the oldest hit of each kind. */
 INLINE void find_hits(Channel *c, int32_t bank) {
     for (int32_t k = 0; k < KINDS; k++) {
-        if (c->queue[k].head[bank] == NONE)
-            continue; /* then there is no hit either */
-        int32_t i = c->open_row[bank] == CLOSED ? NONE : c->queue[k].head[bank];
+        int32_t i = c->queue[k].head[bank];
         while (i != NONE && c->entries[i].row != c->open_row[bank])
             i = c->entries[i].next;
         c->queue[k].hit[bank] = i;
     }
+}
+
+/* After PRE: none. */
+INLINE void forget_hits(Channel *c, int32_t bank) {
+    for (int32_t k = 0; k < KINDS; k++)
+        c->queue[k].hit[bank] = NONE;
 }
 
 /* Ages are about to run out of bits: number the waiting requests from 0 again. */

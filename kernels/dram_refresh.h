@@ -202,7 +202,7 @@ NOINLINE void issue_refresh(Channel *c, int32_t command, int32_t bank, int64_t c
             if (c->open_row[b] != CLOSED && (command == PREA || b == bank)) {
                 apply_to_bank(c, PRE, b, t);
                 close_bank(c, b, clk);
-                find_hits(c, b);
+                forget_hits(c, b);
                 update_bank(c, b, general);
             }
         c->bank[bank].pre += command == PRE;

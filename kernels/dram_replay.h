@@ -206,36 +206,53 @@ INLINE void end_clock(Channel *c, Source *s, int64_t clk, int32_t freed, const i
         source_look(c, s, clk + 1);
 }
 
+/* Does the best command come before anything else, and make room for nobody? The usual case. */
+INLINE int command_alone(const Channel *c, const Source *s, int64_t clk, int32_t column) {
+    return clk < s->next && c->best_clk < NEVER && clk < c->next_due && !c->pending_count && !(column && s->full);
+}
+
 /* One step of the plain loop; 0 goes on, -1 no progress. */
 INLINE int step_plain(Channel *c, Source *s) {
-    int32_t command = 0, bank = 0;
     if (c->stale)
         select_plain(c);
-    const int64_t t_command = c->best_clk < NEVER ? c->base + c->best_clk : INT64_MAX;
-    int64_t t_refresh = INT64_MAX;
-    if (UNLIKELY(c->pending_count)) {
-        const int32_t t = refresh_next(c, c->now, &command, &bank);
-        t_refresh = t < NEVER ? c->base + t : INT64_MAX;
+    int64_t clk = c->base + c->best_clk;
+    const int32_t column = c->best_command == RD || c->best_command == WR;
+    const int32_t alone = command_alone(c, s, clk, column);
+    if (UNLIKELY(!alone)) {
+        const int64_t t_command = c->best_clk < NEVER ? clk : INT64_MAX;
+        int64_t t_refresh = INT64_MAX;
+        int32_t command = 0, bank = 0;
+        if (UNLIKELY(c->pending_count)) {
+            const int32_t t = refresh_next(c, c->now, &command, &bank);
+            t_refresh = t < NEVER ? c->base + t : INT64_MAX;
+        }
+        clk = t_command < t_refresh ? t_command : t_refresh;
+        clk = clk < s->next ? clk : s->next;
+        if (UNLIKELY(c->next_due <= clk)) {
+            if (c->next_due == INT64_MAX)
+                return -1;
+            set_now(c, c->next_due);
+            refresh_due(c, c->next_due, 0);
+            return 0;
+        }
+        if (UNLIKELY(t_refresh == clk)) {
+            if (c->fruitless > (int64_t)FRUITLESS_MAX * c->t.ranks * c->t.steps)
+                return -1;
+            issue_refresh(c, command, bank, clk, 0);
+        }
+        if (t_refresh == clk || t_command != clk) {
+            end_clock(c, s, clk, 0, 0);
+            return 0;
+        }
     }
-    int64_t clk = t_command < t_refresh ? t_command : t_refresh;
-    clk = clk < s->next ? clk : s->next;
-    if (UNLIKELY(c->next_due <= clk)) {
-        if (c->next_due == INT64_MAX)
-            return -1;
-        set_now(c, c->next_due);
-        refresh_due(c, c->next_due, 0);
+    issue(c, c->best_command, c->best_bank, c->best_entry, clk, 0);
+    if (UNLIKELY(!alone)) {
+        end_clock(c, s, clk, column, 0);
         return 0;
     }
-    int32_t freed = 0;
-    if (UNLIKELY(t_refresh == clk)) {
-        if (c->fruitless > (int64_t)FRUITLESS_MAX * c->t.ranks * c->t.steps)
-            return -1;
-        issue_refresh(c, command, bank, clk, 0);
-    } else if (LIKELY(t_command == clk)) {
-        freed = c->best_command == RD || c->best_command == WR;
-        issue(c, c->best_command, c->best_bank, c->best_entry, clk, 0);
-    }
-    end_clock(c, s, clk, freed, 0);
+    c->clk = clk; /* its pins are busy, so that the next decision is later anyway */
+    if (column)
+        update_mode(c);
     return 0;
 }
 

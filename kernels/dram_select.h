@@ -55,46 +55,63 @@ INLINE void select_among(Channel *c, Queue *q) {
     }
 }
 
+/* A candidate's rank and, after it, its key: the smallest is the best. */
+INLINE int64_t score_of(int32_t rank, int32_t key) { return ((int64_t)rank << 32) | key; }
+
 /* The same where few requests wait: only their banks are looked at. */
 INLINE void select_few(Channel *c, const Queue *q) {
-    const int32_t *columns = c->ready[RD + c->active];
+    const int32_t *columns = c->ready[RD + c->active], *rows;
     const int32_t row_later = c->t.arbitration == COLUMN_FIRST;
-    int32_t best = 2 * NEVER, best_key = NO_KEY, column = 0;
+    int64_t best = INT64_MAX, score;
+    int32_t column = 0;
     for (int32_t word = 0; word < c->t.padded; word += 64)
         for (uint64_t bits = q->busy[word >> 6]; bits; bits &= bits - 1) {
             const int32_t b = word + lowest_bit(bits);
             if (q->column_gate[b] != NEVER) {
-                const int32_t rank = 2 * later(columns[b], c->now), key = q->column_key[b];
-                if (rank < best || (rank == best && key < best_key)) {
-                    best = rank;
-                    best_key = key;
+                score = score_of(2 * later(columns[b], c->now), q->column_key[b]);
+                if (score < best) {
+                    best = score;
                     column = 1;
                 }
             }
-            const int32_t *gate = c->open_row[b] == CLOSED ? q->act_gate : q->pre_gate;
-            if (gate[b] != NEVER) {
-                const int32_t *rows = c->open_row[b] == CLOSED ? c->ready[ACT] : c->ready[PRE];
-                const int32_t rank = 2 * later(rows[b], c->now) + row_later, key = q->row_key[b];
-                if (rank < best || (rank == best && key < best_key)) {
-                    best = rank;
-                    best_key = key;
+            if (q->row_key[b] != NO_KEY) {
+                rows = c->open_row[b] == CLOSED ? c->ready[ACT] : c->ready[PRE];
+                score = score_of(2 * later(rows[b], c->now) + row_later, q->row_key[b]);
+                if (score < best) {
+                    best = score;
                     column = 0;
                 }
             }
         }
-    if (best >= 2 * NEVER)
+    if (best == INT64_MAX)
         c->best_clk = NEVER;
     else
-        set_best_of(c, q, best >> 1, best_key, column);
+        set_best_of(c, q, (int32_t)(best >> 33), (int32_t)best & INT32_MAX, column);
+}
+
+/* The same where one request waits, which has one candidate. */
+INLINE void select_only(Channel *c, const Queue *q) {
+    int32_t word = 0;
+    while (!q->busy[word])
+        word++;
+    const int32_t bank = 64 * word + lowest_bit(q->busy[word]), head = q->head[bank];
+    int32_t command = c->open_row[bank] == CLOSED ? ACT : PRE;
+    command = q->hit[bank] == NONE ? command : RD + c->active;
+    set_best(c, later(c->ready[command][bank], c->now), command, bank, head);
+    c->best_key = c->entries[head].key;
 }
 
 INLINE void select_plain(Channel *c) {
     Queue *q = &c->queue[c->active];
     c->stale = 0;
-    if (q->waiting <= FEW && !c->pending_count)
-        select_few(c, q);
-    else
+    if (q->waiting > FEW || c->pending_count)
         select_among(c, q);
+    else if (q->waiting > 1)
+        select_few(c, q);
+    else if (q->waiting)
+        select_only(c, q);
+    else
+        c->best_clk = NEVER;
 }
 
 /* A request has joined the chain of `bank`, and the best command of the others is known: is its own better? */

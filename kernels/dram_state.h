@@ -55,6 +55,7 @@ typedef struct {                      /* a request that waits */
     int32_t next, prev;               /* in its chain, by age */
     int32_t merged;                   /* reads that share its RD: first node, or NONE */
     int32_t kind;
+    int64_t padding;                  /* to 64 bytes, so that a shift finds an entry */
 } Entry;
 
 typedef struct {                      /* a read merged with an entry */
@@ -108,11 +109,13 @@ typedef struct {                      /* the resolved specification; see archsim
     int32_t everywhere[COMMANDS][CLASSES];    /* binds other ranks too */
 } Tables;
 
-typedef struct {                      /* the rules that bind at all, by command before: class after, and what it adds */
+typedef struct {                      /* the rules that bind at all, by command before */
     int32_t bank_rules, spread_rules;
-    int32_t bank_class[CLASSES + 1], bank_delta[CLASSES + 1];
-    int32_t spread_class[CLASSES], everywhere[CLASSES];
+    int32_t *bank_ready[CLASSES + 1], bank_delta[CLASSES + 1]; /* clocks of the class after, and what it adds to them */
+    int32_t *spread_ready[CLASSES];
     const int32_t *spread[CLASSES];
+    int32_t rank_mask[CLASSES];       /* -1: the rule binds banks of the same rank alone; 0: of any rank */
+    int32_t spread_banks[CLASSES];    /* to look at: those of one rank, or all */
 } Binding;
 
 typedef struct Channel {
@@ -246,13 +249,16 @@ NOINLINE void bindings_make(Channel *c) {
         Binding *b = &c->binding[command];
         for (int32_t k = 0; k <= CLASSES; k++)
             if (c->t.bank_delta[command][k] > 0) {
-                b->bank_class[b->bank_rules] = k;
+                b->bank_ready[b->bank_rules] = c->ready[k];
                 b->bank_delta[b->bank_rules++] = c->t.bank_delta[command][k];
             }
         for (int32_t k = 0; k < CLASSES; k++)
             if (c->t.spread[command][k] != NULL) {
-                b->spread_class[b->spread_rules] = k;
-                b->everywhere[b->spread_rules] = c->t.everywhere[command][k];
+                /* All banks where a rank is no whole number of eights: what is outside of it is not bound. */
+                const int32_t within = !c->t.everywhere[command][k] && c->t.banks_per_rank % 8 == 0;
+                b->rank_mask[b->spread_rules] = -within;
+                b->spread_banks[b->spread_rules] = within ? c->t.banks_per_rank : c->t.padded;
+                b->spread_ready[b->spread_rules] = c->ready[k];
                 b->spread[b->spread_rules++] = c->t.spread[command][k];
             }
     }

@@ -87,7 +87,7 @@ INLINE void close_bank(Channel *c, int32_t bank, int64_t clk) {
 INLINE void apply_to_bank(Channel *c, int32_t command, int32_t bank, int32_t t) {
     const Binding *b = &c->binding[command];
     for (int32_t i = 0; i < b->bank_rules; i++) {
-        int32_t *ready = c->ready[b->bank_class[i]] + bank;
+        int32_t *ready = b->bank_ready[i] + bank;
         const int32_t clk = t + b->bank_delta[i];
         *ready = clk > *ready ? clk : *ready;
     }
@@ -103,10 +103,8 @@ INLINE void apply_around(Channel *c, int32_t command, int32_t bank, int32_t t) {
     if (clk > c->refresh_ready[rank])
         c->refresh_ready[rank] = clk;
     for (int32_t i = 0; i < b->spread_rules; i++) {
-        /* Eights of banks around the rank do no harm: what is outside of it is not bound. */
-        const int32_t from = b->everywhere[i] ? 0 : EIGHTS(first);
-        const int32_t to = b->everywhere[i] ? c->t.padded : EIGHTS(first + c->t.banks_per_rank + 7);
-        raise_by(c->ready[b->spread_class[i]] + from, b->spread[i] + across + from, t, to - from);
+        const int32_t from = first & b->rank_mask[i];
+        raise_by(b->spread_ready[i] + from, b->spread[i] + across + from, t, b->spread_banks[i]);
     }
     for (int32_t w = 0; command == ACT && w < c->t.windows; w++) {
         const int32_t unit = rank & -c->t.window_ranks[w]; /* the first of the ranks that share the window */

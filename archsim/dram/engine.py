@@ -145,8 +145,8 @@ class DramReplay:
             part = slice(first, first + CHUNK_LINES)
             self._feed_chunk(
                 np.ascontiguousarray(line[part], dtype=np.int64),
-                None if kinds is None else kinds[part].astype(np.uint8),
-                None if arrivals is None else arrivals[part].astype(np.int64),
+                None if kinds is None else np.ascontiguousarray(kinds[part], dtype=np.uint8),
+                None if arrivals is None else np.ascontiguousarray(arrivals[part], dtype=np.int64),
             )
 
     def _feed_chunk(self, line: Ints, kinds: npt.NDArray[np.uint8] | None, arrivals: Ints | None) -> None:

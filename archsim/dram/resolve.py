@@ -175,22 +175,22 @@ def _add_spread(
         # Axes: rank and bank group of the command before; rank, bank group and bank bound.
         np.full((ranks, groups, ranks, groups, banks), UNBOUND, dtype=np.int32),
     )
+    own_group = np.arange(groups)
     for rank in range(ranks):
         bus = rank // per_channel
         mates = [other for other in range(ranks) if other // per_channel == bus]
-        for group in range(groups):
-            reached: Any
-            if rule.level == "bank_group":
-                reached = np.s_[rank, group, rank, group]
-            elif rule.level == "rank":
-                reached = np.s_[rank, group, rank]
-            elif rule.level == "other_rank":
-                reached = np.s_[rank, group, [other for other in mates if other != rank]]
-            elif rule.level == "pseudo_channel":
-                reached = np.s_[rank, group, mates]
-            else:
-                reached = np.s_[rank, group]
-            pair[reached] = np.maximum(pair[reached], latency)
+        reached: Any
+        if rule.level == "bank_group":
+            reached = np.s_[rank, own_group, rank, own_group]
+        elif rule.level == "rank":
+            reached = np.s_[rank, :, rank]
+        elif rule.level == "other_rank":
+            reached = np.s_[rank, :, [other for other in mates if other != rank]]
+        elif rule.level == "pseudo_channel":
+            reached = np.s_[rank, :, mates]
+        else:
+            reached = np.s_[rank]
+        pair[reached] = np.maximum(pair[reached], latency)
 
 
 def _padded(banks: int) -> int:
