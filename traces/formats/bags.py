@@ -7,6 +7,7 @@ repository PSAL-POSTECH/M2NDP-public.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,11 @@ from archsim.traces.formats.layout import Layout
 from archsim.traces.formats.sources import BLOCK_BYTES, trace_name
 from archsim.traces.formats.text import column_of, feed_numbers
 from archsim.traces.trace import EmbeddingTrace
+
+
+def is_bag_text(head: bytes) -> bool:
+    """Whether the first word is a whole number and no byte is a control character."""
+    return bool(re.match(rb"\s*-?[0-9]+\s", head + b" ")) and not re.search(rb"[\x00-\x08\x0e-\x1f]", head)
 
 
 def read_bag_text(

@@ -117,15 +117,16 @@ def _token(file: Path, place: int, block_bytes: int) -> bytes:
     return found.group() if found else b""
 
 
-def whole_lines(file: Path, stream: BinaryIO, line: int, block_bytes: int) -> Iterator[bytes]:
-    """Cut what is left of a stream into blocks of whole lines; the last line gets the newline it may lack.
+def whole_lines(
+    file: Path, stream: BinaryIO, line: int, block_bytes: int, rest: bytes = b""
+) -> Iterator[bytes]:
+    """Cut ``rest`` and what is left of a stream into blocks of whole lines; the last one gets the newline it may lack.
 
     Raises
     ------
     InputError
         A line is longer than `LONGEST_LINE_BYTES`; ``line`` is the number of the first one.
     """
-    rest = b""
     while block := stream.read(block_bytes):
         first = block.find(b"\n")
         if len(rest) + (len(block) if first < 0 else first) > LONGEST_LINE_BYTES:
@@ -140,11 +141,16 @@ def whole_lines(file: Path, stream: BinaryIO, line: int, block_bytes: int) -> It
             rest = b""
         rest += block[cut:]
     if rest:
-        yield rest + b"\n"
+        yield rest if rest.endswith(b"\n") else rest + b"\n"
 
 
 def feed_lines(
-    file: Path, stream: BinaryIO, scanner: Any, fields: list[tuple[str, str]], block_bytes: int
+    file: Path,
+    stream: BinaryIO,
+    scanner: Any,
+    fields: list[tuple[str, str]],
+    block_bytes: int,
+    rest: bytes = b"",
 ) -> None:
     """Run a scanner of whole lines over what is left of a stream.
 
@@ -160,13 +166,15 @@ def feed_lines(
         Name of each field, and what it must be.
     block_bytes : int
         Bytes read at a time.
+    rest : bytes
+        What was read of the stream already, and belongs in front.
 
     Raises
     ------
     InputError
         With the line and the column of the first field that is wrong.
     """
-    for block in whole_lines(file, stream, scanner.line, block_bytes):
+    for block in whole_lines(file, stream, scanner.line, block_bytes, rest):
         if not scanner.feed(block):
             raise _field_fault(file, scanner, fields, block)
 
