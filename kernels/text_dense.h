@@ -5,16 +5,18 @@
 #include <string.h>
 
 typedef struct {
-    uint32_t tag;    /* the value itself, or the hash of a text */
-    int32_t number;  /* 0: free; else the dense number plus one */
+    uint64_t tag;   /* the value itself, or a text of up to 7 bytes and its length, or DENSE_LONG and a text's hash */
+    int64_t number; /* 0: free; else the dense number plus one */
 } dense_slot;
+
+#define DENSE_LONG (UINT64_C(1) << 63)
 
 typedef struct {
     dense_slot *slots; /* open addressing, 2^bits of them, at most two thirds in use */
     int bits;
     uint64_t key;
     int64_t count;
-    char *letters; /* all texts one after the other */
+    char *letters; /* all long texts one after the other */
     int64_t *ends; /* where each one ends */
     int64_t letters_room, ends_room;
 } dense_table;
@@ -34,8 +36,8 @@ static void dense_free(dense_table *table) {
 }
 
 /* The key is drawn anew for every file, so that no file can be made to collide. It changes no dense number. */
-static inline uint64_t dense_home(const dense_table *table, uint32_t tag) {
-    uint64_t mixed = (tag + (table->key >> 32)) * table->key;
+static inline uint64_t dense_home(const dense_table *table, uint64_t tag) {
+    uint64_t mixed = (tag ^ (tag >> 32) ^ (table->key >> 16)) * table->key;
     return ((mixed ^ (mixed >> 29)) * UINT64_C(0xBF58476D1CE4E5B9)) >> (64 - table->bits);
 }
 
@@ -60,12 +62,12 @@ static int dense_grow(dense_table *table) {
 }
 
 /* Takes a free slot; -1 without memory. */
-static int64_t dense_add(dense_table *table, uint64_t at, uint32_t tag) {
+static int64_t dense_add(dense_table *table, uint64_t at, uint64_t tag) {
     if (table->count == INT32_MAX - 1)
         return -1;
     table->count++;
     table->slots[at].tag = tag;
-    table->slots[at].number = (int32_t)table->count;
+    table->slots[at].number = table->count;
     if (3 * table->count > (int64_t)2 << table->bits && !dense_grow(table))
         return -1;
     return table->count - 1;
@@ -80,6 +82,7 @@ static inline int64_t dense_of_value(dense_table *table, uint32_t value) {
     return dense_add(table, at, value);
 }
 
+/* Remembers the text of the next number; one that is in its tag has no letters here. */
 static int dense_keep(dense_table *table, const uint8_t *text, int64_t length) {
     int64_t first = table->count ? table->ends[table->count - 1] : 0;
     if (first + length > table->letters_room) {
@@ -98,27 +101,42 @@ static int dense_keep(dense_table *table, const uint8_t *text, int64_t length) {
         table->ends = ends;
         table->ends_room = room;
     }
-    memcpy(table->letters + first, text, (size_t)length);
+    if (length)
+        memcpy(table->letters + first, text, (size_t)length);
     table->ends[table->count] = first + length;
     return 1;
 }
 
+static uint64_t dense_tag(const dense_table *table, const uint8_t *text, int64_t length) {
+    uint64_t tag = table->key ^ (uint64_t)length, part = 0;
+    if (length < 8) {
+        tag = (uint64_t)length << 56;
+        for (int64_t i = 0; i < length; i++)
+            tag |= (uint64_t)text[i] << (8 * i);
+        return tag;
+    }
+    for (int64_t i = 0; i < length; i += 8) {
+        /* The last eight bytes may overlap those before. */
+        memcpy(&part, text + (i + 8 <= length ? i : length - 8), 8);
+        tag = (tag ^ part) * UINT64_C(0x9E3779B97F4A7C15);
+        tag ^= tag >> 32;
+    }
+    return tag | DENSE_LONG;
+}
+
 /* Number of a text; -1 without memory. */
 static int64_t dense_of_text(dense_table *table, const uint8_t *text, int64_t length) {
-    uint64_t hash = table->key, mask = ((uint64_t)1 << table->bits) - 1;
-    for (int64_t i = 0; i < length; i++) {
-        hash = (hash ^ text[i]) * UINT64_C(0x9E3779B97F4A7C15);
-        hash ^= hash >> 32;
-    }
-    uint32_t tag = (uint32_t)(hash >> 16);
+    uint64_t tag = dense_tag(table, text, length), mask = ((uint64_t)1 << table->bits) - 1;
     uint64_t at = dense_home(table, tag);
     for (; table->slots[at].number; at = (at + 1) & mask) {
-        int64_t number = table->slots[at].number - 1;
         if (table->slots[at].tag == tag) {
-            int64_t first = number ? table->ends[number - 1] : 0;
+            int64_t number = table->slots[at].number - 1, first;
+            if (!(tag & DENSE_LONG))
+                return number;
+            first = number ? table->ends[number - 1] : 0;
             if (table->ends[number] - first == length && !memcmp(table->letters + first, text, (size_t)length))
                 return number;
         }
     }
-    return dense_keep(table, text, length) ? dense_add(table, at, tag) : -1;
+    return dense_keep(table, text, tag & DENSE_LONG ? length : 0) ? dense_add(table, at, tag) : -1;
 }

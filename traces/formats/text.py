@@ -86,7 +86,9 @@ def feed_numbers(file: Path, scanner: Any, what: str, block_bytes: int = BLOCK_B
     where = f"{file}: line {scanner.line}"
     place = f"{where}, column {scanner.token_start - scanner.line_start + 1}"
     if scanner.problem == kernel.BLANKS:
-        raise InputError(f"{where}: the last of over {scanner.blanks - 1} empty lines in a row")
+        raise InputError(
+            f"{where}: empty line {scanner.blanks} in a row; at most {scanner.blanks - 1} are allowed"
+        )
     if scanner.problem == kernel.LINE_END:
         raise InputError(f"{place}: carriage return without a newline")
     if scanner.problem == kernel.SECOND_LINE:

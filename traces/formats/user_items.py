@@ -52,7 +52,7 @@ def read_user_items(
     declared = layout.declared_rows(file, 2)
     limit = max(declared) if declared else layout.largest_rows
     scanner = NumberScanner(limit, first_apart=True, most_blanks=0)
-    feed_numbers(file, scanner, "a user or item number; digits separated by spaces", block_bytes)
+    feed_numbers(file, scanner, "a row number; digits separated by spaces", block_bytes)
     rows, offsets = column_of(scanner.numbers), column_of(scanner.offsets)
     users = offsets[:-1:2]
     columns = [rows[users], np.delete(rows, users)]
