@@ -100,6 +100,8 @@ def read_recbole(
 
 def _names(file: Path, header: bytes) -> list[str]:
     """Return the names of the columns; refuse a header without the two that are looked up."""
+    if not header:
+        raise InputError(f"{file}: empty file")
     if not is_recbole(header):
         raise InputError(
             f"{file}: line 1: the header {shown(header.strip())} must hold name:type, separated by tabs; "
