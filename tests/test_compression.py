@@ -108,6 +108,22 @@ def test_a_bomb_of_a_gibibyte_is_refused_before_it_is_unpacked(tmp_path):
     assert "over 64 MiB; decompress the file first if that is meant" in refusal(path)
 
 
+def test_a_stream_that_wants_much_memory_is_refused(tmp_path):
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 512 << 20}]
+    packed = lzma.compress(CONTENT, filters=filters)
+    assert refusal(file(tmp_path, packed)).endswith("Memory usage limit exceeded")
+    wide = zstandard.ZstdCompressionParameters(window_log=30, write_content_size=False)
+    parts = zstandard.ZstdCompressor(compression_params=wide).compressobj()
+    packed = parts.compress(CONTENT * 2000) + parts.flush()
+    assert "too much memory" in refusal(file(tmp_path, packed))
+
+
+def test_a_name_that_no_file_can_have_is_refused():
+    for options in ({}, {"format": "bags"}):
+        with pytest.raises(InputError, match="cannot be read: embedded null byte"):
+            read_trace("a\0b", **options)
+
+
 def test_unpacking_goes_by_bounded_pieces(tmp_path):
     path = file(tmp_path, PACK["zstd"](b"\n" * (40 << 20)))
     with sources.open_binary(path) as stream:
