@@ -137,6 +137,7 @@ def replay(
 
     lookups = open_trace(
         trace,
+        kind="lookups",
         format=format_,
         rows=rows,
         vector_bytes=vector_bytes,

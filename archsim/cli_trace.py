@@ -59,7 +59,9 @@ def trace_generate(
     check_new(out)
     if not preset.startswith("preset:"):
         preset = f"preset:{preset}"
-    trace = open_trace(preset, overrides=[text.removeprefix("workload.") for text in overrides or []])
+    trace = open_trace(
+        preset, kind="lookups", overrides=[text.removeprefix("workload.") for text in overrides or []]
+    )
     write_native(trace, out)
     print(f"{out}: {trace.lookups:,} lookups in {trace.bags:,} bags, sha256 {trace.sha256[:12]}")
 
@@ -86,7 +88,9 @@ def trace_info(
     from archsim.traces import open_trace
     from archsim.traces import trace_info as describe
 
-    opened = open_trace(trace, format=format_, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit)
+    opened = open_trace(
+        trace, kind="lookups", format=format_, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit
+    )
     opened.validate()
     info = describe(opened)
     print(json.dumps(info, indent=2) if as_json else "\n".join(info_lines(info)))

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, overload
 
 from archsim.errors import InputError
 from archsim.traces.trace import EmbeddingTrace
+
+if TYPE_CHECKING:
+    from archsim.traces.addresses import AddressTrace
+    from archsim.traces.formats.registry import Kind, Trace
 
 PRESET = "preset:"
 
@@ -36,32 +41,71 @@ def load_workload(name: str, overrides: Iterable[str] = ()) -> EmbeddingTrace:
     return generate_zipf(ZipfSpec.load(name, overrides), Path(name).stem)
 
 
+@overload
 def open_trace(
     source: str | Path,
     *,
+    kind: Literal["lookups"],
     format: str | None = None,
     rows: int | Sequence[int] | None = None,
     vector_bytes: int | None = None,
     order: str | None = None,
     limit: int | None = None,
     overrides: Iterable[str] = (),
-) -> EmbeddingTrace:
+) -> EmbeddingTrace: ...
+@overload
+def open_trace(
+    source: str | Path,
+    *,
+    kind: Literal["addresses"],
+    format: str | None = None,
+    rows: int | Sequence[int] | None = None,
+    vector_bytes: int | None = None,
+    order: str | None = None,
+    limit: int | None = None,
+    overrides: Iterable[str] = (),
+) -> AddressTrace: ...
+@overload
+def open_trace(
+    source: str | Path,
+    *,
+    kind: Kind | None = None,
+    format: str | None = None,
+    rows: int | Sequence[int] | None = None,
+    vector_bytes: int | None = None,
+    order: str | None = None,
+    limit: int | None = None,
+    overrides: Iterable[str] = (),
+) -> Trace: ...
+def open_trace(
+    source: str | Path,
+    *,
+    kind: Kind | None = None,
+    format: str | None = None,
+    rows: int | Sequence[int] | None = None,
+    vector_bytes: int | None = None,
+    order: str | None = None,
+    limit: int | None = None,
+    overrides: Iterable[str] = (),
+) -> Trace:
     """Open what a user calls a trace: ``preset:NAME`` or a path in any supported format.
 
     Parameters
     ----------
     source : str or Path
         ``"preset:zipf"``, a file or a folder.
+    kind : {"lookups", "addresses"}, optional
+        The kind of trace that is needed; by default either is opened.
     format, rows, vector_bytes
         How to read a file, see `archsim.traces.formats.registry.read_trace`; not for presets.
     order, limit
-        Order to sort the bags into, and lookups to keep after that.
+        Order to sort the bags into, and lookups (or requests) to keep after that.
     overrides : iterable of str
         ``PATH=VALUE`` laid over a preset; not for paths.
 
     Returns
     -------
-    EmbeddingTrace
+    EmbeddingTrace or AddressTrace
         The trace.
 
     Raises
@@ -69,16 +113,16 @@ def open_trace(
     InputError
         Nothing sound is there, or an option does not suit it.
     """
+    from archsim.traces.formats.registry import need_kind, ordered_and_limited, read_trace
+
     overrides = list(overrides)
     if not str(source).startswith(PRESET):
         if overrides:
             raise InputError(
                 f"{source}: {overrides[0]!r} cannot be set; only a generated trace has parameters"
             )
-        from archsim.traces.formats.registry import read_trace
-
         return read_trace(
-            source, format=format, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit
+            source, kind=kind, format=format, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit
         )
     for option, value in (("format", format), ("rows", rows), ("vector_bytes", vector_bytes)):
         if value is not None:
@@ -86,6 +130,5 @@ def open_trace(
                 f"{source}: {option} = {value} is for files; set the preset's own parameter instead"
             )
     trace = load_workload(str(source).removeprefix(PRESET), overrides)
-    if order is not None:
-        trace = trace.reorder(order)
-    return trace if limit is None else trace.limit(limit)
+    need_kind(trace, kind, str(source))
+    return ordered_and_limited(trace, str(source), order, limit)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-import re
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from archsim.errors import InputError, nearest
-from archsim.traces.formats.bags import read_bag_text
+from archsim.traces.addresses import AddressTrace
+from archsim.traces.formats import requests
+from archsim.traces.formats.bags import is_bag_text, read_bag_text
+from archsim.traces.formats.criteo import is_criteo, read_criteo
 from archsim.traces.formats.layout import Layout
 from archsim.traces.formats.native import SIDECAR_NAME, read_native
 from archsim.traces.formats.npz import read_npz
+from archsim.traces.formats.recbole import is_recbole, read_recbole
 from archsim.traces.formats.sources import open_binary
+from archsim.traces.formats.text import check_encoding
+from archsim.traces.formats.trace_log import is_trace_log, read_trace_log
+from archsim.traces.formats.user_items import read_user_items
 from archsim.traces.trace import EmbeddingTrace
+
+Trace = EmbeddingTrace | AddressTrace
+Kind = Literal["lookups", "addresses"]
+
+KINDS: dict[Kind, str] = {"lookups": "embedding lookups", "addresses": "raw addresses"}
+"""The two kinds of trace, and what users call them."""
 
 HEAD_BYTES = 4096
 """How much of a file, decompressed, is looked at to tell its format."""
@@ -28,30 +41,61 @@ class Format:
     ----------
     summary : str
         One phrase for users.
-    matches : callable
-        Whether the first bytes of a file, decompressed, are of this format. The first match in `FILE_FORMATS`
-        counts.
+    matches : callable or None
+        Whether the first `HEAD_BYTES` of a file, decompressed, are of this format. None where content does
+        not tell it, so that ``--format`` must.
     read : callable
-        The reader.
+        The reader: ``(path, layout) -> EmbeddingTrace`` for lookups, ``(path) -> AddressTrace`` for addresses.
+    write : callable, optional
+        The writer, ``(trace, new_path) -> None``, of formats that are written.
+    kind : {"lookups", "addresses"}
+        What the trace holds.
     """
 
     summary: str
-    matches: Callable[[bytes], bool]
-    read: Callable[[Path, Layout], EmbeddingTrace]
+    matches: Callable[[bytes], bool] | None
+    read: Callable[..., Trace]
+    write: Callable[[Any, Path], None] | None = None
+    kind: Kind = "lookups"
 
 
-def _looks_like_rows(head: bytes) -> bool:
-    """Whether the first word is a whole number and no byte is a control character."""
-    return bool(re.match(rb"\s*-?[0-9]+\s", head + b" ")) and not re.search(rb"[\x00-\x08\x0e-\x1f]", head)
+def _addresses(
+    summary: str, matches: Callable[[bytes], bool] | None, read: Callable[..., Trace], **options: Any
+) -> Format:
+    return Format(summary, matches, read, kind="addresses", **options)
 
 
 FILE_FORMATS = {
+    # Binary files that name themselves in their first bytes; special kinds of zip before the general one.
     "npz": Format(
         "NumPy archive of indices and lengths per table", lambda head: head.startswith(b"PK"), read_npz
     ),
-    "bags": Format("text, one bag of row numbers per line", _looks_like_rows, read_bag_text),
+    # Text, the most telling first line first.
+    "dramsim3": _addresses(
+        "DRAMsim3 text, ADDRESS READ|WRITE CLOCK", requests.is_dramsim3, requests.read_dramsim3
+    ),
+    "ramulator1": _addresses(
+        "Ramulator 1 text, ADDRESS R|W", requests.is_ramulator1, requests.read_ramulator1
+    ),
+    "ramulator2": _addresses(
+        "Ramulator 2 text, LD|ST ADDRESS", requests.is_ramulator2, requests.read_ramulator2
+    ),
+    "ramulator2-vectors": _addresses(
+        "Ramulator 2 ReadWriteTrace, refused with the reason",
+        requests.is_address_vectors,
+        requests.refuse_address_vectors,
+    ),
+    "ramulator-cpu": _addresses(
+        "Ramulator 1 and 2 processor trace, BUBBLES LOAD [WRITEBACK]", None, requests.read_ramulator_cpu
+    ),
+    "recbole": Format("RecBole .inter, header of name:type", is_recbole, read_recbole),
+    "criteo": Format("Criteo click logs, 26 categories per line", is_criteo, read_criteo),
+    "trace-log": Format("DLRM trace.log, row numbers separated by commas", is_trace_log, read_trace_log),
+    "user-items": Format("text, a user number and item numbers per line", None, read_user_items),
+    "bags": Format("text, one bag of row numbers per line", is_bag_text, read_bag_text),
+    # Binary records without any mark, which only their values can tell.
 }
-"""Formats of single files, which leave the layout of the tables to the user."""
+"""Formats of single files. Several may match the same bytes: the first one counts."""
 
 NATIVE = "native"
 """The folder format, which declares its tables."""
@@ -60,32 +104,35 @@ NATIVE = "native"
 def read_trace(
     path: str | Path,
     *,
+    kind: Kind | None = None,
     format: str | None = None,
     rows: int | Sequence[int] | None = None,
     vector_bytes: int | None = None,
     order: str | None = None,
     limit: int | None = None,
-) -> EmbeddingTrace:
+) -> Trace:
     """Read a trace in any supported format.
 
     Parameters
     ----------
     path : str or Path
         A file, or the folder of a native trace.
+    kind : {"lookups", "addresses"}, optional
+        The kind of trace that is needed; by default either is read.
     format : str, optional
         "native" or a key of `FILE_FORMATS`; by default told from the content.
     rows : int or sequence of int, optional
-        Rows of every table, where the format does not declare them; see `Layout`.
+        Rows of every table, where the format does not declare them; see `Layout`. Not for addresses.
     vector_bytes : int, optional
-        Bytes per vector, where the format does not declare them; see `Layout`.
+        Bytes per vector, where the format does not declare them; see `Layout`. Not for addresses.
     order : str, optional
-        Order to sort the bags into, see `EmbeddingTrace.reorder`.
+        Order to sort the bags into, see `EmbeddingTrace.reorder`. Not for addresses.
     limit : int, optional
-        Keep this many lookups, after sorting.
+        Keep this many lookups, after sorting, or this many requests.
 
     Returns
     -------
-    EmbeddingTrace
+    EmbeddingTrace or AddressTrace
         The trace.
 
     Raises
@@ -98,19 +145,48 @@ def read_trace(
     if format is not None and format not in valid:
         raise InputError(f"{file}: unknown format {format!r}{nearest(format, valid)}")
     found = format or _detect(file)
+    options = {"rows": rows, "vector_bytes": vector_bytes}
+    given = {name: value for name, value in options.items() if value is not None}
     if found == NATIVE:
-        for option, value in (("rows", rows), ("vector_bytes", vector_bytes)):
-            if value is not None:
-                raise InputError(
-                    f"{file}: {option} = {value} cannot be given; a native trace declares its tables"
-                )
-        trace = read_native(file)
+        _refuse(file, given, "a native trace declares its tables")
+        trace: Trace = read_native(file)
+        need_kind(trace, kind, str(file))
     else:
-        layout = Layout(rows) if vector_bytes is None else Layout(rows, vector_bytes)
-        trace = FILE_FORMATS[found].read(file, layout)
+        entry = FILE_FORMATS[found]
+        check_kind(entry.kind, kind, str(file))
+        if entry.kind == "addresses":
+            _refuse(file, given, f"format {found!r} holds addresses, not rows of tables")
+            trace = entry.read(file)
+        else:
+            trace = entry.read(file, Layout(rows) if vector_bytes is None else Layout(rows, vector_bytes))
+    return ordered_and_limited(trace, str(file), order, limit)
+
+
+def _refuse(file: Path, options: dict[str, Any], why: str) -> None:
+    for option, value in options.items():
+        raise InputError(f"{file}: {option} = {value} cannot be given; {why}")
+
+
+def ordered_and_limited(trace: Trace, where: str, order: str | None, limit: int | None) -> Trace:
+    """Sort the bags of a trace and keep its first lookups (or requests), where asked."""
     if order is not None:
+        if isinstance(trace, AddressTrace):
+            raise InputError(
+                f"{where}: order = {order} cannot be given; a trace of addresses has no bags to sort"
+            )
         trace = trace.reorder(order)
     return trace if limit is None else trace.limit(limit)
+
+
+def need_kind(trace: Trace, kind: Kind | None, where: str) -> None:
+    """Refuse a trace of the other kind than ``kind``."""
+    check_kind("addresses" if isinstance(trace, AddressTrace) else "lookups", kind, where)
+
+
+def check_kind(found: Kind, needed: Kind | None, where: str) -> None:
+    """Refuse a kind of trace where the other one is needed."""
+    if needed is not None and found != needed:
+        raise InputError(f"{where}: a trace of {KINDS[found]}; {KINDS[needed]} are needed here")
 
 
 def _detect(file: Path) -> str:
@@ -130,8 +206,9 @@ def _detect(file: Path) -> str:
         head = stream.read(HEAD_BYTES)
     if not head:
         raise InputError(f"{file}: empty file")
+    check_encoding(file, head)
     for name, candidate in FILE_FORMATS.items():
-        if candidate.matches(head):
+        if candidate.matches is not None and candidate.matches(head):
             return name
     known = "; ".join(f"{name} = {candidate.summary}" for name, candidate in FILE_FORMATS.items())
     raise InputError(

@@ -2,26 +2,105 @@
 
 from __future__ import annotations
 
-import gzip
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
+
+import zstandard
 
 from archsim.errors import InputError
 from archsim.files import check_plain
 
-COMPRESSIONS: dict[bytes, tuple[str, Callable[..., Any]]] = {
-    b"\x1f\x8b": ("gzip", gzip.open),
-    b"\xfd7zXZ\x00": ("xz", lzma.open),
-}
-"""First bytes of a compressed file, its name and how to open it."""
+BLOCK_BYTES = 1 << 20
+"""How much text is read at a time."""
+
+FREE_BYTES = 64 << 20
+"""Compressed data may expand this far at any ratio ..."""
+
+RATIO = 200
+"""... and beyond that only to this multiple of the compressed bytes read so far."""
+
+MEMORY_BYTES = 128 << 20
+"""What a decompressor may take; ``xz -9`` takes 65 MiB, and zstd stops here by itself."""
 
 NPY_DAMAGE = (ValueError, TypeError, SyntaxError, EOFError, KeyError, TokenError, RecursionError, MemoryError)
 """What NumPy raises over a damaged ``.npy`` header or content."""
+
+
+class _Zstd:
+    """One zstd frame, fed in pieces; offers what `zlib` and `lzma` decompressors offer."""
+
+    # Four bytes can stand for 128 KiB, and this decompressor has no output limit: 1 KiB gives 32 MiB at most.
+    FEED_BYTES = 1024
+
+    def __init__(self) -> None:
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._rest = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._frame.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._rest
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._frame.unused_data + self._rest
+
+    def decompress(self, data: bytes, _max_length: int) -> bytes:
+        data = self._rest + data
+        self._rest = data[self.FEED_BYTES :]
+        return self._frame.decompress(data[: self.FEED_BYTES])
+
+
+class _Gzip:
+    """One gzip member; gives `zlib`'s decompressor the attributes of `lzma`'s."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=31)
+
+    @property
+    def eof(self) -> bool:
+        return self._member.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._member.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._member.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._member.decompress(self._member.unconsumed_tail + data, max_length)
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A compressed form of files: what it is called, how a part of it begins and is unpacked."""
+
+    name: str
+    magic: tuple[bytes, ...]
+    decompressor: Callable[[], Any]
+
+
+COMPRESSIONS = (
+    Compression("gzip", (b"\x1f\x8b",), _Gzip),
+    Compression("xz", (b"\xfd7zXZ\x00",), lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, MEMORY_BYTES)),
+    # Skippable frames, the other magic numbers, may come before, between and behind the data.
+    Compression(
+        "zstd", (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))), _Zstd
+    ),
+)
+"""Compressions told by the first bytes of a file. Members (streams, frames) may follow one another."""
 
 
 def first_line(error: Exception) -> str:
@@ -34,6 +113,65 @@ def trace_name(path: Path) -> str:
     return path.name.split(".")[0] or path.name
 
 
+class _Unpacked(RawIOBase):
+    """The decompressed bytes of a file; every way to be damaged is an `InputError` with its place."""
+
+    def __init__(self, path: Path, raw: BinaryIO, compression: Compression) -> None:
+        self._path, self._raw, self._kind = path, raw, compression
+        self._part = compression.decompressor()
+        self._read_bytes = self._made_bytes = 0
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        while not self._ready:
+            made = self._more()
+            if made is None:
+                return 0
+            self._ready = memoryview(made)
+        count = min(len(target), len(self._ready))
+        target[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def _more(self) -> bytes | None:
+        """Unpack a little more; None at the end of a file that is whole."""
+        data = b""
+        if self._part.eof:
+            data = self._part.unused_data
+            data += self._fetch() if len(data) < 8 else b""
+            if not data:
+                return None
+            if not data.startswith(self._kind.magic):
+                raise self._damage(f"{data[:8]!r} follows the end", self._read_bytes - len(data))
+            self._part = self._kind.decompressor()
+        elif self._part.needs_input:
+            data = self._fetch()
+            if not data:
+                raise self._damage("the file is cut short", self._read_bytes)
+        try:
+            made = self._part.decompress(data, BLOCK_BYTES)
+        except (lzma.LZMAError, zlib.error, zstandard.ZstdError, EOFError) as error:
+            raise self._damage(first_line(error), self._read_bytes) from None
+        self._made_bytes += len(made)
+        if self._made_bytes > max(FREE_BYTES, RATIO * self._read_bytes):
+            raise InputError(
+                f"{self._path}: {self._kind.name} data expand more than {RATIO} times, {self._read_bytes} to over "
+                f"{FREE_BYTES >> 20} MiB; decompress the file first if that is meant"
+            )
+        return cast(bytes, made)
+
+    def _fetch(self) -> bytes:
+        data = self._raw.read(BLOCK_BYTES >> 4)
+        self._read_bytes += len(data)
+        return data
+
+    def _damage(self, what: str, place: int) -> InputError:
+        return InputError(f"{self._path}: damaged {self._kind.name} data: byte {place}: {what}")
+
+
 @contextmanager
 def open_binary(path: Path) -> Iterator[BinaryIO]:
     """Open a file for reading bytes, decompressed where its first bytes say so.
@@ -41,31 +179,38 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
     Parameters
     ----------
     path : Path
-        A gzip, xz or plain file.
+        A gzip, xz, zstd or plain file.
 
     Yields
     ------
     binary stream
+        Raises `InputError` where the compressed data are damaged, cut short, followed by something else, or
+        expand beyond `FREE_BYTES` and `RATIO`.
 
     Raises
     ------
     InputError
-        The file cannot be opened, is a pipe or a device, or its compressed data turn out damaged inside the
-        ``with`` block.
+        The file cannot be opened or read, or is a pipe or a device.
     """
     try:
-        check_plain(path)
+        _check_path(path)
         with path.open("rb") as raw:
             head = raw.read(8)
-        for magic, (name, opener) in COMPRESSIONS.items():
-            if head.startswith(magic):
-                with opener(path, "rb") as stream:
-                    try:
-                        yield stream
-                    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
-                        raise InputError(f"{path}: damaged {name} data: {error}") from None
-                return
-        with path.open("rb") as raw:
+            raw.seek(0)
+            for compression in COMPRESSIONS:
+                if head.startswith(compression.magic):
+                    yield BufferedReader(_Unpacked(path, raw, compression), BLOCK_BYTES)
+                    return
             yield raw
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _check_path(path: Path) -> None:
+    """Refuse what is no file, and names that no file can have."""
+    try:
+        check_plain(path)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
