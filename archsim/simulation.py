@@ -11,7 +11,7 @@ from archsim.systems.host import replay_host
 from archsim.systems.outcome import Options, Progress
 from archsim.systems.recnmp import replay_recnmp
 from archsim.systems.spec import SystemSpec
-from archsim.traces import EmbeddingTrace
+from archsim.traces import AddressTrace, EmbeddingTrace
 
 #: One hour: longer than any replay.
 _LONGEST_INTERVAL_NS = 3.6e12
@@ -20,7 +20,7 @@ _REPLAYS = {"host": replay_host, "recnmp": replay_recnmp}
 
 def simulate(
     system: SystemSpec,
-    trace: EmbeddingTrace,
+    trace: EmbeddingTrace | AddressTrace,
     *,
     log_limit: int = 0,
     interval_ns: float | None = None,
@@ -35,8 +35,8 @@ def simulate(
     ----------
     system : SystemSpec
         What is built, from `archsim.load_system` or Python.
-    trace : EmbeddingTrace
-        What is done to it, from `archsim.open_trace` or Python.
+    trace : EmbeddingTrace or AddressTrace
+        What is done to it, from `archsim.open_trace` or Python. A host takes either kind, RecNMP lookups only.
     log_limit : int
         Keep this many DRAM commands (RecNMP: per rank) in ``Result.commands``.
     interval_ns : float, optional
@@ -45,7 +45,7 @@ def simulate(
         Threads that replay memory channels; by default one per channel, at most one per core. Results do not depend
         on it.
     progress : callable, optional
-        Called with the number of lookups done since the last call.
+        Called with the number of lookups (or addresses) done since the last call.
 
     Returns
     -------

@@ -68,6 +68,26 @@ def _permuted(trace: EmbeddingTrace, permutation: NDArray[np.intp]) -> dict[str,
     return columns
 
 
+def bag_samples(trace: EmbeddingTrace, *, strict: bool = True) -> NDArray[np.int64] | None:
+    """Number the sample of every bag from 0, ascending by sample number.
+
+    Without a ``sample`` column bag ``k`` of a table is sample ``k``.
+
+    Raises
+    ------
+    InputError
+        When the samples cannot be told; with ``strict=False`` that is None instead.
+    """
+    try:
+        samples = trace.sample if trace.sample is not None else _ranks_inside_tables(trace)
+    except InputError:
+        if strict:
+            raise
+        return None
+    numbers: NDArray[np.int64] = np.unique(samples, return_inverse=True)[1].astype(np.int64)
+    return numbers
+
+
 def _ranks_inside_tables(trace: EmbeddingTrace) -> NDArray[np.int64]:
     """Sample of every bag of a trace that does not say: bag ``k`` of a table is sample ``k``."""
     counts = np.bincount(trace.bag_tables, minlength=len(trace.tables))
