@@ -73,7 +73,8 @@ def _of_lookups(lowering: Lowering, trace: EmbeddingTrace) -> Iterator[Requests]
         # The bags that these lookups are of; the first and the last may be cut.
         begin = int(np.searchsorted(trace.bag_offsets, first, side="right")) - 1
         end = int(np.searchsorted(trace.bag_offsets, last, side="left"))
-        lengths = np.diff(np.clip(trace.bag_offsets[begin : end + 1], first, last))
+        edges: Ints = np.clip(trace.bag_offsets[begin : end + 1], first, last)
+        lengths = edges[1:] - edges[:-1]
         rows = np.ascontiguousarray(trace.rows[first:last], dtype=np.int64)
         lines, lookup = lowering.lines(rows, np.repeat(trace.bag_tables[begin:end], lengths))
         kinds = None if trace.operation is None else trace.operation[first:last][lookup]
@@ -156,16 +157,15 @@ def lower_trace(system: SystemSpec, trace: EmbeddingTrace) -> AddressTrace:
     """
     trace.validate()  # before the tables and offsets are relied on
     room = Lowering(system, trace.tables).most_lines(trace.bag_tables, np.diff(trace.bag_offsets))
-    columns: dict[str, npt.NDArray[Any]] = {}
+    columns: dict[str, Any] = {}
     used = 0
     for window in lower_windows(system, trace):
         for name, part in window.columns.items():
             column = columns.setdefault(name, np.empty(room, dtype=part.dtype))
             column[used : used + len(part)] = part
         used += window.requests
-    return AddressTrace(
-        **{name: column[:used] for name, column in columns.items()}, **_identity(system, trace)
-    )
+    columns = {name: column[:used] for name, column in columns.items()}
+    return AddressTrace(**columns, **_identity(system, trace))
 
 
 def _identity(system: SystemSpec, trace: EmbeddingTrace) -> dict[str, Any]:
