@@ -2,6 +2,7 @@
 
 import random
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +98,18 @@ def test_pages_get_the_frames_that_a_search_through_the_memory_finds(seed, part)
     )
 
 
+def test_a_colour_can_be_a_single_frame():
+    system = colored(
+        "dram.organization.rows=1", "dram.organization.columns=64", "dram.address_map.preset=roco",
+        "placement.page_bytes=512", "placement.color=bank",
+    )  # fmt: skip
+    frames = Frames(system.dram, system.placement)
+    assert (frames.colors, frames.counts.tolist()) == (16, [1] * 16)
+    tables = [Table(f"table {t}", 8, 64) for t in range(16)]
+    coordinates, _ = Lowering(system, tables).lower(np.arange(16) % 8, np.arange(16, dtype=np.int32))
+    assert (coordinates >> 16 & 0xFFFF).tolist() == list(range(16))
+
+
 @pytest.mark.parametrize("ranks", [2, 4, 8])
 @pytest.mark.parametrize("address_map", ["skylake", "skylake-64", "roco", "permutation"])
 def test_with_4_kib_pages_each_table_lies_on_one_rank_of_the_usual_maps(address_map, ranks):
@@ -143,6 +156,13 @@ def test_a_table_can_be_given_its_colour():
 def test_what_cannot_be_coloured_is_refused_naming_the_bits(overrides, message):
     with pytest.raises(InputError, match=re.escape(message)):
         colored(*overrides, base="host-8rank")
+
+
+def test_the_message_that_names_the_bits_is_the_one_of_the_contract():
+    with pytest.raises(InputError) as refused:
+        colored("placement.color=bank", base="host-8rank")
+    page = (Path(__file__).parents[1] / "docs" / "lowering.md").read_text(encoding="utf-8")
+    assert str(refused.value).partition(": ")[2] in " ".join(page.split())
 
 
 def test_a_colour_that_is_full_is_refused_though_others_are_empty():

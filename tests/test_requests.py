@@ -1,9 +1,12 @@
 """The one pipeline: lookups become addresses, and addresses replay as the lookups did."""
 
+import csv
+import importlib.util
 import json
 import random
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from program import run, strict_json
 from test_lowering import frame_of, units_of
 from test_systems import ragged_trace
 
+import archsim
 from archsim import InputError, compare, load_system, lower_trace, simulate
 from archsim.dram.engine import replay_lines
 from archsim.report.folder import write_report
@@ -124,6 +128,13 @@ def test_an_unsound_trace_is_not_lowered():
         lower_trace(HOST, bad)
 
 
+def test_the_python_of_the_contract_runs(capsys):
+    page = (Path(__file__).parents[1] / "docs" / "lowering.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    exec(compile(block, "lowering.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("[")
+
+
 # Raw addresses
 
 
@@ -224,3 +235,52 @@ def test_the_command_line_replays_addresses_on_hosts_alone(monkeypatch):
         2,
         "archsim: error: raw: --with and --copies co-locate models; a trace of addresses has none\n",
     )
+
+
+# Against the figures of other simulators
+
+
+REFERENCE = Path(__file__).parents[1].parent / "shared" / "reference" / "dram"
+
+
+def reference_addresses(name, ranks):
+    """Read a recorded trace as the byte addresses that both simulators were given."""
+    code = importlib.util.spec_from_file_location("make_traces", REFERENCE / "make_traces.py")
+    module = importlib.util.module_from_spec(code)
+    code.loader.exec_module(module)
+    lines = np.load(REFERENCE / "traces" / f"{name}.npz")["line"]
+    fields = {"col": 7, "ra": (ranks - 1).bit_length(), "bg": 2, "ba": 2, "ro": 16}
+    return AddressTrace(name, module.encode_native(lines.astype(np.uint64), fields, "skl").astype(np.int64))
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="../shared/reference/dram is not on this machine")
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize(
+    ("name", "config", "variant", "off_by"),
+    [
+        ("random", "ramulator2:{}/ramulator2_DDR4_{}r_rowhit32.yaml", "rowhit32", 0),
+        ("sls64", "ramulator2:{}/ramulator2_DDR4_{}r_rowhit32.yaml", "rowhit32", 0),
+        (
+            "random",
+            "dramsim3:{}/dramsim3_DDR4_{}r_rank32.ini",
+            "rank32",
+            1,
+        ),  # notices a return one clock later
+    ],
+)
+def test_a_million_recorded_addresses_take_the_clocks_that_were_measured(
+    name, config, variant, off_by, ranks
+):
+    with (REFERENCE / "reference.csv").open(newline="") as file:
+        (row,) = (
+            row
+            for row in csv.DictReader(file)
+            if (row["standard"], row["trace"], row["mapping"], row["variant"], row["mode"], row["ranks"])
+            == ("DDR4", name, "skl", variant, "saturated", str(ranks))
+            and row["simulator"] == config.partition(":")[0]
+        )
+    system = archsim.load_system(config.format(REFERENCE / "configs", ranks))
+    result = simulate(system, reference_addresses(name, ranks))
+    assert result.cycles == int(row["cycles"]) - off_by
+    average_clk = result.counts["latency_sum_clk"] / result.counts["reads"]
+    assert average_clk == pytest.approx(float(row["avg_latency"]), abs=0.006)  # printed with two decimals

@@ -74,25 +74,24 @@ class Frames:
         solution = _Solution(masks, (frames - 1).bit_length())
         self.colors = 1 << len(masks)
         self.bits = len(solution.free)
-        self._solution = solution
         self.offsets = np.array([solution.offset(color) for color in range(self.colors)], np.int64)
         self.expand = solution.table() if masks else np.empty((0, 256), np.int64)
-        self.counts = np.array([self._count(color, frames) for color in range(self.colors)], np.int64)
+        self.counts = self._counts(frames)
         streams = 0 if placement.policy == "contiguous" else self.colors
         self.keys = np.array([_page_keys(placement.seed, color) for color in range(streams)], np.uint64)
         self.keys = self.keys.reshape(streams, 6)
 
-    def _count(self, color: int, frames: int) -> int:
-        """Count the frames of a colour by bisection, because frame numbers rise with the number within the colour."""
-        if self.offsets[color] < 0:
-            return 0
-        low, high = 0, 1 << self.bits
-        while low < high:
+    def _counts(self, frames: int) -> npt.NDArray[np.int64]:
+        """Count the frames of each colour by bisection: frame numbers rise with the number within the colour."""
+        low, high = np.zeros(self.colors, np.int64), np.full(self.colors, 1 << self.bits)
+        while np.any(low < high):
             middle = (low + high) // 2
-            if self._solution.frame(middle) ^ int(self.offsets[color]) < frames:
-                low = middle + 1
-            else:
-                high = middle
+            number = middle.copy()
+            if len(self.expand):
+                parts = [part[middle >> 8 * byte & 255] for byte, part in enumerate(self.expand)]
+                number = np.bitwise_xor.reduce(parts) ^ self.offsets
+            inside = (number < frames) & (low < high)
+            low, high = np.where(inside, middle + 1, low), np.where(inside, high, np.minimum(middle, high))
         return low
 
 
@@ -104,31 +103,25 @@ class _Solution:
     """
 
     def __init__(self, masks: Sequence[int], bits: int) -> None:
-        rows = [(mask & ((1 << bits) - 1), 1 << i) for i, mask in enumerate(masks)]
-        self.pivots: list[
-            tuple[int, int, int]
-        ] = []  # bit, free bits of its equation, colour bits of its equation
-        solved: dict[int, tuple[int, int]] = {}
-        self.impossible: list[int] = []  # sets of colour bits whose parity is even in every frame
-        for mask, colors in rows:
-            for pivot, (other, with_colors) in solved.items():
+        solved: dict[
+            int, tuple[int, int]
+        ] = {}  # pivot -> (bits of the equation, colour bits of the equation)
+        for place, mask in enumerate(masks):
+            colors = 1 << place
+            for pivot, (other, others_colors) in solved.items():
                 if mask >> pivot & 1:
-                    mask, colors = mask ^ other, colors ^ with_colors
-            if not mask:
-                self.impossible.append(colors)
-                continue
+                    mask, colors = mask ^ other, colors ^ others_colors
+            # Something is left, because a map without two addresses in one place has independent equations.
             new = (mask & -mask).bit_length() - 1
-            for pivot, (other, with_colors) in solved.items():
+            for pivot, (other, others_colors) in solved.items():
                 if other >> new & 1:
-                    solved[pivot] = other ^ mask, with_colors ^ colors
+                    solved[pivot] = other ^ mask, others_colors ^ colors
             solved[new] = mask, colors
         self.pivots = [(pivot, mask ^ 1 << pivot, colors) for pivot, (mask, colors) in solved.items()]
         self.free = [bit for bit in range(bits) if bit not in solved]
 
     def offset(self, color: int) -> int:
-        """Return the bits of a frame number that the colour alone decides; -1 when no frame has the colour."""
-        if any((color & bits).bit_count() & 1 for bits in self.impossible):
-            return -1
+        """Return the bits of a frame number that the colour alone decides."""
         return sum(((color & colors).bit_count() & 1) << pivot for pivot, _, colors in self.pivots)
 
     def frame(self, number: int) -> int:
@@ -138,7 +131,7 @@ class _Solution:
 
     def table(self) -> npt.NDArray[np.int64]:
         """Return `frame` as an XOR table [bytes of the number, 256]."""
-        table = np.zeros((-(-len(self.free) // 8), 256), dtype=np.int64)
+        table = np.zeros((max(-(-len(self.free) // 8), 1), 256), dtype=np.int64)
         for i in range(len(self.free)):
             table[i // 8] ^= np.where(np.arange(256) >> i % 8 & 1, self.frame(1 << i), 0)
         return table
