@@ -138,11 +138,13 @@ def replay(
     systems = _load_systems(system or list(DEFAULT_SYSTEMS), hardware, load_system)
     from archsim.report.trace_text import note_lines
     from archsim.result import compare
-    from archsim.simulation import simulate
+    from archsim.simulation import check_suits, simulate
     from archsim.traces import AddressTrace
 
     reading = {"format": format_, "rows": rows, "vector_bytes": vector_bytes, "order": order, "limit": limit}
     opened = open_models([trace, *(with_ or [])], copies or 1, workload, reading)
+    for spec in systems:
+        check_suits(spec, opened)
     commands_limit = commands_limit or DEFAULT_COMMANDS
     log_limit = 0 if commands is None else commands_limit
     if timeline is not None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from archsim.errors import InputError, nearest
 from archsim.traces.columns import COLUMNS, Table
-from archsim.traces.ordering import MOVED_LOOKUPS, bag_chunks, bag_samples
+from archsim.traces.ordering import MOVED_LOOKUPS, bag_chunks, sample_numbers
 from archsim.traces.trace import EmbeddingTrace
 
 GRANULARITIES = ("sample", "bag")
@@ -120,7 +120,7 @@ def _merge(traces: Sequence[EmbeddingTrace], granularity: str, turns: str) -> _M
     """Sort the units of all traces by whose turn it is."""
     units, samples, keys = [], [], []
     for trace in traces:
-        sample = bag_samples(trace, strict=granularity == "sample")
+        sample = _samples(trace, strict=granularity == "sample")
         unit = np.arange(trace.bags) if granularity == "bag" else _runs(trace, sample)
         units.append(unit)
         samples.append(sample)
@@ -139,6 +139,17 @@ def _merge(traces: Sequence[EmbeddingTrace], granularity: str, turns: str) -> _M
         within = np.arange(len(unit)) - np.searchsorted(unit, unit)
         place.append(begin[unit] + within)
     return _Merge(place, samples)
+
+
+def _samples(trace: EmbeddingTrace, *, strict: bool) -> Ints | None:
+    """Number the sample of every bag from 0, ascending; None (unless strict) where samples cannot be told."""
+    try:
+        samples = sample_numbers(trace)
+    except InputError:
+        if strict:
+            raise
+        return None
+    return np.unique(samples, return_inverse=True)[1].astype(np.int64)
 
 
 def _runs(trace: EmbeddingTrace, sample: Ints | None) -> Ints:

@@ -39,7 +39,7 @@ def reordered(trace: EmbeddingTrace, order: str) -> EmbeddingTrace:
         return trace
     if order == "as-recorded":
         raise InputError(f"{trace.name}: order 'as-recorded' is lost, the trace is sorted {trace.order}")
-    samples = trace.sample if trace.sample is not None else _ranks_inside_tables(trace)
+    samples = sample_numbers(trace)
     keys = (trace.bag_tables, samples)
     permutation = np.lexsort(keys if order == "sample-major" else keys[::-1])
     if (permutation[1:] > permutation[:-1]).all():
@@ -68,24 +68,9 @@ def _permuted(trace: EmbeddingTrace, permutation: NDArray[np.intp]) -> dict[str,
     return columns
 
 
-def bag_samples(trace: EmbeddingTrace, *, strict: bool = True) -> NDArray[np.int64] | None:
-    """Number the sample of every bag from 0, ascending by sample number.
-
-    Without a ``sample`` column bag ``k`` of a table is sample ``k``.
-
-    Raises
-    ------
-    InputError
-        When the samples cannot be told; with ``strict=False`` that is None instead.
-    """
-    try:
-        samples = trace.sample if trace.sample is not None else _ranks_inside_tables(trace)
-    except InputError:
-        if strict:
-            raise
-        return None
-    numbers: NDArray[np.int64] = np.unique(samples, return_inverse=True)[1].astype(np.int64)
-    return numbers
+def sample_numbers(trace: EmbeddingTrace) -> NDArray[np.int64]:
+    """Return the sample of every bag; in a trace that does not say, bag ``k`` of a table is sample ``k``."""
+    return trace.sample if trace.sample is not None else _ranks_inside_tables(trace)
 
 
 def _ranks_inside_tables(trace: EmbeddingTrace) -> NDArray[np.int64]:

@@ -22,14 +22,14 @@ from archsim.systems.lowering import Lowering
 from archsim.systems.outcome import CHUNK_LOOKUPS, Options, Outcome
 from archsim.systems.spec import SystemSpec
 from archsim.systems.utilisation import array_utilisation
-from archsim.traces import AddressTrace, EmbeddingTrace
+from archsim.traces import EmbeddingTrace
 
 #: Poolings compared with NumPy in float64 in every replay: the first ones. All of them are added by the units.
 CHECKED_POOLINGS = 1024
 _POOLINGS_MAX = 16
 
 
-def replay_recnmp(system: SystemSpec, trace: EmbeddingTrace | AddressTrace, options: Options) -> Outcome:
+def replay_recnmp(system: SystemSpec, trace: EmbeddingTrace, options: Options) -> Outcome:
     """Replay a trace through RecNMP rank units.
 
     Parameters
@@ -37,23 +37,18 @@ def replay_recnmp(system: SystemSpec, trace: EmbeddingTrace | AddressTrace, opti
     system : SystemSpec
         With ``kind = "recnmp"``.
     trace : EmbeddingTrace
-        The lookups; a trace of addresses is refused.
+        The lookups.
     options : Options
         Log (its limit holds for each rank), time series, progress. A packet is replayed by one thread.
 
     Raises
     ------
     InputError
-        When the trace holds addresses, the tables do not fit into the memory, a row lies outside its table, the trace
-        updates rows, or the address map puts one vector on two ranks.
+        When the tables do not fit into the memory, a row lies outside its table, the trace updates rows, or the
+        address map puts one vector on two ranks.
     ArithmeticError
         When the units' sums differ from NumPy's by more than rounding.
     """
-    if isinstance(trace, AddressTrace):
-        raise InputError(
-            f"{trace.name}: system {system.name!r} sums embedding vectors, and a trace of addresses names none; "
-            "replay it on a host, such as host-8rank"
-        )
     replay = _Replay(system, trace, options)
     packetizer = Packetizer(len(trace.tables), replay.nmp.poolings_per_packet)
     for first, last in trace.chunks(CHUNK_LOOKUPS):
