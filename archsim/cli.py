@@ -68,7 +68,7 @@ Examples:
   archsim replay preset:zipf --set workload.rows=100000 --out report
   archsim replay bags.txt.gz --rows 1000000 --system my-system.toml --json
   archsim replay my-trace --set nmp.poolings_per_packet=4 --timeline x.json.gz
-  archsim replay my-trace --copies 4 --set placement.policy=colored
+  archsim replay my-trace --copies 4 --set placement.seed=2
 """
 )
 def replay(
