@@ -156,9 +156,10 @@ def test_addresses_are_the_lines_that_hold_them_at_the_clocks_they_name(per_clk)
 
 
 def test_picoseconds_count_as_the_first_clock_edge_at_or_after_them():
-    tCK_ps = HOST.dram.timing.tCK_ps
-    ps = np.array([0, 1, tCK_ps - 1, tCK_ps, tCK_ps + 1, 10 * tCK_ps])
-    clk = np.array([0, 1, 1, 1, 2, 10])
+    # Far enough apart that each request meets an idle memory and is served when it comes.
+    tCK_ps, far = HOST.dram.timing.tCK_ps, 100 * np.arange(6)
+    ps = far * tCK_ps + np.array([0, 1, tCK_ps - 1, tCK_ps, tCK_ps + 1, 2 * tCK_ps])
+    clk = far + np.array([0, 1, 1, 1, 2, 2])
     address = np.arange(6) * 2**20
     by_ps = simulate(HOST, AddressTrace("ps", address, time=ps, time_unit="ps"), log_limit=100)
     by_clk = simulate(HOST, AddressTrace("clk", address, time=clk), log_limit=100)
