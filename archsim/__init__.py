@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from archsim.result import Result as Result
     from archsim.result import compare as compare
     from archsim.simulation import simulate as simulate
+    from archsim.systems.requests import lower_trace as lower_trace
     from archsim.systems.spec import SystemSpec as SystemSpec
+    from archsim.traces import AddressTrace as AddressTrace
     from archsim.traces import EmbeddingTrace as EmbeddingTrace
     from archsim.traces import open_trace as open_trace
 
 _HOME = {
+    "AddressTrace": "archsim.traces",
     "Comparison": "archsim.result",
     "EmbeddingTrace": "archsim.traces",
     "InputError": "archsim.errors",
@@ -37,6 +40,7 @@ _HOME = {
     "SystemSpec": "archsim.systems.spec",
     "compare": "archsim.result",
     "load_system": "archsim.peers",
+    "lower_trace": "archsim.systems.requests",
     "open_trace": "archsim.traces",
     "simulate": "archsim.simulation",
 }

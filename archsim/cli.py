@@ -15,6 +15,7 @@ from archsim.cli_options import (
     CONTEXT,
     DEFAULT_SYSTEMS,
     BytesOption,
+    CopiesOption,
     FormatOption,
     JsonOption,
     LimitOption,
@@ -22,7 +23,9 @@ from archsim.cli_options import (
     RowsOption,
     SetOption,
     TraceArgument,
+    WithOption,
     duration_ns,
+    open_models,
     positive,
 )
 from archsim.cli_trace import trace_app
@@ -65,6 +68,7 @@ Examples:
   archsim replay preset:zipf --set workload.rows=100000 --out report
   archsim replay bags.txt.gz --rows 1000000 --system my-system.toml --json
   archsim replay my-trace --set nmp.poolings_per_packet=4 --timeline x.json.gz
+  archsim replay my-trace --copies 4 --set placement.seed=2
 """
 )
 def replay(
@@ -84,6 +88,8 @@ def replay(
     rows: RowsOption = None,
     vector_bytes: BytesOption = None,
     order: OrderOption = None,
+    with_: WithOption = None,
+    copies: CopiesOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write a report folder; must not exist yet.")
     ] = None,
@@ -132,29 +138,24 @@ def replay(
     systems = _load_systems(system or list(DEFAULT_SYSTEMS), hardware, load_system)
     from archsim.report.trace_text import note_lines
     from archsim.result import compare
-    from archsim.simulation import simulate
-    from archsim.traces import open_trace
+    from archsim.simulation import check_suits, simulate
+    from archsim.traces import AddressTrace
 
-    lookups = open_trace(
-        trace,
-        kind="lookups",
-        format=format_,
-        rows=rows,
-        vector_bytes=vector_bytes,
-        order=order,
-        limit=limit,
-        overrides=workload,
-    )
+    reading = {"format": format_, "rows": rows, "vector_bytes": vector_bytes, "order": order, "limit": limit}
+    opened = open_models([trace, *(with_ or [])], copies or 1, workload, reading)
+    for spec in systems:
+        check_suits(spec, opened)
     commands_limit = commands_limit or DEFAULT_COMMANDS
     log_limit = 0 if commands is None else commands_limit
     if timeline is not None:
         from archsim.report.timeline import TIMELINE_COMMANDS
 
         log_limit = max(log_limit, TIMELINE_COMMANDS)
-    with _progress(lookups.lookups * len(systems)) as advance:
+    entries = (opened.requests, "request") if isinstance(opened, AddressTrace) else (opened.lookups, "lookup")
+    with _progress(entries[0] * len(systems), entries[1]) as advance:
         comparison = compare(
             [
-                simulate(spec, lookups, log_limit=log_limit, interval_ns=interval, progress=advance)
+                simulate(spec, opened, log_limit=log_limit, interval_ns=interval, progress=advance)
                 for spec in systems
             ]
         )
@@ -164,9 +165,7 @@ def replay(
             _write_commands(comparison.results[0], commands, commands_limit)
     finally:
         # A disk that is full costs the files, not the answer.
-        print(
-            comparison.to_json() if as_json else "\n".join([comparison.table(), *note_lines(lookups.notes)])
-        )
+        print(comparison.to_json() if as_json else "\n".join([comparison.table(), *note_lines(opened.notes)]))
 
 
 @app.command(
@@ -349,11 +348,11 @@ def _write_commands(result: Any, path: Path, limit: int) -> None:
 class _progress:  # noqa: N801  (used like a function)
     """A progress bar on standard error for work over two seconds, when that is a terminal."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, unit: str = "lookup") -> None:
         from tqdm import tqdm
 
         self._bar = tqdm(
-            total=total, unit="lookup", unit_scale=True, delay=2, disable=None, leave=False, file=sys.stderr
+            total=total, unit=unit, unit_scale=True, delay=2, disable=None, leave=False, file=sys.stderr
         )
 
     def __enter__(self) -> Any:

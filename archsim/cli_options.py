@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,6 +33,26 @@ def duration_ns(text: str) -> float:
         return float(parse_quantity(text, "ns"))
     except InputError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def open_models(sources: list[str], copies: int, workload: list[str], reading: dict[str, Any]) -> Any:
+    """Open a trace, or co-locate copies of several; overrides of a workload are for the first."""
+    from archsim.errors import InputError
+    from archsim.traces import AddressTrace, interleave, open_trace
+
+    opened = [
+        open_trace(source, overrides=() if number else workload, **reading)
+        for number, source in enumerate(sources)
+    ]
+    if len(opened) * copies == 1:
+        return opened[0]
+    for trace in opened:
+        if isinstance(trace, AddressTrace):
+            raise InputError(
+                f"{trace.name}: --with and --copies co-locate models; a trace of addresses has none"
+            )
+        trace.validate()
+    return interleave([trace for trace in opened for _ in range(copies)])
 
 
 TraceArgument = Annotated[
@@ -79,6 +99,24 @@ OrderOption = Annotated[
 ]
 LimitOption = Annotated[
     int | None,
-    typer.Option("--limit", metavar="N", parser=positive, help="Only the first N lookups."),
+    typer.Option("--limit", metavar="N", parser=positive, help="Only the first N lookups (or addresses)."),
+]
+WithOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="TRACE",
+        help="Co-locate the model of another trace: its samples take turns with those of TRACE, on tables of its own. "
+        "Repeatable; read with the same options.",
+    ),
+]
+CopiesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--copies",
+        metavar="N",
+        parser=positive,
+        help="Co-locate N copies of each model, each with its own tables.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]

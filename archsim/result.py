@@ -23,7 +23,7 @@ from archsim.ledger import LedgerRow, total_nj
 from archsim.systems.outcome import Outcome
 from archsim.systems.spec import SystemSpec
 from archsim.tables import comparison_table
-from archsim.traces import EmbeddingTrace
+from archsim.traces import AddressTrace, EmbeddingTrace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,22 +34,23 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class TraceIdentity:
-    """Which trace was replayed."""
+    """Which trace was replayed; ``lookups`` is None for a trace of addresses, ``requests`` counts accesses."""
 
     name: str
     sha256: str
-    lookups: int
+    lookups: int | None
     requests: int
     order: str
     generator: str
     seed: int | None
 
     @classmethod
-    def of(cls, trace: EmbeddingTrace, requests: int) -> TraceIdentity:
-        """Describe a trace that became ``requests`` requests of one line each."""
-        return cls(
-            trace.name, trace.sha256, trace.lookups, requests, trace.order, trace.generator, trace.seed
-        )
+    def of(cls, trace: EmbeddingTrace | AddressTrace, requests: int) -> TraceIdentity:
+        """Describe a trace that became ``requests`` requests of one access each."""
+        lookups, order = None, "as-recorded"
+        if isinstance(trace, EmbeddingTrace):
+            lookups, order = trace.lookups, trace.order
+        return cls(trace.name, trace.sha256, lookups, requests, order, trace.generator, trace.seed)
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Result:
     commands: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, system: SystemSpec, trace: EmbeddingTrace, outcome: Outcome) -> Result:
+    def of(cls, system: SystemSpec, trace: EmbeddingTrace | AddressTrace, outcome: Outcome) -> Result:
         """Put units on the raw figures of a replay."""
         ns = system.dram.timing.tCK_ps / 1000
         spec, counts, cycles = system.dram, outcome.counts, outcome.cycles

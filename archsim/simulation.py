@@ -5,22 +5,24 @@ The module is not called ``simulate`` because ``archsim.simulate`` is the functi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from archsim.errors import InputError
 from archsim.result import Result
 from archsim.systems.host import replay_host
-from archsim.systems.outcome import Options, Progress
+from archsim.systems.outcome import Options, Outcome, Progress
 from archsim.systems.recnmp import replay_recnmp
 from archsim.systems.spec import SystemSpec
-from archsim.traces import EmbeddingTrace
+from archsim.traces import AddressTrace, EmbeddingTrace
 
 #: One hour: longer than any replay.
 _LONGEST_INTERVAL_NS = 3.6e12
-_REPLAYS = {"host": replay_host, "recnmp": replay_recnmp}
+_REPLAYS: dict[str, Callable[..., Outcome]] = {"host": replay_host, "recnmp": replay_recnmp}
 
 
 def simulate(
     system: SystemSpec,
-    trace: EmbeddingTrace,
+    trace: EmbeddingTrace | AddressTrace,
     *,
     log_limit: int = 0,
     interval_ns: float | None = None,
@@ -35,8 +37,8 @@ def simulate(
     ----------
     system : SystemSpec
         What is built, from `archsim.load_system` or Python.
-    trace : EmbeddingTrace
-        What is done to it, from `archsim.open_trace` or Python.
+    trace : EmbeddingTrace or AddressTrace
+        What is done to it, from `archsim.open_trace` or Python. A host takes either kind, RecNMP lookups only.
     log_limit : int
         Keep this many DRAM commands (RecNMP: per rank) in ``Result.commands``.
     interval_ns : float, optional
@@ -45,7 +47,7 @@ def simulate(
         Threads that replay memory channels; by default one per channel, at most one per core. Results do not depend
         on it.
     progress : callable, optional
-        Called with the number of lookups done since the last call.
+        Called with the number of lookups (or addresses) done since the last call.
 
     Returns
     -------
@@ -57,6 +59,7 @@ def simulate(
     InputError
         When the trace is unsound, or does not fit the system (see the systems' modules).
     """
+    check_suits(system, trace)
     trace.validate()
     options = Options(log_limit, _interval_clk(interval_ns, system.dram.timing.tCK_ps), threads, progress)
     try:
@@ -64,6 +67,21 @@ def simulate(
     except RuntimeError as error:  # a kernel that cannot go on says why
         raise InputError(f"system {system.name!r}: {error}") from None
     return Result.of(system, trace, outcome)
+
+
+def check_suits(system: SystemSpec, trace: EmbeddingTrace | AddressTrace) -> None:
+    """Refuse a kind of trace that a system cannot replay, in constant time.
+
+    Raises
+    ------
+    InputError
+        For addresses on a system that sums vectors.
+    """
+    if isinstance(trace, AddressTrace) and system.kind != "host":
+        raise InputError(
+            f"{trace.name}: system {system.name!r} sums embedding vectors, and a trace of addresses names none; "
+            "replay it with --system host-8rank or another host"
+        )
 
 
 def _interval_clk(interval_ns: float | None, tCK_ps: int) -> int:

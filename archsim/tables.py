@@ -34,11 +34,18 @@ def comparison_table(trace: Mapping[str, Any], runs: Sequence[Run]) -> str:
     runs : sequence of mapping
         Its RUN objects.
     """
-    head = f"trace {printable(trace['name'])}: {trace['lookups']:,} lookups, sha256 {trace['sha256'][:12]}"
+    head = f"trace {printable(trace['name'])}: {trace_length(trace)}, sha256 {trace['sha256'][:12]}"
     rows: list[list[str]] = [["", *(run["system"] for run in runs)]]
     for label, cell in _rows(runs):
         rows.append([label] if cell is None else [label, *(cell(run) for run in runs)])
     return "\n".join([head, "", *align(rows)])
+
+
+def trace_length(trace: Mapping[str, Any]) -> str:
+    """Return how long a trace is: its lookups, or the requests of a trace of addresses."""
+    if trace["lookups"] is None:
+        return f"{trace['requests']:,} requests by address"
+    return f"{trace['lookups']:,} lookups"
 
 
 def _rows(runs: Sequence[Run]) -> list[Row]:

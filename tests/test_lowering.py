@@ -31,23 +31,32 @@ def splitmix64(seed, n):
     return z ^ z >> 31
 
 
-def frame_of(page, system):
-    """Place a page: three rounds of odd multiplication, addition and xor with the upper half of the bits.
+def permuted(page, frames, pages, system, stream=0):
+    """Permute page numbers: three rounds of odd multiplication, addition and xor with the upper half of the bits.
 
     They permute a power of two of pages; a page that lands beyond the last frame is placed again from there.
     """
-    if system.placement.policy == "contiguous":
-        return page
-    frames = system.dram.organization.capacity_bytes // system.placement.page_bytes
-    pages = 1 << (frames - 1).bit_length()
     shift = max(1, pages.bit_length() // 2)
-    keys = [splitmix64(system.placement.seed, n) for n in range(1, 7)]
+    keys = [splitmix64(system.placement.seed, 6 * stream + n) for n in range(1, 7)]
     while True:
         for multiplier, addend in zip(keys[::2], keys[1::2], strict=True):
             page = (page * (multiplier | 1) + addend) % pages
             page ^= page >> shift
         if page < frames:
             return page
+
+
+def frames_and_pages(system):
+    """Return the frames of the memory, and the power of two of pages that just holds them."""
+    frames = system.dram.organization.capacity_bytes // system.placement.page_bytes
+    return frames, 1 << (frames - 1).bit_length()
+
+
+def frame_of(page, system):
+    """Place a page without a colour."""
+    return (
+        page if system.placement.policy == "contiguous" else permuted(page, *frames_and_pages(system), system)
+    )
 
 
 def coordinate_of(unit, dram):
@@ -72,8 +81,10 @@ def coordinate_of(unit, dram):
 
 def units_of(row, number, tables, system):
     """List the coordinates of the accesses that one vector needs."""
-    page_bytes = system.placement.page_bytes
-    base = sum(-(-t.rows * t.vector_bytes // page_bytes) * page_bytes for t in tables[:number])
+    page_bytes, align_bytes = system.placement.page_bytes, system.placement.table_align_bytes
+    base = 0
+    for table in tables[:number]:
+        base = -(-(base + table.rows * table.vector_bytes) // align_bytes) * align_bytes
     first = base + row * tables[number].vector_bytes
     coordinates = []
     for byte in range(first, first + tables[number].vector_bytes):
@@ -101,6 +112,7 @@ def random_system(dice):
         f"placement.page_bytes={dice.choice([64, 4096, 4096, 2**16])}",
         f"placement.policy={dice.choice(['random', 'random', 'contiguous'])}",
         f"placement.seed={dice.randrange(2**63)}",
+        *dice.choice([[], [f"placement.align_bytes={dice.choice([1, 4, 64, 4096, 2**21])}"]]),
     ]
     return apply_overrides(BASE, overrides)
 
@@ -167,6 +179,20 @@ def test_what_is_no_whole_page_of_the_memory_stays_unused():
     assert len(set(coordinates)) == whole // 64
     with pytest.raises(InputError, match=r"the tables need 1.062 MiB but the memory holds 1 MiB"):
         Lowering(system, [Table("one more", whole // 64 + 1, 64)])
+
+
+def test_tables_without_alignment_follow_one_another_without_a_gap():
+    system = apply_overrides(small_system("contiguous"), ["placement.align_bytes=1"])
+    tables = [Table("bytes", 100, 1, "int8"), Table("words", 3, 64), Table("more", 5, 128)]
+    assert Lowering(system, tables).table_base.tolist() == [0, 100, 292]
+    _, lookup = lower(system, tables, [0, 0, 2, 0, 4], [1, 0, 1, 2, 2])
+    assert [lookup.count(i) for i in range(5)] == [2, 1, 2, 3, 3]
+
+
+def test_tables_can_begin_at_multiples_of_more_than_a_page():
+    system = apply_overrides(small_system("contiguous"), ["placement.align_bytes=64 KiB"])
+    tables = [Table("a", 3, 64), Table("b", 2**16 // 64, 64), Table("c", 1, 64)]
+    assert Lowering(system, tables).table_base.tolist() == [0, 2**16, 2**17]
 
 
 def test_random_placement_depends_on_its_seed_and_scatters_neighbours():

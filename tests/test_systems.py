@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from archsim import InputError, compare, load_system, simulate
 from archsim.ledger import LedgerRow, total_nj
-from archsim.systems import outcome, recnmp
+from archsim.systems import recnmp, requests
 from archsim.traces import EmbeddingTrace, Table
 
 HOST = {ranks: load_system(f"host-{ranks}rank") for ranks in (1, 2, 4, 8)}
@@ -218,7 +218,7 @@ def test_results_do_not_depend_on_how_the_trace_is_cut_into_chunks(seed, chunk):
     cases = [(HOST[2], trace), (HOST[2], updating), (RECNMP[2], trace), (RECNMP[8], trace)]
     whole = [said(*case) for case in cases]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outcome, "CHUNK_LOOKUPS", chunk)
+        patch.setattr(requests, "CHUNK_LOOKUPS", chunk)
         patch.setattr(recnmp, "CHUNK_LOOKUPS", chunk)
         assert [said(*case) for case in cases] == whole
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archsim.traces.addresses import AddressTrace as AddressTrace
+    from archsim.traces.colocation import interleave as interleave
     from archsim.traces.columns import COLUMNS as COLUMNS
     from archsim.traces.columns import ORDERS as ORDERS
     from archsim.traces.columns import Table as Table
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "addresses": ("AddressTrace",),
+    "colocation": ("interleave",),
     "columns": ("COLUMNS", "ORDERS", "Table"),
     "formats.registry": ("read_trace",),
     "info": ("trace_info",),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsim.errors import printable
 from archsim.result import Comparison
+from archsim.tables import trace_length
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,7 @@ def plot_comparison(comparison: Comparison, path: Path | None = None) -> Figure:
     figure = new_figure(11, 1.9 + 0.45 * len(runs))
     with _any_text():
         time, energy, utilisation = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
-        figure.suptitle(f"{_short(data['trace']['name'])}: {data['trace']['lookups']:,} lookups", fontsize=11)
+        figure.suptitle(f"{_short(data['trace']['name'])}: {trace_length(data['trace'])}", fontsize=11)
         _plot_time(time, runs)
         _plot_energy(energy, runs)
         _plot_utilisation(utilisation, runs)

@@ -1,4 +1,4 @@
-"""A host that reads every vector over its DRAM channels and adds them itself."""
+"""A host that reads every vector over its DRAM channels and adds them itself, or whatever addresses say."""
 
 from __future__ import annotations
 
@@ -6,54 +6,49 @@ import numpy as np
 
 from archsim.dram.energy import dram_ledger
 from archsim.dram.engine import DramReplay
-from archsim.systems.lowering import Lowering
-from archsim.systems.outcome import Options, Outcome, lookup_chunks
+from archsim.systems.outcome import Options, Outcome
+from archsim.systems.requests import request_windows, time_unit
 from archsim.systems.spec import SystemSpec
 from archsim.systems.utilisation import array_utilisation, bus_utilisation, highest
-from archsim.traces import EmbeddingTrace
+from archsim.traces import AddressTrace, EmbeddingTrace
 
 
-def replay_host(system: SystemSpec, trace: EmbeddingTrace, options: Options) -> Outcome:
+def replay_host(system: SystemSpec, trace: EmbeddingTrace | AddressTrace, options: Options) -> Outcome:
     """Replay a trace through the host's memory.
 
-    Every lookup becomes the reads (updates: writes) of the lines of its vector, in trace order. The front end offers
-    one request per clock to each channel, not before the arrival time of its bag where the trace has a ``time_ps``
-    column.
+    Every lookup becomes the reads (updates: writes) of the lines of its vector, in trace order; every address that of
+    its line. The front end offers one request per clock to each channel, not before its arrival where the trace has
+    times.
 
     Parameters
     ----------
     system : SystemSpec
         With ``kind = "host"``.
-    trace : EmbeddingTrace
-        The lookups.
+    trace : EmbeddingTrace or AddressTrace
+        The lookups, or the addresses.
     options : Options
         Log, time series, threads, progress.
 
     Raises
     ------
     InputError
-        When the tables do not fit into the memory, or a row lies outside its table.
+        When the tables do not fit into the memory, or an address lies outside it.
     RuntimeError
         When the memory can never make progress again.
     """
-    lowering = Lowering(system, trace.tables)
+    unit, tCK_ps = time_unit(trace), system.dram.timing.tCK_ps
     with DramReplay(
         system.dram,
         log_limit=options.log_limit,
         interval_clk=options.interval_clk,
         threads=options.threads,
     ) as memory:
-        for first, last in lookup_chunks(trace):
-            bag = np.searchsorted(trace.bag_offsets, np.arange(first, last), side="right") - 1
-            rows = np.asarray(trace.rows[first:last], dtype=np.int64)
-            coordinates, lookup = lowering.lower(rows, trace.bag_tables[bag])
-            kinds = None if trace.operation is None else trace.operation[first:last][lookup]
-            arrivals = None
-            if trace.time_ps is not None:
-                arrivals = -(-trace.time_ps[bag][lookup] // system.dram.timing.tCK_ps)
-            memory.feed(coordinates, kinds, arrivals)
+        for window in request_windows(system, trace):
+            memory.feed_lines(
+                window.lines, writes=window.kinds, arrivals_clk=window.arrivals_clk(unit, tCK_ps)
+            )
             if options.progress:
-                options.progress(last - first)
+                options.progress(window.taken)
         memory.finish()
     return _outcome(memory, options.interval_clk)
 

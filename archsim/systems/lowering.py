@@ -1,4 +1,4 @@
-"""From embedding lookups to DRAM coordinates: table layout, page placement, address map."""
+"""From embedding lookups to physical lines: table layout, page placement; and on to DRAM coordinates."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy.typing as npt
 from archsim.dram.address import decode_table
 from archsim.dram.spec import LINE_BYTES
 from archsim.errors import InputError
+from archsim.systems.frames import Frames, table_colors
 from archsim.systems.spec import SystemSpec
 from archsim.traces import Table
 from archsim.units import format_bytes
 
 
 class Lowering:
-    """Where every vector of a set of tables lies in the memory of a system.
+    """Where every vector of a set of tables lies in the memory of a system; ``docs/lowering.md`` is its contract.
 
-    Tables follow one another in a virtual address space, each from a page boundary on, vectors packed without gaps. A
-    page goes to the page frame that a keyed permutation of all frames gives it (``placement.policy = "random"``: a
-    random free frame, as under Linux after some uptime) or to the frame of the same number (``"contiguous"``). What is
-    left of a memory that is no whole number of pages stays unused.
+    Tables follow one another in a virtual address space, each from a multiple of ``placement.align_bytes`` on (a page
+    by default), vectors packed without gaps. Each page goes to a page frame by ``placement.policy``. What is left of a
+    memory that is no whole number of pages stays unused.
 
     Parameters
     ----------
@@ -30,34 +30,98 @@ class Lowering:
     tables : sequence of Table
         The embedding tables.
 
+    Attributes
+    ----------
+    table_bytes : int64 array [tables]
+        Bytes of a vector.
+    table_base : int64 array [tables]
+        Virtual byte address of each table; with colours, each colour has an address space of its own.
+    table_color : int32 array [tables]
+        Colour of each table; 0 without colours.
+
     Raises
     ------
     InputError
-        When the tables do not fit into the memory.
+        When the tables do not fit into the memory, or those of a colour into its part.
     """
 
     def __init__(self, system: SystemSpec, tables: Sequence[Table]) -> None:
-        page = system.placement.page_bytes
-        sizes = np.array([-(-t.rows * t.vector_bytes // page) * page for t in tables], dtype=np.int64)
-        organization = system.dram.organization
-        self._frames = organization.capacity_bytes // page
-        if int(sizes.sum()) > self._frames * page:
-            raise InputError(
-                f"system {system.name!r}: the tables need {format_bytes(int(sizes.sum()))} "
-                f"but the memory holds {format_bytes(self._frames * page)}"
-            )
-        self.table_base = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-        self.table_bytes = np.array([t.vector_bytes for t in tables], dtype=np.int64)
-        self._page_lines = page // LINE_BYTES
+        placement, organization = system.placement, system.dram.organization
+        self._frames = Frames(system.dram, placement)
+        self._page_bytes = placement.page_bytes
         self._line_units = organization.accesses_per_line
         self._decode = decode_table(system.dram)
-        random = system.placement.policy == "random"
-        self._keys = _page_keys(system.placement.seed) if random else np.empty(0, np.uint64)
+        self.table_bytes = np.array([t.vector_bytes for t in tables], dtype=np.int64)
+        self.table_color = table_colors(placement, self._frames.colors, len(tables))
+        self.table_base = self._lay_out(system, tables)
+        self._buffer = np.empty(0, dtype=np.int64)
         # Most lines a vector can touch; one more than its size when it need not begin on a line.
-        aligned = self.table_bytes % LINE_BYTES == 0
+        aligned = (self.table_bytes % LINE_BYTES == 0) & (self.table_base % LINE_BYTES == 0)
         self._most_lines = np.where(
             aligned, self.table_bytes // LINE_BYTES, (self.table_bytes - 2) // LINE_BYTES + 2
         )
+
+    def _lay_out(self, system: SystemSpec, tables: Sequence[Table]) -> npt.NDArray[np.int64]:
+        """Return the virtual address of each table, one after another within its colour."""
+        page, align = self._page_bytes, system.placement.table_align_bytes
+        ends = [0] * self._frames.colors  # Python integers: sizes may add up to more than 64 bits
+        bases = []
+        for table, color in zip(tables, self.table_color.tolist(), strict=True):
+            base = -(-ends[color] // align) * align
+            bases.append(base)
+            ends[color] = base + table.footprint_bytes
+        for color, end in enumerate(ends):
+            needed, held = -(-end // page) * page, int(self._frames.counts[color]) * page
+            if needed > held:
+                part = system.placement.color_part
+                whose = (
+                    "the tables need"
+                    if part is None
+                    else f"the tables on {part.replace('_', ' ')} {color} need"
+                )
+                where = "the memory" if part is None else f"that {part.replace('_', ' ')}"
+                raise InputError(
+                    f"system {system.name!r}: {whose} {format_bytes(needed)} but {where} holds {format_bytes(held)}"
+                )
+        return np.array(bases, dtype=np.int64)
+
+    def most_lines(self, tables: npt.NDArray[np.int32], lookups: npt.NDArray[np.int64]) -> int:
+        """Return how many lines numbers of lookups [n] of tables [n] need at most."""
+        return int((self._most_lines[tables] * lookups).sum())
+
+    def lines(
+        self, rows: npt.NDArray[np.int64], tables: npt.NDArray[np.int32]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Translate lookups to the lines they need.
+
+        Parameters
+        ----------
+        rows : int64 array [lookups]
+            Row of each lookup; below the rows of its table.
+        tables : int32 array [lookups]
+            Table of each lookup.
+
+        Returns
+        -------
+        lines : int64 array [lines]
+            Physical line numbers (byte address / 64), vector by vector in address order; valid until the next call,
+            which writes into the same memory.
+        lookup : int32 array [lines]
+            Number of the lookup each line belongs to.
+        """
+        from archsim.kernels.lowering import place_lookups
+
+        frames = self._frames
+        room = int(self._most_lines[tables].sum())
+        if room > len(self._buffer):  # kept, because fresh memory costs more than the work done in it
+            self._buffer = np.empty(room, dtype=np.int64)
+        lines, lookup = self._buffer, np.empty(room, dtype=np.int32)
+        used = place_lookups(
+            rows, tables, self.table_base, self.table_bytes, self.table_color, LINE_BYTES.bit_length() - 1,
+            self._page_bytes.bit_length() - 1, frames.bits, frames.counts, frames.keys, frames.expand,
+            frames.offsets, lines, lookup,
+        )  # fmt: skip
+        return lines[:used], lookup[:used]
 
     def lower(
         self, rows: npt.NDArray[np.int64], tables: npt.NDArray[np.int32]
@@ -66,38 +130,19 @@ class Lowering:
 
         Parameters
         ----------
-        rows : int64 array [lookups]
-            Row of each lookup.
-        tables : int32 array [lookups]
-            Table of each lookup.
+        rows, tables : arrays [lookups]
+            As `lines` takes them.
 
         Returns
         -------
         coordinates : int64 array [accesses]
-            Packed DRAM coordinates (see `archsim.dram.address`), vector by vector in address order.
+            Packed DRAM coordinates (see `archsim.dram.address`), line by line.
         lookup : int32 array [accesses]
             Number of the lookup each access belongs to.
         """
-        from archsim.kernels.lowering import lower_lookups
+        from archsim.kernels.lowering import decode_lines
 
-        room = int(self._most_lines[tables].sum()) * self._line_units
-        coordinates = np.empty(room, dtype=np.int64)
-        lookup = np.empty(room, dtype=np.int32)
-        used = lower_lookups(
-            rows, tables, self.table_base, self.table_bytes, LINE_BYTES, self._line_units, self._page_lines,
-            self._frames, self._keys, self._decode, coordinates, lookup,
-        )  # fmt: skip
-        return coordinates[:used], lookup[:used]
-
-
-def _page_keys(seed: int) -> npt.NDArray[np.uint64]:
-    """Six 64-bit keys from a seed (SplitMix64: counter times golden ratio, then mixed)."""
-    keys = []
-    state = seed
-    for _ in range(6):
-        state = (state + 0x9E3779B97F4A7C15) % 2**64
-        z = state
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
-        keys.append(z ^ (z >> 31))
-    return np.array(keys, dtype=np.uint64)
+        lines, lookup = self.lines(rows, tables)
+        coordinates = np.empty(len(lines) * self._line_units, dtype=np.int64)
+        decode_lines(lines, self._decode, coordinates, self._line_units)
+        return coordinates, lookup if self._line_units == 1 else np.repeat(lookup, self._line_units)

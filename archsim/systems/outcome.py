@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.ledger import LedgerRow
-from archsim.traces import EmbeddingTrace
 
-#: Lookups lowered and replayed together. Results do not depend on it; memory use does.
+#: Lookups (or addresses) lowered and replayed together. Results do not depend on it; memory use does.
 CHUNK_LOOKUPS = 1 << 17
-#: Called with the number of lookups done since the last call.
+#: Called with the number of lookups (or addresses) done since the last call.
 Progress = Callable[[int], None]
 
 Ints = npt.NDArray[np.int64]
@@ -33,7 +32,7 @@ class Options:
     threads : int or None
         Threads that replay channels; None: one per channel and core.
     progress : callable or None
-        Called with the lookups done since the last call.
+        Called with the lookups (or addresses) done since the last call.
     """
 
     log_limit: int = 0
@@ -102,9 +101,3 @@ class Outcome:
     interval_clk: int
     series: Ints
     nmp: Mapping[str, Any] | None = field(default=None)
-
-
-def lookup_chunks(trace: EmbeddingTrace) -> Iterator[tuple[int, int]]:
-    """Yield (first, last) lookup ranges of at most ``CHUNK_LOOKUPS``; bags may be cut."""
-    for first in range(0, trace.lookups, CHUNK_LOOKUPS):
-        yield first, min(first + CHUNK_LOOKUPS, trace.lookups)

@@ -10,23 +10,9 @@ from pydantic import Field, model_validator
 
 from archsim.dram.spec import LINE_BYTES, DramSpec
 from archsim.nmp.spec import NmpSpec
-from archsim.spec import FieldError, Spec, quantity
-
-
-class Placement(Spec):
-    """Where the pages of the embedding tables lie in physical memory."""
-
-    page_bytes: int = quantity("B", "size of a page", ge=LINE_BYTES)
-    policy: Literal["random", "contiguous"] = Field(
-        description="frame of each page: random free, or in order"
-    )
-    seed: int = quantity("", "seed of the random placement", ge=0, lt=2**63)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.page_bytes & (self.page_bytes - 1):
-            raise FieldError(f"page_bytes = {self.page_bytes}", "must be a power of two")
-        return self
+from archsim.spec import FieldError, Spec
+from archsim.systems.frames import check_placement
+from archsim.systems.placement import Placement
 
 
 class SystemSpec(Spec):
@@ -47,11 +33,7 @@ class SystemSpec(Spec):
             raise FieldError("nmp", "must be absent when kind = 'host'")
         if self.kind == "recnmp" and self.nmp is None:
             raise FieldError("nmp", "missing; kind = 'recnmp' needs it")
-        if self.placement.page_bytes > self.dram.organization.capacity_bytes:
-            raise FieldError(
-                f"placement.page_bytes = {self.placement.page_bytes}",
-                f"must be at most the memory, {self.dram.organization.capacity_bytes} bytes",
-            )
+        check_placement(self.placement, self.dram)
         if self.nmp is not None:
             self._check_one_channel()
         if self.nmp is not None and self.dram.organization.ranks % self.nmp.ranks_per_dimm:
