@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from archsim.traces.columns import ORDERS as ORDERS
     from archsim.traces.columns import Table as Table
     from archsim.traces.formats.native import read_native as read_native
-    from archsim.traces.formats.native import write_native as write_native
+    from archsim.traces.formats.native_writer import native_writer as native_writer
+    from archsim.traces.formats.native_writer import write_native as write_native
     from archsim.traces.formats.registry import read_trace as read_trace
     from archsim.traces.generators.zipf import ZipfSpec as ZipfSpec
     from archsim.traces.generators.zipf import generate_zipf as generate_zipf
@@ -26,7 +27,8 @@ _HOMES = {
     "columns": ("COLUMNS", "ORDERS", "Table"),
     "formats.registry": ("read_trace",),
     "info": ("trace_info",),
-    "formats.native": ("read_native", "write_native"),
+    "formats.native": ("read_native",),
+    "formats.native_writer": ("native_writer", "write_native"),
     "trace": ("EmbeddingTrace",),
     "workloads": ("load_workload", "open_trace"),
     "generators.zipf": ("ZipfSpec", "generate_zipf"),
