@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.errors import InputError
-from archsim.traces import ZipfSpec, generate_zipf, load_workload, open_trace, read_native, write_native
+from archsim.traces import load_workload, open_trace, read_native, write_native
 from archsim.traces.counter import below, draw, permute, stream_key, unit
-from archsim.traces.generators.zipf import cumulative_popularity
+from archsim.traces.generators.stream import generate
+from archsim.traces.generators.zipf import ZipfSpec, cumulative_popularity
 
 MASK = 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15
@@ -103,7 +104,7 @@ def twin_rows(spec):
 
 def zipf(*overrides):
     """Generate from the default preset with overrides."""
-    return generate_zipf(ZipfSpec.load("zipf", overrides))
+    return generate(ZipfSpec.load("zipf", overrides))
 
 
 def test_the_words_are_those_of_splitmix64():
@@ -162,7 +163,7 @@ def test_exponents_made_together_equal_those_made_alone():
 )
 def test_the_generator_equals_its_slow_twin(extra):
     spec = ZipfSpec.load("zipf", [*SMALL, *extra])
-    trace = generate_zipf(spec)
+    trace = generate(spec)
     trace.validate()
     bags = twin_rows(spec)
     assert trace.bag_tables.tolist() == [table for table, _, _ in bags]
@@ -227,7 +228,7 @@ def test_drift_lets_rows_climb_and_the_top_fall_to_the_end():
 
 
 def test_the_default_workload_has_the_shape_of_rmc1_small():
-    trace = load_workload("zipf")
+    trace = open_trace("preset:zipf")
     assert (len(trace.tables), trace.tables[0].rows, trace.tables[0].vector_bytes) == (8, 1_000_000, 128)
     assert (trace.lookups, trace.bags) == (100_000, 1250)
     assert trace.order == "sample-major"
