@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from archsim.kernels.draws import zipf_rows
+from archsim.kernels.draws import guide_into, zipf_rows
 from archsim.spec import FieldError, quantity
 from archsim.traces import counter
 from archsim.traces.generators.base import RANK_STREAM, ROW_STREAM, EvenSpec, Samples
@@ -115,7 +115,7 @@ class Popularity:
     sums : ndarray of float64, shape (exponents, rows)
         Running sums, see `cumulative_popularity`.
     guide : ndarray of int32, shape (exponents, 2**k + 1)
-        First rank whose sum is above each multiple of 2**-k of the last one; about four ranks lie between.
+        See `popularity_guide`.
     """
 
     sums: NDArray[np.float64]
@@ -125,12 +125,15 @@ class Popularity:
     def of(cls, rows: int, exponents: list[int]) -> Popularity:
         """Return the tables of these exponents, in steps of 1/1024."""
         sums = cumulative_popularity(rows, exponents)
-        cells = 1 << max(0, rows.bit_length() - 2)
-        share = np.arange(cells + 1) / cells
-        guide = np.empty((len(exponents), cells + 1), np.int32)
-        for line, total in zip(guide, sums, strict=True):
-            line[:] = np.searchsorted(total, share * total[-1], side="right")
-        return cls(sums, guide)
+        return cls(sums, np.stack([popularity_guide(line) for line in sums]))
+
+
+def popularity_guide(sums: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return the first rank whose sum is above each multiple of 2**-k of the last sum, shape (2**k + 1,)."""
+    # The share of a cell is exact, and products round in the order of their factors: no draw leaves its cell.
+    guide = np.empty((1 << max(0, len(sums).bit_length() - 2)) + 1, np.int32)
+    guide_into(sums, guide)
+    return guide
 
 
 def cumulative_popularity(rows: int, exponents: list[int]) -> NDArray[np.float64]:
