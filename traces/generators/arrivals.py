@@ -8,6 +8,7 @@ depend on how the trace is cut.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal, Self
@@ -108,6 +109,23 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "bursty": ("samples_per_s", "burst_factor", "burst_share", "burst_ns"),
     "diurnal": ("samples_per_s", "period_s", "curve"),
 }
+
+
+def parse_arrivals(text: str) -> list[str]:
+    """Return the overrides that ``"poisson:20000/s"`` stands for.
+
+    Raises
+    ------
+    InputError
+        The text is not a process that a rate alone describes, and a rate.
+    """
+    match = re.fullmatch(r"(paced|poisson):([0-9.eE+]+)/s", text)
+    if match is None:
+        raise InputError(
+            f"--arrivals {text!r}: must be paced:N/s or poisson:N/s, such as poisson:20000/s; "
+            f"other processes with --set arrival.process=..."
+        )
+    return [f"arrival.process={match[1]}", f"arrival.samples_per_s={match[2]}"]
 
 
 def negative_log(bits: counter.U64) -> NDArray[np.float64]:

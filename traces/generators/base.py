@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, NamedTuple, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,18 @@ class WorkloadSpec(Spec):
     order: Literal["sample-major", "table-major"] = Field(description="how the bags are sorted")
     arrival: Arrival = Field(Arrival(), description="when the samples arrive")
     seed: int = quantity("", "which of the traces of this description", ge=0, le=2**63 - 1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_numbers(cls, data: Any) -> Any:
+        """Take 1e9 for the whole number that it is."""
+        if not isinstance(data, Mapping):
+            return data
+        counts = {key for key, field in cls.model_fields.items() if field.annotation is int}
+        return {
+            key: int(value) if key in counts and isinstance(value, float) and value.is_integer() else value
+            for key, value in data.items()
+        }
 
     @model_validator(mode="after")
     def _whole_elements(self) -> Self:

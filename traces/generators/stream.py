@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from archsim.errors import InputError
+from archsim.files import check_new
+from archsim.traces.formats.native import read_native
+from archsim.traces.formats.native_writer import native_writer
 from archsim.traces.generators.arrivals import Clock
 from archsim.traces.generators.base import Samples, WorkloadSpec
 from archsim.traces.trace import EmbeddingTrace
@@ -20,6 +26,8 @@ WINDOW_LOOKUPS = 1 << 20
 
 MEMORY_BYTES = 1 << 30
 """Largest trace that is generated in memory, by the size of its columns."""
+
+Progress = Callable[[int], None]
 
 
 def windows(
@@ -99,9 +107,9 @@ def generate(spec: WorkloadSpec, name: str | None = None) -> EmbeddingTrace:
             size = stored_bytes(window, spec.lookups)
             if size > MEMORY_BYTES:
                 raise InputError(
-                    f"{window.name}: lookups = {spec.lookups}: takes about {format_bytes(size)}, and at most "
-                    f"{format_bytes(MEMORY_BYTES)} are generated in memory; write it to disk first with "
-                    f"'archsim trace generate', then give the folder"
+                    f"{window.name}: lookups = {spec.lookups}: about {format_bytes(size)}, and at most "
+                    f"{format_bytes(MEMORY_BYTES)} are generated in memory; write a longer trace to disk first "
+                    f"(archsim trace generate, sample-major) and give its folder"
                 )
             rows = np.empty(spec.lookups, window.rows.dtype)
             made = 0
@@ -128,4 +136,59 @@ def _description(spec: WorkloadSpec) -> str:
     return f"generated with {values}, arrival = {arrival}"
 
 
-Progress = Callable[[int], None]
+def write(
+    spec: WorkloadSpec, path: str | Path, name: str | None = None, progress: Progress | None = None
+) -> EmbeddingTrace:
+    """Generate a trace of any length straight into a new native folder, in bounded memory.
+
+    Parameters
+    ----------
+    spec : WorkloadSpec
+        What to generate; a table-major trace is sorted in memory and may be as long as `generate` allows.
+    path : str or Path
+        The new folder. Its parent must exist.
+    name : str, optional
+        Name of the trace; by default that of the generator.
+    progress : callable, optional
+        Called with the number of lookups written since the last call.
+
+    Returns
+    -------
+    EmbeddingTrace
+        The trace that was written, as memory maps.
+
+    Raises
+    ------
+    InputError
+        ``path`` exists or cannot be written, the disk has too little room, or a table-major trace is too long.
+    """
+    folder = Path(path)
+    check_new(folder)
+    pieces = windows(spec, name)
+    first = next(pieces)
+    check_room(folder, stored_bytes(first, spec.lookups))
+    if spec.order != "sample-major":
+        pieces, first = iter(()), generate(spec, name)
+    with native_writer(folder, first) as writer:
+        for window in chain((first,), pieces):
+            writer.append(window)
+            if progress is not None:
+                progress(window.lookups)
+    written = read_native(folder, verify=False)
+    assert isinstance(written, EmbeddingTrace)
+    return written
+
+
+def check_room(path: Path, needed: int) -> None:
+    """Refuse a file or folder that its file system has no room for.
+
+    Raises
+    ------
+    InputError
+        Before anything is written.
+    """
+    free = shutil.disk_usage(path.absolute().parent).free
+    if needed > free:
+        raise InputError(
+            f"{path}: about {format_bytes(needed)} are needed, and the disk has {format_bytes(free)} free"
+        )
