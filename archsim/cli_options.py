@@ -39,14 +39,18 @@ def duration_ns(text: str) -> float:
 
 
 @contextmanager
-def progress_bar(total: int) -> Iterator[Callable[[int], object]]:
+def progress_bar(total: int) -> Iterator[Callable[[int], None]]:
     """Show the lookups done, on standard error, when that is a terminal and the work takes over two seconds."""
     from tqdm import tqdm
 
     with tqdm(
         total=total, unit="lookup", unit_scale=True, delay=2, disable=None, leave=False, file=sys.stderr
     ) as bar:
-        yield bar.update
+
+        def advance(done: int) -> None:
+            bar.update(done)
+
+        yield advance
 
 
 TraceArgument = Annotated[

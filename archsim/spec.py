@@ -23,7 +23,16 @@ from archsim.spec_errors import FieldError, one_line, short, table_model, unit_o
 from archsim.toml import parse_toml, read_toml, write_toml
 from archsim.units import parse_quantity
 
-__all__ = ["Document", "FieldError", "Spec", "apply_overrides", "preset_names", "preset_path", "quantity", "read_document"]
+__all__ = [
+    "Document",
+    "FieldError",
+    "Spec",
+    "apply_overrides",
+    "preset_names",
+    "preset_path",
+    "quantity",
+    "read_document",
+]
 
 PRESETS = Path(__file__).parent / "presets"
 OVERRIDE_LABEL = "--set"

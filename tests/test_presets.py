@@ -36,7 +36,9 @@ def test_every_preset_loads_and_its_dump_reloads_to_the_same_hash(kind, name):
 def test_every_number_of_every_preset_has_a_source_and_every_value_a_meaning(kind, name):
     for row in describe(kind, name):
         assert row.description, f"{kind} {name}: {row.path} has no description"
-        if isinstance(row.value, numbers.Number | list | dict) and row.value != class_default(kind, name, row.path):
+        if isinstance(row.value, numbers.Number | list | dict) and row.value != class_default(
+            kind, name, row.path
+        ):
             assert row.source, f"{kind} {name}: {row.path} = {row.value} has no source"
 
 

@@ -53,9 +53,7 @@ def rows() -> Iterator[Row]:
                 TOLERANCE,
                 f"total variation {distance:.4f}",
             )
-        yield Row(
-            f"meta-{year}, one epoch", "lookups per bag", lookups / bags, pooling, POOLING_TOLERANCE
-        )
+        yield Row(f"meta-{year}, one epoch", "lookups per bag", lookups / bags, pooling, POOLING_TOLERANCE)
         yield Row(
             f"meta-{year}, one epoch", "lookups per different row", lookups / different,
             float(uses.sum() / len(uses)), USES_TOLERANCE,

@@ -52,6 +52,8 @@ def workload_class(name_or_path: str | Path) -> type[WorkloadSpec]:
     if found is None:
         raise InputError(f"{where}: generator: missing (one of {', '.join(NAMES)})")
     if found not in NAMES:
-        raise InputError(f"{where}: generator = {short(found)}: unknown generator{nearest(str(found), NAMES)}")
+        raise InputError(
+            f"{where}: generator = {short(found)}: unknown generator{nearest(str(found), NAMES)}"
+        )
     cls: type[WorkloadSpec] = import_module(f"archsim.traces.generators.{found}").SPEC
     return cls

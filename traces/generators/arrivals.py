@@ -48,9 +48,9 @@ class Arrival(Spec):
 
     process: Literal["saturated", "paced", "poisson", "bursty", "diurnal"] = Field(
         "saturated",
-        description="saturated: no times, as fast as the samples are taken; paced: equal gaps; poisson: independent; "
-        "bursty: Poisson whose rate switches between two values at random; diurnal: Poisson whose rate "
-        "follows a curve",
+        description="saturated: no times, as fast as samples are taken; paced: equal gaps (samples_per_s); poisson: "
+        "independent (samples_per_s); bursty: Poisson that switches between two rates at random (also burst_factor, "
+        "burst_share, burst_ns); diurnal: Poisson whose rate follows a curve (also period_s, curve)",
     )
     samples_per_s: float | None = quantity("", "samples per second, mean", default=None, gt=0, le=1e12)
     burst_factor: float | None = quantity(
@@ -156,7 +156,8 @@ def negative_log(bits: counter.U64) -> NDArray[np.float64]:
     total = np.full(ratio.shape, SERIES[0])
     for coefficient in (*SERIES[1:], 1.0):
         total = total * square + coefficient
-    return np.maximum(twos * LN2 - 2.0 * ratio * total, 0.0)
+    found: NDArray[np.float64] = np.maximum(twos * LN2 - 2.0 * ratio * total, 0.0)
+    return found
 
 
 def _exponential(key: np.uint64, first: int, number: int) -> NDArray[np.float64]:
@@ -218,7 +219,8 @@ class Clock:
         if arrival.process == "paced":
             gap = PS_PER_S / arrival.samples_per_s
             self._check((first + samples) * gap)
-            return np.rint(np.arange(first, first + samples) * gap).astype(np.int64)
+            paced: I64 = np.rint(np.arange(first, first + samples) * gap).astype(np.int64)
+            return paced
         gaps = np.rint(_exponential(counter.stream_key(self._seed, GAP_STREAM), first, samples) * UNIT)
         work = self._work + np.cumsum(gaps.astype(np.int64))
         if samples:
@@ -268,7 +270,9 @@ class Clock:
 def _bursts(arrival: Arrival, per_ps: float, seed: int) -> Iterator[tuple[I64, I64]]:
     """Yield lengths and work of bursts and what lies between them, in turn; the first is drawn by its share."""
     share, factor, burst_ns = arrival.burst_share, arrival.burst_factor, arrival.burst_ns
-    assert share is not None and factor is not None and burst_ns is not None
+    assert share is not None
+    assert factor is not None
+    assert burst_ns is not None
     key = counter.stream_key(seed, PIECE_STREAM)
     starts_in_burst = bool(counter.unit(counter.draw(key, np.zeros(1, np.uint64)))[0] < share)
     mean_ps = np.array([burst_ns * 1000.0, burst_ns * 1000.0 * (1.0 - share) / share])
@@ -283,7 +287,9 @@ def _bursts(arrival: Arrival, per_ps: float, seed: int) -> Iterator[tuple[I64, I
 
 def _periods(arrival: Arrival) -> Iterator[tuple[I64, I64]]:
     """Yield lengths and work of the parts of one period, again and again."""
-    assert arrival.period_s is not None and arrival.samples_per_s is not None and arrival.curve is not None
+    assert arrival.period_s is not None
+    assert arrival.samples_per_s is not None
+    assert arrival.curve is not None
     period_ps, parts = round(arrival.period_s * PS_PER_S), len(arrival.curve)
     lengths = np.diff(np.array([period_ps * part // parts for part in range(parts + 1)]))
     work = arrival.period_s * arrival.samples_per_s * UNIT

@@ -24,6 +24,9 @@ MOST_POOLING = 1 << (POSITION_BITS - 1)
 
 ROWS_LIMIT = 2**31 - 1
 
+MOST_PER_SAMPLE = 1 << 26
+"""Most lookups of one sample; a window holds at least one."""
+
 
 class Samples(NamedTuple):
     """Consecutive samples of a trace; inside a sample, one bag per table in the order of the tables.
@@ -86,9 +89,23 @@ class WorkloadSpec(Spec):
             for number, rows in enumerate(self.table_rows())
         )
 
+    def summary(self) -> dict[str, object]:
+        """Return the parameters that belong in the notes of the trace, except those of the arrivals."""
+        return {key: value for key, value in self.to_dict().items() if key != "arrival"}
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return what the user of this very trace should know; it becomes notes of the trace."""
+        return ()
+
     def key(self, table: int, stream: int, *words: int) -> np.uint64:
         """Return the key of one of the streams of random numbers of a table."""
         return counter.stream_key(self.seed, table, stream, *words)
+
+
+def check_sample(lookups: int) -> None:
+    """Refuse samples too large to be generated at once."""
+    if lookups > MOST_PER_SAMPLE:
+        raise FieldError("tables", f"a sample has {lookups} lookups; at most {MOST_PER_SAMPLE} are possible")
 
 
 class EvenSpec(WorkloadSpec):
@@ -102,7 +119,8 @@ class EvenSpec(WorkloadSpec):
     )
 
     @model_validator(mode="after")
-    def _no_empty_bags(self) -> Self:
+    def _bags_of_a_useful_size(self) -> Self:
+        check_sample(self.pooling * self.tables)
         if self.pooling_spread >= self.pooling:
             raise FieldError(
                 f"pooling_spread = {self.pooling_spread}", f"must be less than pooling = {self.pooling}"

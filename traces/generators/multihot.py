@@ -21,9 +21,9 @@ from archsim.traces.generators.base import (
     MOST_POOLING,
     RANK_STREAM,
     ROW_STREAM,
-    ROWS_LIMIT,
     Samples,
     WorkloadSpec,
+    check_sample,
 )
 from archsim.traces.generators.zipf import SKEW_STEPS, cumulative_popularity, popularity_guide
 
@@ -53,8 +53,10 @@ class MultihotSpec(WorkloadSpec):
     def _one_pooling_per_table(self) -> Self:
         if len(self.pooling) != len(self.rows):
             raise FieldError(
-                f"pooling = {list(self.pooling)}", f"must have one value for each of the {len(self.rows)} tables"
+                f"pooling = {list(self.pooling)}",
+                f"must have one value for each of the {len(self.rows)} tables",
             )
+        check_sample(sum(self.pooling))
         return self
 
     def table_rows(self) -> tuple[int, ...]:

@@ -29,6 +29,7 @@ from archsim.traces.generators.base import (
     ROWS_LIMIT,
     Samples,
     WorkloadSpec,
+    check_sample,
 )
 
 I64 = NDArray[np.int64]
@@ -81,6 +82,7 @@ class ReuseSpec(WorkloadSpec):
                 raise FieldError(name, f"must have {BINS} values, not {len(share)}")
             if not 0.9 < sum(share) < 1.1:
                 raise FieldError(name, f"must sum up to 1, not to {sum(share):g}")
+        check_sample(int(self.pooling) * self.tables)
         if self.lookups_per_epoch >= ROWS_LIMIT:
             raise FieldError(
                 f"epoch_samples = {self.epoch_samples}",
@@ -91,6 +93,16 @@ class ReuseSpec(WorkloadSpec):
     def table_rows(self) -> tuple[int, ...]:
         """Return the number of rows of every table."""
         return (self.rows,) * self.tables
+
+    def remarks(self) -> tuple[str, ...]:
+        """Say when the trace is too short for its histograms."""
+        epoch = self.lookups_per_epoch * self.tables
+        if self.lookups >= epoch:
+            return ()
+        return (
+            f"shorter than one epoch of {epoch} lookups: rows are reused less than the histograms say; "
+            f"a smaller epoch_samples holds them over a shorter trace",
+        )
 
     @property
     def pooling_steps(self) -> int:
@@ -206,9 +218,7 @@ def table_uses(spec: ReuseSpec, table: int) -> I64:
     means, lookups = bin_means(spec), spec.lookups_per_epoch
     few = [rows < COMMON_ROWS for rows, _ in means]
     numbers = [floor(rows * (table + 1) + 0.5) - floor(rows * table + 0.5) for rows, _ in means]
-    uses = {
-        k: _spread(k, numbers[k], means[k][1]) for k in range(BINS) if few[k] and numbers[k]
-    }
+    uses = {k: _spread(k, numbers[k], means[k][1]) for k in range(BINS) if few[k] and numbers[k]}
     left = lookups - sum(int(part.sum()) for part in uses.values())
     common = sum(rows * mean for (rows, mean), rare in zip(means, few, strict=True) if not rare)
     scale = max(0.0, left / common) if common else 0.0
@@ -227,7 +237,8 @@ def _spread(k: int, number: int, mean: float) -> I64:
     else:
         first, last = 2.0 * mean - high, float(high)
     steps = (2.0 * np.arange(number) + 1.0) / (2.0 * max(number, 1))
-    return np.floor(first + (last - first) * steps + 0.5).astype(np.int64)
+    uses: I64 = np.floor(first + (last - first) * steps + 0.5).astype(np.int64)
+    return uses
 
 
 def _summing_to(uses: I64, total: int) -> I64:

@@ -15,7 +15,9 @@ from archsim.traces.generators.base import ROWS_LIMIT, EvenSpec, Samples
 class SequentialSpec(EvenSpec):
     """Lookup ``i`` of a table goes to row ``i * stride`` modulo the rows."""
 
-    generator: Literal["sequential"] = Field(description="sequential: each table from its first row to its last")
+    generator: Literal["sequential"] = Field(
+        description="sequential: each table from its first row to its last"
+    )
     stride: int = quantity("", "rows from one lookup of a table to its next", ge=1, le=ROWS_LIMIT)
 
 

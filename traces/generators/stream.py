@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archsim.errors import InputError
 from archsim.files import check_new
@@ -31,7 +32,7 @@ Progress = Callable[[int], None]
 
 
 def windows(
-    spec: WorkloadSpec, name: str | None = None, at_once: int = WINDOW_LOOKUPS
+    spec: WorkloadSpec, name: str | None = None, at_once: int | None = None
 ) -> Iterator[EmbeddingTrace]:
     """Generate a trace sample by sample, in pieces that together are the whole; memory is bounded.
 
@@ -41,8 +42,8 @@ def windows(
         What to generate. Its ``order`` does not matter here: windows are sample-major.
     name : str, optional
         Name of the trace; by default that of the generator.
-    at_once : int
-        Lookups per window, about; does not change the trace.
+    at_once : int, optional
+        Lookups per window, about; by default `WINDOW_LOOKUPS`. Does not change the trace.
 
     Yields
     ------
@@ -59,9 +60,9 @@ def windows(
         "order": "sample-major",
         "generator": spec.generator,
         "seed": spec.seed,
-        "notes": (_description(spec),),
+        "notes": (_description(spec), *spec.remarks()),
     }
-    pieces: Iterator[Samples] = module.generate(spec, at_once)
+    pieces: Iterator[Samples] = module.generate(spec, min(at_once or WINDOW_LOOKUPS, spec.lookups))
     for rows, lengths in pieces:
         samples = len(lengths) // len(layout)
         offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
@@ -101,7 +102,7 @@ def generate(spec: WorkloadSpec, name: str | None = None) -> EmbeddingTrace:
     InputError
         The trace would take more than `MEMORY_BYTES`.
     """
-    parts = []
+    parts: list[dict[str, NDArray[Any]]] = []
     for window in windows(spec, name):
         if not parts:
             size = stored_bytes(window, spec.lookups)
@@ -117,7 +118,9 @@ def generate(spec: WorkloadSpec, name: str | None = None) -> EmbeddingTrace:
         made += window.lookups
         # Only the columns of bags are kept of a window; its rows are in place already.
         parts.append({key: c for key, c in window.columns.items() if key != "rows"})
-    columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0] if key != "bag_offsets"}
+    columns: dict[str, Any] = {
+        key: np.concatenate([part[key] for part in parts]) for key in parts[0] if key != "bag_offsets"
+    }
     lengths = np.concatenate([np.diff(part["bag_offsets"]) for part in parts])
     offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
     trace = replace(window, rows=rows, bag_offsets=offsets, **columns)
@@ -131,7 +134,7 @@ def stored_bytes(window: EmbeddingTrace, lookups: int) -> int:
 
 def _description(spec: WorkloadSpec) -> str:
     """Say all parameters in one line."""
-    values = ", ".join(f"{key} = {value}" for key, value in spec.to_dict().items() if key != "arrival")
+    values = ", ".join(f"{key} = {value}" for key, value in spec.summary().items())
     arrival = spec.arrival.summary()
     return f"generated with {values}, arrival = {arrival}"
 

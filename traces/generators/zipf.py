@@ -34,6 +34,8 @@ class ZipfSpec(EvenSpec):
     """Independent lookups of a bounded Zipf distribution; the preset ``zipf`` holds defaults and sources."""
 
     generator: Literal["zipf"] = Field(description="zipf: independent lookups, popularity by rank")
+    # The popularity of every rank is held in memory.
+    rows: int = quantity("", "rows per table", ge=1, le=2**28)
     skew: Skew = Field(
         description="Zipf exponent: [all tables], [first, last] with the others between, or one per table; "
         "the popularity of rank k is k**-skew, 0 is uniform; rounded to 1/1024",
