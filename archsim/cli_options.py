@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -46,11 +46,7 @@ def progress_bar(total: int) -> Iterator[Callable[[int], None]]:
     with tqdm(
         total=total, unit="lookup", unit_scale=True, delay=2, disable=None, leave=False, file=sys.stderr
     ) as bar:
-
-        def advance(done: int) -> None:
-            bar.update(done)
-
-        yield advance
+        yield cast(Callable[[int], None], bar.update)
 
 
 TraceArgument = Annotated[

@@ -33,14 +33,18 @@ def _trace_root(context: typer.Context) -> None:
     "generate",
     epilog="""\b
 Examples:
-  archsim show workload                                    the presets
-  archsim show workload meta-2021                          what one can be given, with units and sources
+  archsim show workload                   the presets
+  archsim show workload meta-2021         one's parameters, units and sources
   archsim trace generate preset:zipf --out my-trace
-  archsim trace generate preset:zipf --set lookups=1e9 --set tables=16 --set skew=[1.1] --out long-trace
-  archsim trace generate preset:meta-2021 --arrivals poisson:20000/s --out timed-trace
-  archsim trace generate preset:zipf --set arrival.process=bursty --set arrival.samples_per_s=1e6
-      --set arrival.burst_factor=4 --set arrival.burst_share=0.1 --set arrival.burst_ns=50000 --out bursty-trace
-  archsim trace generate preset:my-own.toml --out my-trace  a file like those of the presets
+  archsim trace generate preset:zipf --out long-trace \\
+      --set lookups=1e9 --set tables=16 --set skew=[1.1] --set seed=2
+  archsim trace generate preset:meta-2021 --out timed-trace \\
+      --arrivals poisson:20000/s
+  archsim trace generate preset:zipf --out bursty-trace \\
+      --set arrival.process=bursty --set arrival.samples_per_s=1e6 \\
+      --set arrival.burst_factor=4 --set arrival.burst_share=0.1 \\
+      --set arrival.burst_ns=50000
+  archsim trace generate preset:my-own.toml --out my-trace
 """,
 )
 def trace_generate(
@@ -66,15 +70,16 @@ def trace_generate(
         typer.Option(
             "--arrivals",
             metavar="PROCESS:N/s",
-            help="Samples arrive paced or poisson, N per second; short for --set arrival.process=... "
-            "and arrival.samples_per_s=....",
+            help="Samples arrive paced or poisson, N per second; short for the parameters arrival.process "
+            "and arrival.samples_per_s.",
         ),
     ] = None,
 ) -> None:
-    """Generate a trace of any length and write it in the native format.
+    """Generate a trace of any length.
 
     The same preset, parameters and seed give the same trace on every machine, and a longer trace begins with the
-    shorter one. It is written piece by piece, so that its length is bounded by the disk and not by the memory.
+    shorter one. It is written in the native format, piece by piece, so that its length is bounded by the disk and
+    not by the memory.
     """
     from archsim.files import check_new
     from archsim.traces.generators.arrivals import parse_arrivals
