@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -53,6 +56,17 @@ def open_models(sources: list[str], copies: int, workload: list[str], reading: d
             )
         trace.validate()
     return interleave([trace for trace in opened for _ in range(copies)])
+
+
+@contextmanager
+def progress_bar(total: int, unit: str = "lookup") -> Iterator[Callable[[int], None]]:
+    """Show what is done, on standard error, when that is a terminal and the work takes over two seconds."""
+    from tqdm import tqdm
+
+    with tqdm(
+        total=total, unit=unit, unit_scale=True, delay=2, disable=None, leave=False, file=sys.stderr
+    ) as bar:
+        yield cast(Callable[[int], None], bar.update)
 
 
 TraceArgument = Annotated[

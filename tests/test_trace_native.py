@@ -124,7 +124,7 @@ def test_nothing_is_left_of_a_write_that_failed(tmp_path, monkeypatch):
     def full(*_args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "save", full)
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", full)
     with pytest.raises(InputError, match="cannot be written: No space left on device"):
         write_native(TRACE, tmp_path / "trace")
     assert list(tmp_path.iterdir()) == []
@@ -189,7 +189,19 @@ def test_types_are_checked_in_file_and_sidecar(folder):
     ("change", "message"),
     [
         (lambda s: s.update(format="numpy"), ": format = 'numpy' must be 'archsim-trace'"),
-        (lambda s: s.update(version=2), ": version = 2 is unknown; this archsim reads version 1"),
+        (lambda s: s.update(version=3), ": version = 3 is unknown; this archsim reads versions 1 to 2"),
+        (lambda s: s.update(version=True), ": version = True is unknown; this archsim reads versions 1 to 2"),
+        (
+            lambda s: s.update(version=1),
+            ": unknown key 'kind' (valid: bags, columns, format, generator, lookups, name, notes, order, seed, "
+            "sha256, tables, version)",
+        ),
+        (lambda s: s.pop("kind"), ": kind = None must be 'lookups' or 'addresses'"),
+        (
+            lambda s: s.update(kind="addresses"),
+            ": unknown key 'order' (valid: columns, format, generator, kind, name, notes, requests, seed, "
+            "sha256, time_unit, version)",
+        ),
         (lambda s: s.update(lookup=1), ": unknown key 'lookup' (did you mean 'lookups'?)"),
         (lambda s: s.pop("seed"), ": key 'seed' is missing"),
         (lambda s: s.update(seed="7"), ": seed = '7' must be int or null"),

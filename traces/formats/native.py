@@ -1,7 +1,9 @@
 """The native trace format: a folder of memory-mappable ``.npy`` columns and a JSON sidecar, ``trace.json``.
 
-Every column of `archsim.traces.columns.COLUMNS` that the trace has is one file, ``<column>.npy``,
-little-endian. The sidecar holds what the keys in `SIDECAR` say.
+Every column that the trace has is one file, ``<column>.npy``, little-endian; `archsim.traces.columns.COLUMNS`
+lists those of lookups, `archsim.traces.addresses.ADDRESS_COLUMNS` those of addresses. The sidecar holds what the
+keys in `SIDECAR` say. Folders of version 1 have no ``kind`` and hold lookups; they are read for ever. Folders are
+written by `archsim.traces.formats.native_writer`.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,71 +19,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import InputError, nearest
-from archsim.files import check_plain, new_folder
-from archsim.traces.checks import content_sha256
+from archsim.files import check_plain
+from archsim.traces.addresses import ADDRESS_COLUMNS, AddressTrace
 from archsim.traces.columns import COLUMNS, Table
 from archsim.traces.formats.sources import NPY_DAMAGE, first_line
 from archsim.traces.trace import EmbeddingTrace
 
 FORMAT = "archsim-trace"
-VERSION = 1
+VERSION = 2
+"""The version that is written. All versions from 1 on are read."""
+
 SIDECAR_NAME = "trace.json"
 SIDECAR: dict[str, tuple[type, ...]] = {
     "format": (str,),
     "version": (int,),
+    "kind": (str,),
     "name": (str,),
-    "order": (str,),
-    "lookups": (int,),
-    "bags": (int,),
-    "tables": (list,),
     "columns": (dict,),
     "generator": (str,),
     "seed": (int, type(None)),
     "notes": (list,),
     "sha256": (str,),
 }
-"""Keys of the sidecar and the Python types of their values."""
+"""Keys of every sidecar and the Python types of their values; version 1 has no ``kind``."""
+
+KINDS: dict[str, dict[str, tuple[type, ...]]] = {
+    "lookups": {"order": (str,), "lookups": (int,), "bags": (int,), "tables": (list,)},
+    "addresses": {"requests": (int,), "time_unit": (str,)},
+}
+"""What ``kind`` may be, and the further keys of each."""
+
+COLUMN_TYPES: dict[str, dict[str, tuple[str, ...]]] = {
+    "lookups": {name: column.dtypes for name, column in COLUMNS.items()},
+    "addresses": {name: (dtype,) for name, (dtype, _) in ADDRESS_COLUMNS.items()},
+}
+"""Columns of each kind and their types."""
+
+REQUIRED = {"lookups": [name for name, c in COLUMNS.items() if c.required], "addresses": ["address"]}
+
+COUNTS = {"lookups": {"lookups": "rows", "bags": "bag_tables"}, "addresses": {"requests": "address"}}
+"""Keys that count the entries of a column."""
 
 VERIFY_BYTES = 64 * 1024 * 1024
 """Data up to this size are verified whenever they are opened."""
 
 
-def write_native(trace: EmbeddingTrace, path: str | Path) -> None:
-    """Write a trace as a folder that appears complete or not at all.
-
-    Parameters
-    ----------
-    trace : EmbeddingTrace
-        The trace; its columns are copied file to file without being loaded where they are memory maps.
-    path : str or Path
-        The new folder. Its parent must exist.
-
-    Raises
-    ------
-    InputError
-        ``path`` exists already, or cannot be written.
-    """
-    with new_folder(Path(path)) as building:
-        sidecar = {
-            "format": FORMAT,
-            "version": VERSION,
-            "name": trace.name,
-            "order": trace.order,
-            "lookups": trace.lookups,
-            "bags": trace.bags,
-            "tables": [asdict(table) for table in trace.tables],
-            "columns": {name: {"dtype": c.dtype.name, "length": len(c)} for name, c in trace.columns.items()},
-            "generator": trace.generator,
-            "seed": trace.seed,
-            "notes": list(trace.notes),
-            "sha256": content_sha256(trace),
-        }
-        for name, column in trace.columns.items():
-            np.save(building / f"{name}.npy", column.astype(column.dtype.newbyteorder("<"), copy=False))
-        (building / SIDECAR_NAME).write_text(json.dumps(sidecar, indent=1) + "\n", encoding="utf-8")
-
-
-def read_native(path: str | Path, verify: bool | None = None) -> EmbeddingTrace:
+def read_native(path: str | Path, verify: bool | None = None) -> EmbeddingTrace | AddressTrace:
     """Open a native trace; the columns stay on disk as memory maps.
 
     The structure (sidecar, file sizes, types, lengths, first and last offset) is always checked and takes
@@ -98,8 +81,8 @@ def read_native(path: str | Path, verify: bool | None = None) -> EmbeddingTrace:
 
     Returns
     -------
-    EmbeddingTrace
-        The trace.
+    EmbeddingTrace or AddressTrace
+        The trace, by the sidecar's ``kind``.
 
     Raises
     ------
@@ -109,16 +92,21 @@ def read_native(path: str | Path, verify: bool | None = None) -> EmbeddingTrace:
     folder = Path(path)
     file = folder / SIDECAR_NAME
     sidecar = _read_sidecar(file)
-    tables = tuple(_table(file, number, entry) for number, entry in enumerate(sidecar["tables"]))
-    columns = _open_columns(folder, file, sidecar["columns"])
-    for key, column in (("lookups", "rows"), ("bags", "bag_tables")):
+    kind = sidecar["kind"]
+    columns = _open_columns(folder, file, kind, sidecar["columns"])
+    for key, column in COUNTS[kind].items():
         if sidecar[key] != len(columns[column]):
             raise InputError(
                 f"{file}: {key} = {sidecar[key]}, but {column}.npy holds {len(columns[column])} entries"
             )
-    labels = {key: sidecar[key] for key in ("name", "order", "generator", "seed")}
+    labels = {key: sidecar[key] for key in ("name", "generator", "seed")} | {"notes": tuple(sidecar["notes"])}
+    tables = tuple(_table(file, number, entry) for number, entry in enumerate(sidecar.get("tables", ())))
+    trace: EmbeddingTrace | AddressTrace
     try:
-        trace = EmbeddingTrace(tables=tables, notes=tuple(sidecar["notes"]), **labels, **columns)
+        if kind == "lookups":
+            trace = EmbeddingTrace(tables=tables, order=sidecar["order"], **labels, **columns)
+        else:
+            trace = AddressTrace(time_unit=sidecar["time_unit"], **labels, **columns)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
     if verify is None:
@@ -157,11 +145,20 @@ def _read_sidecar(file: Path) -> dict[str, Any]:
         )
     if sidecar.get("format") != FORMAT:
         raise InputError(f"{file}: format = {sidecar.get('format')!r} must be {FORMAT!r}")
-    if sidecar.get("version") != VERSION:
+    version = sidecar.get("version")
+    if isinstance(version, bool) or version not in range(1, VERSION + 1):
         raise InputError(
-            f"{file}: version = {sidecar.get('version')!r} is unknown; this archsim reads version {VERSION}"
+            f"{file}: version = {version!r} is unknown; this archsim reads versions 1 to {VERSION}"
         )
-    _check_keys(str(file), sidecar, SIDECAR)
+    if version == 1:
+        _check_keys(
+            str(file), sidecar, {k: v for k, v in (SIDECAR | KINDS["lookups"]).items() if k != "kind"}
+        )
+        sidecar["kind"] = "lookups"
+    kind = sidecar.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise InputError(f"{file}: kind = {kind!r} must be {' or '.join(map(repr, KINDS))}")
+    _check_keys(str(file), sidecar, SIDECAR | KINDS[kind])
     if not re.fullmatch("[0-9a-f]{64}", sidecar["sha256"]):
         raise InputError(f"{file}: sha256 = {sidecar['sha256']!r} must be 64 hexadecimal digits")
     for number, note in enumerate(sidecar["notes"]):
@@ -196,13 +193,14 @@ def _table(file: Path, number: int, entry: Any) -> Table:
         raise InputError(f"{where}: {error}") from None
 
 
-def _open_columns(folder: Path, file: Path, declared: dict[str, Any]) -> dict[str, Any]:
+def _open_columns(folder: Path, file: Path, kind: str, declared: dict[str, Any]) -> dict[str, Any]:
     """Map every column the sidecar declares; refuse missing, unknown and undeclared ones."""
+    types = COLUMN_TYPES[kind]
     for name in declared:
-        if name not in COLUMNS:
-            raise InputError(f"{file}: unknown column {name!r}{nearest(name, COLUMNS)}")
-    for name, column in COLUMNS.items():
-        if column.required and name not in declared:
+        if name not in types:
+            raise InputError(f"{file}: unknown column {name!r}{nearest(name, types)}")
+    for name in REQUIRED[kind]:
+        if name not in declared:
             raise InputError(f"{file}: column {name!r} is missing; every trace has it")
     for stray in sorted(folder.glob("*.npy")):
         if stray.stem not in declared:
@@ -210,17 +208,17 @@ def _open_columns(folder: Path, file: Path, declared: dict[str, Any]) -> dict[st
                 f"{stray}: not one of the columns that {SIDECAR_NAME} declares{nearest(stray.stem, declared)}"
             )
     columns = {}
-    for name in COLUMNS:
+    for name in types:
         if name in declared:
             where = f"{file}: columns.{name}"
             if not isinstance(declared[name], dict):
                 raise InputError(f"{where} = {declared[name]!r} must be an object")
             _check_keys(where, declared[name], {"dtype": (str,), "length": (int,)})
-            columns[name] = _open_column(folder / f"{name}.npy", name, **declared[name])
+            columns[name] = _open_column(folder / f"{name}.npy", types[name], **declared[name])
     return columns
 
 
-def _open_column(file: Path, name: str, dtype: str, length: int) -> NDArray[Any]:
+def _open_column(file: Path, types: tuple[str, ...], dtype: str, length: int) -> NDArray[Any]:
     """Map one ``.npy`` file after comparing its header and its size with the sidecar."""
     try:
         check_plain(file)
@@ -234,14 +232,14 @@ def _open_column(file: Path, name: str, dtype: str, length: int) -> NDArray[Any]
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"{file}: missing; {SIDECAR_NAME} declares the column {name!r}") from None
+        raise InputError(f"{file}: missing; {SIDECAR_NAME} declares the column {file.stem!r}") from None
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
     except NPY_DAMAGE as error:
         raise InputError(f"{file}: not a .npy file: {first_line(error)}") from None
-    if dtype not in COLUMNS[name].dtypes:
-        wanted = " or ".join(COLUMNS[name].dtypes)
-        raise InputError(f"{file.parent / SIDECAR_NAME}: columns.{name}.dtype = {dtype!r} must be {wanted}")
+    if dtype not in types:
+        where = f"{file.parent / SIDECAR_NAME}: columns.{file.stem}.dtype"
+        raise InputError(f"{where} = {dtype!r} must be {' or '.join(types)}")
     if found != np.dtype(dtype).newbyteorder("<"):
         raise InputError(f"{file}: holds {found.str}; {SIDECAR_NAME} declares little-endian {dtype}")
     if shape != (length,):
