@@ -116,7 +116,10 @@ def test_bag_text_holds_any_bags(tmp_path_factory, bags):
             b"1 2\n" + b"9" * 5000 + b"\n",
             f"line 2, column 1: row '{'9' * 37}...' is outside the table's 10 rows (0 to 9)",
         ),
-        (b"1 2\n3 \xc3\xa9 \xff\n", "line 2, column 5: byte 0xff is not UTF-8 text"),
+        (
+            b"1 2\n3 \xff\xc3 7\n",
+            r"line 2, column 3: '\xff\xc3' is not a row number; digits separated by spaces are needed",
+        ),
         (b"1 2\n\n", "line 2: empty line at the end; an empty bag must be followed by another bag"),
         (
             b"1 2\n\x00\n",

@@ -8,20 +8,28 @@ repository PSAL-POSTECH/M2NDP-public.
 from __future__ import annotations
 
 import re
-from array import array
 from pathlib import Path
 
 import numpy as np
 
 from archsim.errors import InputError
+from archsim.kernels.text import NumberScanner
 from archsim.traces.columns import Table
-from archsim.traces.formats.layout import Layout, narrow_rows
-from archsim.traces.formats.sources import open_binary, trace_name
+from archsim.traces.formats.layout import Layout
+from archsim.traces.formats.sources import BLOCK_BYTES, trace_name
+from archsim.traces.formats.text import column_of, feed_numbers
 from archsim.traces.trace import EmbeddingTrace
 
 
-def read_bag_text(path: str | Path, layout: Layout | None = None) -> EmbeddingTrace:
-    """Read bag text, plain, ``.gz`` or ``.xz``, line by line.
+def is_bag_text(head: bytes) -> bool:
+    """Whether the first word is a whole number and no byte is a control character."""
+    return bool(re.match(rb"\s*-?[0-9]+\s", head + b" ")) and not re.search(rb"[\x00-\x08\x0e-\x1f]", head)
+
+
+def read_bag_text(
+    path: str | Path, layout: Layout | None = None, block_bytes: int = BLOCK_BYTES
+) -> EmbeddingTrace:
+    """Read bag text, compressed or not, block by block.
 
     Parameters
     ----------
@@ -29,6 +37,8 @@ def read_bag_text(path: str | Path, layout: Layout | None = None) -> EmbeddingTr
         The file.
     layout : Layout, optional
         What the file does not say about its table.
+    block_bytes : int
+        Bytes read at a time; the trace does not depend on it.
 
     Returns
     -------
@@ -43,63 +53,23 @@ def read_bag_text(path: str | Path, layout: Layout | None = None) -> EmbeddingTr
     file = Path(path)
     layout = layout or Layout()
     declared = layout.declared_rows(file, 1)
-    size = declared[0] if declared else layout.largest_rows
-    rows, offsets = array("q"), array("q", [0])
-    line = 0
-    with open_binary(file) as stream:
-        for line, content in enumerate(stream, start=1):
-            if content.translate(None, b"0123456789 \t\r\n"):
-                raise _fault(file, line, content, size)
-            try:
-                bag = array("q", map(int, content.split()))
-            except (OverflowError, ValueError):
-                raise _fault(file, line, content, size) from None
-            if bag and max(bag) >= size:
-                raise _fault(file, line, content, size)
-            rows.extend(bag)
-            offsets.append(len(rows))
-    if not line:
-        raise InputError(f"{file}: empty file; one bag of row numbers per line is needed")
-    if offsets[-1] == offsets[-2]:
+    scanner = NumberScanner(declared[0] if declared else layout.largest_rows)
+    feed_numbers(file, scanner, "a row number; digits separated by spaces", block_bytes)
+    if scanner.blanks:
         raise InputError(
-            f"{file}: line {line}: empty line at the end; an empty bag must be followed by another bag"
+            f"{file}: line {scanner.line - 1}: empty line at the end; an empty bag must be followed by another bag"
         )
-    numbers = np.frombuffer(rows, np.int64)
-    table_rows, notes = layout.table_rows(declared, [numbers])
+    rows, offsets = column_of(scanner.numbers), column_of(scanner.offsets)
+    table_rows, notes = layout.table_rows(declared, [rows])
     bags = len(offsets) - 1
     return EmbeddingTrace(
         name=trace_name(file),
         tables=(Table(trace_name(file), table_rows[0], layout.vector_bytes, layout.dtype),),
-        rows=narrow_rows(numbers),
-        bag_offsets=np.frombuffer(offsets, np.int64),
-        bag_tables=np.zeros(bags, np.int32),
+        rows=rows,
+        bag_offsets=offsets,
+        bag_tables=np.broadcast_to(np.int32(0), bags),
         order="sample-major",
         sample=np.arange(bags),
         generator="bag text",
         notes=("sample = line of the file", *notes),
     )
-
-
-def _fault(file: Path, line: int, content: bytes, size: int) -> InputError:
-    """Find the token of a line that cannot be right."""
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        column = len(content[: error.start].decode("utf-8")) + 1
-        return InputError(
-            f"{file}: line {line}, column {column}: byte 0x{content[error.start]:02x} is not UTF-8 text"
-        )
-    match = next(m for m in re.finditer(r"[^ \t\r\n]+", text) if not _is_row(m.group(), size))
-    token = match.group()
-    where = f"{file}: line {line}, column {match.start() + 1}"
-    shown = repr(token if len(token) <= 40 else token[:37] + "...")
-    if re.fullmatch(r"-[0-9]+", token):
-        return InputError(f"{where}: row {shown} is negative; rows count from 0")
-    if not re.fullmatch(r"[0-9]+", token):
-        return InputError(f"{where}: {shown} is not a row number; digits separated by spaces are needed")
-    return InputError(f"{where}: row {shown} is outside the table's {size} rows (0 to {size - 1})")
-
-
-def _is_row(token: str, size: int) -> bool:
-    """Whether a token is a row number below ``size``; a long one is never converted."""
-    return bool(re.fullmatch(r"[0-9]+", token)) and len(token.lstrip("0")) <= 19 and int(token) < size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,11 +10,17 @@ from typing import Any, Literal
 
 from archsim.errors import InputError, nearest
 from archsim.traces.addresses import AddressTrace
-from archsim.traces.formats.bags import read_bag_text
+from archsim.traces.formats import requests
+from archsim.traces.formats.bags import is_bag_text, read_bag_text
+from archsim.traces.formats.criteo import is_criteo, read_criteo
 from archsim.traces.formats.layout import Layout
 from archsim.traces.formats.native import SIDECAR_NAME, read_native
 from archsim.traces.formats.npz import read_npz
+from archsim.traces.formats.recbole import is_recbole, read_recbole
 from archsim.traces.formats.sources import open_binary
+from archsim.traces.formats.text import check_encoding
+from archsim.traces.formats.trace_log import is_trace_log, read_trace_log
+from archsim.traces.formats.user_items import read_user_items
 from archsim.traces.trace import EmbeddingTrace
 
 Trace = EmbeddingTrace | AddressTrace
@@ -54,9 +59,10 @@ class Format:
     kind: Kind = "lookups"
 
 
-def _looks_like_rows(head: bytes) -> bool:
-    """Whether the first word is a whole number and no byte is a control character."""
-    return bool(re.match(rb"\s*-?[0-9]+\s", head + b" ")) and not re.search(rb"[\x00-\x08\x0e-\x1f]", head)
+def _addresses(
+    summary: str, matches: Callable[[bytes], bool] | None, read: Callable[..., Trace], **options: Any
+) -> Format:
+    return Format(summary, matches, read, kind="addresses", **options)
 
 
 FILE_FORMATS = {
@@ -65,7 +71,28 @@ FILE_FORMATS = {
         "NumPy archive of indices and lengths per table", lambda head: head.startswith(b"PK"), read_npz
     ),
     # Text, the most telling first line first.
-    "bags": Format("text, one bag of row numbers per line", _looks_like_rows, read_bag_text),
+    "dramsim3": _addresses(
+        "DRAMsim3 text, ADDRESS READ|WRITE CLOCK", requests.is_dramsim3, requests.read_dramsim3
+    ),
+    "ramulator1": _addresses(
+        "Ramulator 1 text, ADDRESS R|W", requests.is_ramulator1, requests.read_ramulator1
+    ),
+    "ramulator2": _addresses(
+        "Ramulator 2 text, LD|ST ADDRESS", requests.is_ramulator2, requests.read_ramulator2
+    ),
+    "ramulator2-vectors": _addresses(
+        "Ramulator 2 ReadWriteTrace, refused with the reason",
+        requests.is_address_vectors,
+        requests.refuse_address_vectors,
+    ),
+    "ramulator-cpu": _addresses(
+        "Ramulator 1 and 2 processor trace, BUBBLES LOAD [WRITEBACK]", None, requests.read_ramulator_cpu
+    ),
+    "recbole": Format("RecBole .inter, header of name:type", is_recbole, read_recbole),
+    "criteo": Format("Criteo click logs, 26 categories per line", is_criteo, read_criteo),
+    "trace-log": Format("DLRM trace.log, row numbers separated by commas", is_trace_log, read_trace_log),
+    "user-items": Format("text, a user number and item numbers per line", None, read_user_items),
+    "bags": Format("text, one bag of row numbers per line", is_bag_text, read_bag_text),
     # Binary records without any mark, which only their values can tell.
 }
 """Formats of single files. Several may match the same bytes: the first one counts."""
@@ -179,6 +206,7 @@ def _detect(file: Path) -> str:
         head = stream.read(HEAD_BYTES)
     if not head:
         raise InputError(f"{file}: empty file")
+    check_encoding(file, head)
     for name, candidate in FILE_FORMATS.items():
         if candidate.matches is not None and candidate.matches(head):
             return name

@@ -1,0 +1,201 @@
+"""Reading text in blocks, and saying in one line what is wrong where."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.errors import InputError
+from archsim.kernels import text as kernel
+from archsim.traces.formats.sources import BLOCK_BYTES, open_binary
+
+LONGEST_LINE_BYTES = 1 << 20
+"""Longest line of a format whose lines have few fields."""
+
+SHOWN_BYTES = 4096
+"""How much of a wrong word is looked at to say what is wrong with it."""
+
+BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+
+def check_encoding(file: Path, head: bytes) -> None:
+    """Refuse text that starts with a byte order mark."""
+    if head.startswith(BYTE_ORDER_MARKS):
+        raise InputError(
+            f"{file}: line 1, column 1: starts with a byte order mark; save the file as plain ASCII or UTF-8"
+        )
+
+
+def column_of(values: Any) -> NDArray[Any]:
+    """Give what a scanner collected as an array, without a copy."""
+    kind = {1: np.uint8, 4: np.int32, 8: np.int64}[values.width]
+    return np.frombuffer(values, kind) if values.count else np.empty(0, kind)
+
+
+def shown(token: bytes) -> str:
+    """Write a word of a file for an error message."""
+    text = token.decode("utf-8", errors="backslashreplace")
+    return repr(text if len(text) <= 40 else text[:37] + "...").replace("\\\\x", "\\x")
+
+
+@contextmanager
+def open_text(file: Path) -> Iterator[BinaryIO]:
+    """Open a text file, see `open_binary`; too little memory is an `InputError` too."""
+    try:
+        with open_binary(file) as stream:
+            yield stream
+    except MemoryError:
+        raise InputError(f"{file}: more lookups than fit the memory of this machine") from None
+
+
+def feed_numbers(file: Path, scanner: Any, what: str, block_bytes: int = BLOCK_BYTES) -> None:
+    """Run a `NumberScanner` over a file.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    scanner : NumberScanner
+        Holds the numbers afterwards.
+    what : str
+        What a number is, and how numbers are written, such as "a row number; digits separated by spaces".
+    block_bytes : int
+        Bytes read at a time.
+
+    Raises
+    ------
+    InputError
+        With the line and the column of the first word that is wrong.
+    """
+    with open_text(file) as stream:
+        head = block = stream.read(block_bytes)
+        while block and scanner.feed(block):
+            block = stream.read(block_bytes)
+        scanner.finish()
+    check_encoding(file, head)
+    if not head:
+        raise InputError(f"{file}: empty file")
+    if not scanner.problem:
+        return
+    where = f"{file}: line {scanner.line}"
+    place = f"{where}, column {scanner.token_start - scanner.line_start + 1}"
+    if scanner.problem == kernel.BLANKS:
+        raise InputError(
+            f"{where}: empty line {scanner.blanks} in a row; at most {scanner.blanks - 1} are allowed"
+        )
+    if scanner.problem == kernel.LINE_END:
+        raise InputError(f"{place}: carriage return without a newline")
+    if scanner.problem == kernel.SECOND_LINE:
+        raise InputError(f"{place}: a second line; this format has one line")
+    token = _token(file, scanner.token_start, block_bytes)
+    if scanner.problem == kernel.MISSING:
+        raise InputError(f"{place}: the line ends where a number is expected")
+    if scanner.problem == kernel.EXTRA:
+        raise InputError(f"{place}: {shown(token)} follows without a comma")
+    raise InputError(f"{place}: {_complaint(token, what, scanner.limit)}")
+
+
+def _complaint(token: bytes, what: str, limit: int) -> str:
+    noun = what.split(";")[0].removeprefix("a ").split()[0]
+    if re.fullmatch(rb"-[0-9]+", token):
+        return f"{noun} {shown(token)} is negative; {noun}s count from 0"
+    if not re.fullmatch(rb"[0-9]+", token):
+        return f"{shown(token)} is not {what} are needed"
+    return f"{noun} {shown(token)} is outside the table's {limit} rows (0 to {limit - 1})"
+
+
+def _token(file: Path, place: int, block_bytes: int) -> bytes:
+    """Read the word at a byte of a file; only ever done once, for a message."""
+    with open_binary(file) as stream:
+        while place:
+            place -= len(stream.read(min(place, block_bytes)))
+        found = re.match(rb"[^ \t\r\n,]*,?[^ \t\r\n]*", stream.read(SHOWN_BYTES))
+    return found.group() if found else b""
+
+
+def whole_lines(
+    file: Path, stream: BinaryIO, line: int, block_bytes: int, rest: bytes = b""
+) -> Iterator[bytes]:
+    """Cut ``rest`` and what is left of a stream into blocks of whole lines; the last one gets the newline it may lack.
+
+    Raises
+    ------
+    InputError
+        A line is longer than `LONGEST_LINE_BYTES`; ``line`` is the number of the first one.
+    """
+    while block := stream.read(block_bytes):
+        first = block.find(b"\n")
+        if len(rest) + (len(block) if first < 0 else first) > LONGEST_LINE_BYTES:
+            raise InputError(
+                f"{file}: line {line}: longer than {LONGEST_LINE_BYTES} bytes; no line of this format is"
+            )
+        cut = block.rfind(b"\n") + 1
+        if cut:
+            lines = rest + block[:cut]
+            line += lines.count(b"\n")
+            yield lines
+            rest = b""
+        rest += block[cut:]
+    if rest:
+        yield rest if rest.endswith(b"\n") else rest + b"\n"
+
+
+def feed_lines(
+    file: Path,
+    stream: BinaryIO,
+    scanner: Any,
+    fields: list[tuple[str, str]],
+    block_bytes: int,
+    rest: bytes = b"",
+) -> None:
+    """Run a scanner of whole lines over what is left of a stream.
+
+    Parameters
+    ----------
+    file : Path
+        The file, for messages.
+    stream : binary stream
+        At the start of a line.
+    scanner : LineScanner
+        Holds the columns afterwards.
+    fields : list of (str, str)
+        Name of each field, and what it must be.
+    block_bytes : int
+        Bytes read at a time.
+    rest : bytes
+        What was read of the stream already, and belongs in front.
+
+    Raises
+    ------
+    InputError
+        With the line and the column of the first field that is wrong.
+    """
+    for block in whole_lines(file, stream, scanner.line, block_bytes, rest):
+        if not scanner.feed(block):
+            raise _field_fault(file, scanner, fields, block)
+
+
+def _field_fault(file: Path, scanner: Any, fields: list[tuple[str, str]], block: bytes) -> InputError:
+    token = block[scanner.token_start : scanner.token_end]
+    where = f"{file}: line {scanner.line}"
+    if scanner.problem == kernel.MISSING:
+        names = ", ".join(name for name, _ in fields[:4]) + (", ..." if len(fields) > 4 else "")
+        found = "empty line" if not scanner.field else f"{scanner.field} of {len(fields)} fields"
+        return InputError(f"{where}: {found}; a line holds {names}")
+    where += f", column {scanner.token_start - scanner.line_start + 1}"
+    if token and (token[0] < 32 or token[0] == 127):
+        return InputError(f"{where}: {shown(token[:1])} inside the line")
+    if scanner.problem == kernel.EXTRA:
+        return InputError(f"{where}: {shown(token)} is one field too many; a line holds {len(fields)}")
+    name, rule = fields[min(scanner.field, len(fields) - 1)]
+    if scanner.problem == kernel.LARGE:
+        return InputError(f"{where}: {name} {shown(token)} does not fit 63 bits")
+    if scanner.problem == kernel.EARLIER:
+        return InputError(f"{where}: {name} {shown(token)} is before that of the line above")
+    return InputError(f"{where}: {name} {shown(token)} must be {rule}")
