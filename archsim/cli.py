@@ -24,6 +24,7 @@ from archsim.cli_options import (
     TraceArgument,
     duration_ns,
     positive,
+    progress_bar,
 )
 from archsim.cli_trace import trace_app
 from archsim.errors import InputError
@@ -151,7 +152,7 @@ def replay(
         from archsim.report.timeline import TIMELINE_COMMANDS
 
         log_limit = max(log_limit, TIMELINE_COMMANDS)
-    with _progress(lookups.lookups * len(systems)) as advance:
+    with progress_bar(lookups.lookups * len(systems)) as advance:
         comparison = compare(
             [
                 simulate(spec, lookups, log_limit=log_limit, interval_ns=interval, progress=advance)
@@ -344,23 +345,6 @@ def _write_commands(result: Any, path: Path, limit: int) -> None:
     write_commands(result.system.dram, kept, path)
     issued = sum(result.counts[name] for name in ("act", "pre", "rd", "wr", "ref", "prea", "refb"))
     print(f"commands: {path}, {kept.shape[1]:,} of {issued:,}", file=sys.stderr)
-
-
-class _progress:  # noqa: N801  (used like a function)
-    """A progress bar on standard error for work over two seconds, when that is a terminal."""
-
-    def __init__(self, total: int) -> None:
-        from tqdm import tqdm
-
-        self._bar = tqdm(
-            total=total, unit="lookup", unit_scale=True, delay=2, disable=None, leave=False, file=sys.stderr
-        )
-
-    def __enter__(self) -> Any:
-        return self._bar.update
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
 
 
 def main() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, cast
 
 import typer
 
@@ -33,6 +36,17 @@ def duration_ns(text: str) -> float:
         return float(parse_quantity(text, "ns"))
     except InputError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+@contextmanager
+def progress_bar(total: int) -> Iterator[Callable[[int], None]]:
+    """Show the lookups done, on standard error, when that is a terminal and the work takes over two seconds."""
+    from tqdm import tqdm
+
+    with tqdm(
+        total=total, unit="lookup", unit_scale=True, delay=2, disable=None, leave=False, file=sys.stderr
+    ) as bar:
+        yield cast(Callable[[int], None], bar.update)
 
 
 TraceArgument = Annotated[

@@ -17,6 +17,7 @@ from archsim.cli_options import (
     OrderOption,
     RowsOption,
     TraceArgument,
+    progress_bar,
 )
 
 trace_app = typer.Typer(rich_markup_mode=None, context_settings=CONTEXT, help="Make and inspect traces.")
@@ -31,15 +32,28 @@ def _trace_root(context: typer.Context) -> None:
 @trace_app.command(
     "generate",
     epilog="""\b
-Example:
-  archsim trace generate preset:zipf --set lookups=1000000 --out my-trace
+Examples:
+  archsim show workload                   the presets
+  archsim show workload meta-2021         one's parameters, units and sources
+  archsim trace generate preset:zipf --out my-trace
+  archsim trace generate preset:zipf --out long-trace \\
+      --set lookups=1e9 --set tables=16 --set skew=[1.1] --set seed=2
+  archsim trace generate preset:meta-2021 --out timed-trace \\
+      --arrivals poisson:20000/s
+  archsim trace generate preset:zipf --out bursty-trace \\
+      --set arrival.process=bursty --set arrival.samples_per_s=1e6 \\
+      --set arrival.burst_factor=4 --set arrival.burst_share=0.1 \\
+      --set arrival.burst_ns=50000
+  archsim trace generate preset:my-own.toml --out my-trace
 """,
 )
 def trace_generate(
     preset: Annotated[
         str,
         typer.Argument(
-            metavar="PRESET", show_default=False, help="preset:NAME, see `archsim show workload`."
+            metavar="PRESET",
+            show_default=False,
+            help="preset:NAME of `archsim show workload`, or preset:FILE.toml.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for the native trace.")],
@@ -48,21 +62,36 @@ def trace_generate(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Override a parameter of `archsim show workload NAME`, e.g. lookups=1000000. Repeatable.",
+            help="Override a parameter of `archsim show workload NAME`, e.g. lookups=1e9. Repeatable.",
+        ),
+    ] = None,
+    arrivals: Annotated[
+        str | None,
+        typer.Option(
+            "--arrivals",
+            metavar="PROCESS:N/s",
+            help="Samples arrive paced or poisson, N per second; short for the parameters arrival.process "
+            "and arrival.samples_per_s.",
         ),
     ] = None,
 ) -> None:
-    """Generate a trace and write it in the native format."""
+    """Generate a trace of any length.
+
+    The same preset, parameters and seed give the same trace on every machine, and a longer trace begins with the
+    shorter one. It is written in the native format, piece by piece, so that its length is bounded by the disk and
+    not by the memory.
+    """
     from archsim.files import check_new
-    from archsim.traces import open_trace, write_native
+    from archsim.traces.generators.arrivals import parse_arrivals
+    from archsim.traces.generators.stream import write
+    from archsim.traces.workloads import PRESET, load_workload
 
     check_new(out)
-    if not preset.startswith("preset:"):
-        preset = f"preset:{preset}"
-    trace = open_trace(
-        preset, kind="lookups", overrides=[text.removeprefix("workload.") for text in overrides or []]
-    )
-    write_native(trace, out)
+    timed = [] if arrivals is None else parse_arrivals(arrivals)
+    name = preset.removeprefix(PRESET)
+    spec = load_workload(name, [*timed, *(text.removeprefix("workload.") for text in overrides or [])])
+    with progress_bar(spec.lookups) as advance:
+        trace = write(spec, out, Path(name).stem, advance)
     print(f"{out}: {trace.lookups:,} lookups in {trace.bags:,} bags, sha256 {trace.sha256[:12]}")
 
 

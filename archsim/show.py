@@ -20,7 +20,7 @@ _SPECS = {
     "energy": "archsim.dram.energy:Energy",
     "nmp": "archsim.nmp.spec:NmpSpec",
     "system": "archsim.systems.spec:SystemSpec",
-    "workload": "archsim.traces.generators.zipf:ZipfSpec",
+    "workload": "archsim.traces.generators.base:WorkloadSpec",
 }
 #: Columns of the text, and the longest value that the column of values makes room for.
 WIDTH = 120
@@ -63,7 +63,7 @@ def describe(kind: str, name: str) -> list[Row]:
     InputError
         When there is no such kind or preset.
     """
-    cls = spec_class(kind)
+    cls = spec_class(kind, name)
     document = read_document(cls, name)
     spec = cls.from_dict(document.data, document.label)
     return list(_rows(cls, spec.to_dict(), document.sources, ""))
@@ -97,10 +97,14 @@ def _value_text(value: Any) -> str:
     return toml_value(value)
 
 
-def spec_class(kind: str) -> type[Spec]:
-    """Return the class that the presets of one kind describe."""
-    module, _, name = _SPECS[_known(kind)].partition(":")
-    cls: type[Spec] = getattr(import_module(module), name)
+def spec_class(kind: str, name: str) -> type[Spec]:
+    """Return the class that a preset describes; each generator of workloads has one of its own."""
+    module, _, class_name = _SPECS[_known(kind)].partition(":")
+    if kind == "workload":
+        from archsim.traces.generators import workload_class
+
+        return workload_class(name)
+    cls: type[Spec] = getattr(import_module(module), class_name)
     return cls
 
 

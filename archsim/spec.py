@@ -23,7 +23,16 @@ from archsim.spec_errors import FieldError, one_line, short, table_model, unit_o
 from archsim.toml import parse_toml, read_toml, write_toml
 from archsim.units import parse_quantity
 
-__all__ = ["Document", "FieldError", "Spec", "apply_overrides", "preset_names", "quantity", "read_document"]
+__all__ = [
+    "Document",
+    "FieldError",
+    "Spec",
+    "apply_overrides",
+    "preset_names",
+    "preset_path",
+    "quantity",
+    "read_document",
+]
 
 PRESETS = Path(__file__).parent / "presets"
 OVERRIDE_LABEL = "--set"
@@ -160,6 +169,20 @@ def preset_names(kind: str) -> list[str]:
     return sorted(path.stem for path in (PRESETS / kind).glob("*.toml"))
 
 
+def preset_path(kind: str, name: Any, place: str) -> Path:
+    """Return the file of a shipped preset; ``place`` opens the error message.
+
+    An exact name goes first; otherwise upper and lower case are one.
+    """
+    known = preset_names(kind)
+    if name not in known:
+        alike = [each for each in known if each.lower() == str(name).lower()]
+        if len(alike) != 1:
+            raise InputError(f"{place}: unknown {kind} preset{nearest(str(name), known)}")
+        name = alike[0]
+    return PRESETS / kind / f"{name}.toml"
+
+
 def read_document(cls: type[Spec], name_or_path: str | Path) -> Document:
     """Read a preset by name, or a file when the name ends in ``.toml``, and expand its presets."""
     if str(name_or_path).endswith(".toml"):
@@ -168,18 +191,9 @@ def read_document(cls: type[Spec], name_or_path: str | Path) -> Document:
 
 
 def _read_preset(cls: type[Spec], name: Any, place: str) -> Document:
-    """Read the preset ``name`` of the kind that belongs to ``cls``; ``place`` opens the error message.
-
-    An exact name goes first; otherwise upper and lower case are one.
-    """
-    known = preset_names(cls.preset_kind)
-    if name not in known:
-        alike = [each for each in known if each.lower() == str(name).lower()]
-        if len(alike) != 1:
-            raise InputError(f"{place}: unknown {cls.preset_kind} preset{nearest(str(name), known)}")
-        name = alike[0]
-    table = read_toml(PRESETS / cls.preset_kind / f"{name}.toml")
-    return _compose(cls, table, f"{cls.preset_kind} preset {name}")
+    """Read the preset ``name`` of the kind that belongs to ``cls``; ``place`` opens the error message."""
+    path = preset_path(cls.preset_kind, name, place)
+    return _compose(cls, read_toml(path), f"{cls.preset_kind} preset {path.stem}")
 
 
 def _compose(cls: type[Spec], table: dict[str, Any], label: str) -> Document:

@@ -10,7 +10,8 @@ import pytest
 from program import run, start, strict_json
 
 import archsim
-from archsim import cli, doctor, load_system, open_trace
+from archsim import doctor, load_system, open_trace
+from archsim.cli_options import progress_bar
 from archsim.show import kinds, names
 from archsim.traces import read_native, trace_info
 
@@ -218,7 +219,7 @@ class Terminal(io.StringIO):
 )
 def test_the_progress_bar_is_for_terminals_and_long_work(monkeypatch, stream, seconds, shown):
     monkeypatch.setattr(sys, "stderr", stream)
-    with cli._progress(1000) as advance:
+    with progress_bar(1000) as advance:
         bar = advance.__self__
         if not bar.disable:
             monkeypatch.setattr(bar, "_time", lambda: bar.start_t + seconds)

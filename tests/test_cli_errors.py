@@ -131,7 +131,7 @@ MISTAKES = {
     "replay preset:zip": "workload 'zip': unknown workload preset (did you mean 'zipf'?)",
     "replay preset:zipf --rows 9": "preset:zipf: rows = 9 is for files; set the preset's own parameter instead",
     "replay preset:zipf --set workload.lookup=9": "--set: lookup: unknown key (did you mean 'lookups'?)",
-    "replay preset:zipf --set workload.rows=1e6": "--set: rows = 1000000.0: must be a whole number",
+    "replay preset:zipf --set workload.rows=1.5": "--set: rows = 1.5: must be a whole number",
     "replay preset:zipf --set workload.skew=[nan]": "--set: skew[0] = nan: must be a finite number",
     "trace generate zipf --set lookups=0 --out new": "--set: lookups = 0: must be at least 1",
     "trace generate zipf --out good": f"good: {TAKEN}",

@@ -14,10 +14,10 @@ from archsim.systems.spec import SystemSpec, load_system
 ALL = [(kind, name) for kind in kinds() for name in names(kind)]
 
 
-def class_default(kind, path):
+def class_default(kind, name, path):
     """Return the default that a value has by its class, or None; a value equal to it needs no source."""
     *above, last = path.split("[")[0].split(".")
-    cls = spec_class(kind)
+    cls = spec_class(kind, name)
     for key in above:
         cls = table_model(cls, key)
     return cls.model_fields[last].default
@@ -25,7 +25,7 @@ def class_default(kind, path):
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
 def test_every_preset_loads_and_its_dump_reloads_to_the_same_hash(kind, name):
-    cls = spec_class(kind)
+    cls = spec_class(kind, name)
     preset = cls.load(name)
     again = cls.from_toml(preset.to_toml(), "dump")
     assert again == preset
@@ -36,7 +36,9 @@ def test_every_preset_loads_and_its_dump_reloads_to_the_same_hash(kind, name):
 def test_every_number_of_every_preset_has_a_source_and_every_value_a_meaning(kind, name):
     for row in describe(kind, name):
         assert row.description, f"{kind} {name}: {row.path} has no description"
-        if isinstance(row.value, numbers.Number | list | dict) and row.value != class_default(kind, row.path):
+        if isinstance(row.value, numbers.Number | list | dict) and row.value != class_default(
+            kind, name, row.path
+        ):
             assert row.source, f"{kind} {name}: {row.path} = {row.value} has no source"
 
 

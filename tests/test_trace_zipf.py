@@ -1,24 +1,22 @@
 """The Zipf generator: exact, the same on every machine, and distributed as it says.
 
-`twin_rows` draws the same trace with plain Python integers and floats, one lookup at a time.
+`trace_twins.zipf_bags` draws the same trace with plain Python integers and floats, one lookup at a time.
 """
 
 import math
-from bisect import bisect_right
-from itertools import accumulate, count
+from itertools import accumulate
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trace_twins import MASK, twin_draw, twin_key, twin_permute, twin_power, zipf_bags
 
 from archsim.errors import InputError
-from archsim.traces import ZipfSpec, generate_zipf, load_workload, open_trace, read_native, write_native
+from archsim.traces import load_workload, open_trace, read_native, write_native
 from archsim.traces.counter import below, draw, permute, stream_key, unit
-from archsim.traces.generators.zipf import cumulative_popularity
-
-MASK = 2**64 - 1
-GOLDEN = 0x9E3779B97F4A7C15
+from archsim.traces.generators.stream import generate
+from archsim.traces.generators.zipf import ZipfSpec, cumulative_popularity
 
 SMALL = (
     "rows=1000",
@@ -31,79 +29,9 @@ SMALL = (
 )
 
 
-def twin_mix(x):
-    """Say the SplitMix64 finaliser in plain integers."""
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & MASK
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & MASK
-    return x ^ (x >> 31)
-
-
-def twin_key(*words):
-    """Key of the stream that these words name."""
-    key = 0
-    for word in words:
-        key = twin_mix((key ^ word) + GOLDEN & MASK)
-    return key
-
-
-def twin_draw(key, counter):
-    """One random word."""
-    return twin_mix(counter * GOLDEN + key & MASK)
-
-
-def twin_permute(index, size, key):
-    """Where a keyed bijection of range(size) sends one index."""
-    half = ((size - 1).bit_length() + 1) // 2
-    while True:
-        left, right = index >> half, index % 2**half
-        for turn in range(4):
-            left, right = right, left ^ twin_draw(twin_key(key, turn), right) % 2**half
-        index = left << half | right
-        if index < size:
-            return index
-
-
-def twin_power(base, steps):
-    """Return base ** (steps / 1024) by the same products, one number at a time."""
-    result = 1.0
-    for _ in range(steps // 1024):
-        result *= base
-    root = base
-    for bit in (512, 256, 128, 64, 32, 16, 8, 4, 2, 1):
-        root = math.sqrt(root)
-        if steps & bit:
-            result *= root
-    return result
-
-
-def twin_rows(spec):
-    """All bags of a sample-major trace as (table, sample, rows)."""
-    sums = [
-        list(accumulate(1.0 / twin_power(float(k), step) for k in range(1, spec.rows + 1)))
-        for step in spec.skew_steps()
-    ]
-    bags, left = [], spec.lookups
-    for sample in count():
-        for table in range(spec.tables):
-            word = twin_draw(twin_key(spec.seed, table, 0), sample)
-            width = 2 * spec.pooling_spread + 1
-            length = spec.pooling - spec.pooling_spread + ((word >> 32) * width >> 32)
-            rows = []
-            for position in range(min(length, left)):
-                word = twin_draw(twin_key(spec.seed, table, 1), sample << 16 | position)
-                place = (word >> 11) * 2.0**-53 * sums[table][-1]
-                rank = min(bisect_right(sums[table], place), spec.rows - 1)
-                climbing = (rank + sample * spec.drift // 1000) % spec.rows
-                rows.append(twin_permute(climbing, spec.rows, twin_key(spec.seed, table, 2)))
-            bags.append((table, sample, rows))
-            left -= len(rows)
-            if not left:
-                return bags
-
-
 def zipf(*overrides):
     """Generate from the default preset with overrides."""
-    return generate_zipf(ZipfSpec.load("zipf", overrides))
+    return generate(ZipfSpec.load("zipf", overrides))
 
 
 def test_the_words_are_those_of_splitmix64():
@@ -162,9 +90,9 @@ def test_exponents_made_together_equal_those_made_alone():
 )
 def test_the_generator_equals_its_slow_twin(extra):
     spec = ZipfSpec.load("zipf", [*SMALL, *extra])
-    trace = generate_zipf(spec)
+    trace = generate(spec)
     trace.validate()
-    bags = twin_rows(spec)
+    bags = zipf_bags(spec)
     assert trace.bag_tables.tolist() == [table for table, _, _ in bags]
     assert trace.sample.tolist() == [sample for _, sample, _ in bags]
     assert np.diff(trace.bag_offsets).tolist() == [len(rows) for _, _, rows in bags]
@@ -227,7 +155,7 @@ def test_drift_lets_rows_climb_and_the_top_fall_to_the_end():
 
 
 def test_the_default_workload_has_the_shape_of_rmc1_small():
-    trace = load_workload("zipf")
+    trace = open_trace("preset:zipf")
     assert (len(trace.tables), trace.tables[0].rows, trace.tables[0].vector_bytes) == (8, 1_000_000, 128)
     assert (trace.lookups, trace.bags) == (100_000, 1250)
     assert trace.order == "sample-major"

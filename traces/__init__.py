@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from archsim.traces.formats.native_writer import native_writer as native_writer
     from archsim.traces.formats.native_writer import write_native as write_native
     from archsim.traces.formats.registry import read_trace as read_trace
-    from archsim.traces.generators.zipf import ZipfSpec as ZipfSpec
-    from archsim.traces.generators.zipf import generate_zipf as generate_zipf
+    from archsim.traces.generators.arrivals import Arrival as Arrival
+    from archsim.traces.generators.arrivals import with_arrivals as with_arrivals
+    from archsim.traces.generators.stream import generate as generate
+    from archsim.traces.generators.stream import windows as windows
     from archsim.traces.info import trace_info as trace_info
     from archsim.traces.trace import EmbeddingTrace as EmbeddingTrace
     from archsim.traces.workloads import load_workload as load_workload
@@ -31,7 +33,8 @@ _HOMES = {
     "formats.native_writer": ("native_writer", "write_native"),
     "trace": ("EmbeddingTrace",),
     "workloads": ("load_workload", "open_trace"),
-    "generators.zipf": ("ZipfSpec", "generate_zipf"),
+    "generators.arrivals": ("Arrival", "with_arrivals"),
+    "generators.stream": ("generate", "windows"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

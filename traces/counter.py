@@ -7,6 +7,8 @@ generators", OOPSLA 2014), whose state after ``i`` steps is ``key + i * GOLDEN``
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,6 +74,11 @@ def permute(index: NDArray[np.int64], size: int, key: np.uint64) -> NDArray[np.i
     while (outside := np.flatnonzero(out >= np.uint64(size))).size:
         out[outside] = _feistel(out[outside], half, key)
     return out.astype(np.int64)
+
+
+def round_keys(keys: Iterable[np.uint64]) -> U64:
+    """Return the keys of the rounds of `permute`, one row of `FEISTEL_ROUNDS` per key; compiled loops use them."""
+    return np.array([[stream_key(int(key), turn) for turn in range(FEISTEL_ROUNDS)] for key in keys])
 
 
 def _feistel(values: U64, half: np.uint64, key: np.uint64) -> U64:

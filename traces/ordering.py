@@ -39,7 +39,7 @@ def reordered(trace: EmbeddingTrace, order: str) -> EmbeddingTrace:
         return trace
     if order == "as-recorded":
         raise InputError(f"{trace.name}: order 'as-recorded' is lost, the trace is sorted {trace.order}")
-    samples = trace.sample if trace.sample is not None else _ranks_inside_tables(trace)
+    samples = sample_numbers(trace)
     keys = (trace.bag_tables, samples)
     permutation = np.lexsort(keys if order == "sample-major" else keys[::-1])
     if (permutation[1:] > permutation[:-1]).all():
@@ -66,6 +66,11 @@ def _permuted(trace: EmbeddingTrace, permutation: NDArray[np.intp]) -> dict[str,
         for name, column in per_lookup.items():
             columns[name][here] = column[source]
     return columns
+
+
+def sample_numbers(trace: EmbeddingTrace) -> NDArray[np.int64]:
+    """Return the sample of every bag; in a trace that does not say, bag ``k`` of a table is sample ``k``."""
+    return trace.sample if trace.sample is not None else _ranks_inside_tables(trace)
 
 
 def _ranks_inside_tables(trace: EmbeddingTrace) -> NDArray[np.int64]:

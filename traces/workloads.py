@@ -12,33 +12,34 @@ from archsim.traces.trace import EmbeddingTrace
 if TYPE_CHECKING:
     from archsim.traces.addresses import AddressTrace
     from archsim.traces.formats.registry import Kind, Trace
+    from archsim.traces.generators.base import WorkloadSpec
 
 PRESET = "preset:"
 
 
-def load_workload(name: str, overrides: Iterable[str] = ()) -> EmbeddingTrace:
-    """Generate the trace of a workload preset.
+def load_workload(name: str | Path, overrides: Iterable[str] = ()) -> WorkloadSpec:
+    """Read the specification of a workload.
 
     Parameters
     ----------
-    name : str
+    name : str or Path
         A file in ``archsim/presets/workload`` without its ending, or the path of such a file with it.
     overrides : iterable of str
-        ``PATH=VALUE`` laid over the preset, such as ``lookups=1_000_000``.
+        ``PATH=VALUE`` laid over the preset, such as ``lookups=1_000_000`` or ``arrival.process=paced``.
 
     Returns
     -------
-    EmbeddingTrace
-        The trace, named after the preset.
+    WorkloadSpec
+        For `archsim.traces.generators.stream`.
 
     Raises
     ------
     InputError
-        Unknown preset, or a value its specification refuses.
+        Unknown preset or generator, or a value that the specification refuses.
     """
-    from archsim.traces.generators.zipf import ZipfSpec, generate_zipf
+    from archsim.traces.generators import workload_class
 
-    return generate_zipf(ZipfSpec.load(name, overrides), Path(name).stem)
+    return workload_class(name).load(name, overrides)
 
 
 @overload
@@ -129,6 +130,16 @@ def open_trace(
             raise InputError(
                 f"{source}: {option} = {value} is for files; set the preset's own parameter instead"
             )
-    trace = load_workload(str(source).removeprefix(PRESET), overrides)
+    trace = _generated(str(source).removeprefix(PRESET), overrides, order, limit)
     need_kind(trace, kind, str(source))
     return ordered_and_limited(trace, str(source), order, limit)
+
+
+def _generated(name: str, overrides: list[str], order: str | None, limit: int | None) -> EmbeddingTrace:
+    """Generate the trace of a preset in memory, and no more of it than ``limit`` will keep."""
+    from archsim.traces.generators.stream import generate
+
+    spec = load_workload(name, overrides)
+    if limit is not None and 0 < limit < spec.lookups and {spec.order, order} <= {"sample-major", None}:
+        spec = spec.model_copy(update={"lookups": limit})
+    return generate(spec, Path(name).stem)

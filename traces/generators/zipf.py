@@ -1,4 +1,4 @@
-"""Synthetic embedding traces with Zipf-distributed popularity, the same on every machine.
+"""Zipf-distributed popularity with drift, and the popularity tables that other generators draw from.
 
 The content of a lookup depends on the seed, its table, its sample and its position in the bag alone, so a
 longer sample-major trace begins with the shorter one. Only integer arithmetic and the correctly rounded ``+ *
@@ -7,127 +7,135 @@ longer sample-major trace begins with the shorter one. Only integer arithmetic a
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from archsim.spec import FieldError, Spec, quantity
+from archsim.kernels.draws import guide_into, zipf_rows
+from archsim.spec import FieldError, quantity
 from archsim.traces import counter
-from archsim.traces.columns import ELEMENT_BYTES, Table
-from archsim.traces.ordering import bag_chunks
-from archsim.traces.trace import EmbeddingTrace
+from archsim.traces.generators.base import RANK_STREAM, ROW_STREAM, EvenSpec, Samples
 
 SKEW_STEPS = 1024
-POOLING_STREAM, RANK_STREAM, ROW_STREAM = range(3)
-POSITION_BITS = 16
 BLOCK = 1 << 15
-"""Entries worked on together, small enough for the caches."""
+"""Ranks worked on together, small enough for the caches."""
 
-POPULARITY_BYTES = 1 << 28
-"""Memory for tables of cumulative popularity, unless a single one is larger."""
+POPULARITY_BYTES = 1 << 30
+"""Memory for tables of cumulative popularity that are kept, unless a single one is larger."""
+
+Skew = tuple[Annotated[float, Field(ge=0, le=4)], ...]
 
 
-class ZipfSpec(Spec):
-    """A synthetic embedding workload; the preset ``zipf`` holds the defaults and their sources."""
+class ZipfSpec(EvenSpec):
+    """Independent lookups of a bounded Zipf distribution; the preset ``zipf`` holds defaults and sources."""
 
-    preset_kind: ClassVar[str] = "workload"
-
-    tables: int = quantity("", "embedding tables", ge=1, le=65536)
+    generator: Literal["zipf"] = Field(description="zipf: independent lookups, popularity by rank")
+    # The popularity of every rank is held in memory.
     rows: int = quantity("", "rows per table", ge=1, le=2**28)
-    skew: tuple[Annotated[float, Field(ge=0, le=4)], ...] = Field(
+    skew: Skew = Field(
         description="Zipf exponent: [all tables], [first, last] with the others between, or one per table; "
         "the popularity of rank k is k**-skew, 0 is uniform; rounded to 1/1024",
     )
-    pooling: int = quantity("", "lookups per bag, on average", ge=1, le=32768)
-    pooling_spread: int = quantity(
-        "", "bags hold pooling - spread to pooling + spread lookups, uniformly", ge=0
-    )
-    lookups: int = quantity("", "lookups in all, exactly; the last bag may be cut short", ge=1, le=10**12)
-    vector_bytes: int = quantity("B", "bytes per vector", ge=1)
-    dtype: Literal["float32", "float16", "bfloat16", "int8"] = Field(description="element type")
     drift: int = quantity(
         "",
         "popularity ranks every row climbs in 1,000 samples; from the top it falls to the end",
         ge=0,
         le=10**6,
     )
-    order: Literal["sample-major", "table-major"] = Field(description="how the bags are sorted")
-    seed: int = quantity("", "which of the traces of this description", ge=0, le=2**63 - 1)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if len(self.skew) not in {1, min(2, self.tables), self.tables}:
-            raise FieldError(f"skew = {list(self.skew)}", f"must have 1, 2 or tables = {self.tables} values")
-        if self.pooling_spread >= self.pooling:
-            raise FieldError(
-                f"pooling_spread = {self.pooling_spread}", f"must be less than pooling = {self.pooling}"
-            )
-        if self.vector_bytes % ELEMENT_BYTES[self.dtype]:
-            size = ELEMENT_BYTES[self.dtype]
-            raise FieldError(
-                f"vector_bytes = {self.vector_bytes}",
-                f"must be a multiple of the {size} bytes of {self.dtype}",
-            )
+    def _one_exponent_per_table(self) -> Self:
+        check_skew(self.skew, self.tables)
         return self
 
     def skew_steps(self) -> list[int]:
         """Return the exponent of every table in steps of 1/1024."""
-        values = list(self.skew)
-        if len(values) == 1:
-            values *= self.tables
-        elif len(values) == 2:
-            first, last = values
-            values = [first + (last - first) * t / (self.tables - 1) for t in range(self.tables)]
-        return [round(value * SKEW_STEPS) for value in values]
+        return skew_steps(self.skew, self.tables)
 
 
-def generate_zipf(spec: ZipfSpec, name: str = "zipf") -> EmbeddingTrace:
-    """Generate the trace a specification describes.
+SPEC = ZipfSpec
+
+
+def check_skew(skew: tuple[float, ...], tables: int) -> None:
+    """Refuse a number of exponents that does not suit the number of tables."""
+    if len(skew) not in {1, min(2, tables), tables}:
+        raise FieldError(f"skew = {list(skew)}", f"must have 1, 2 or tables = {tables} values")
+
+
+def skew_steps(skew: tuple[float, ...], tables: int) -> list[int]:
+    """Return the exponent of every table in steps of 1/1024."""
+    values = list(skew)
+    if len(values) == 1:
+        values *= tables
+    elif len(values) == 2:
+        first, last = values
+        values = [first + (last - first) * t / (tables - 1) for t in range(tables)]
+    return [round(value * SKEW_STEPS) for value in values]
+
+
+def generate(spec: ZipfSpec, at_once: int) -> Iterator[Samples]:
+    """Yield the samples of a workload; see `archsim.traces.generators`.
 
     Every bag draws its lookups independently, so a row may occur twice in a bag.
-
-    Parameters
-    ----------
-    spec : ZipfSpec
-        What to generate.
-    name : str
-        Name of the trace.
-
-    Returns
-    -------
-    EmbeddingTrace
-        Exactly ``spec.lookups`` lookups in memory, with a ``sample`` column.
     """
-    offsets = _bag_offsets(spec)
-    bags = np.arange(len(offsets) - 1)
-    rows = np.empty(spec.lookups, np.int32)
-    steps = spec.skew_steps()
+    steps, first, samples = spec.skew_steps(), 0, spec.samples_at_once(at_once)
+    rank_keys = np.array([spec.key(table, RANK_STREAM) for table in range(spec.tables)])
+    row_keys = counter.round_keys([spec.key(table, ROW_STREAM) for table in range(spec.tables)])
+    batches = popularity_batches(spec.rows, steps)
+    kept = [Popularity.of(spec.rows, batch) for batch in batches] if len(batches) == 1 else None
+    while True:
+        lengths = spec.bag_lengths(first, samples)
+        rows = np.empty(int(lengths.sum()), np.int32)
+        for number, batch in enumerate(batches):
+            popularity = Popularity.of(spec.rows, batch) if kept is None else kept[number]
+            curve = np.array([batch.index(step) if step in batch else -1 for step in steps], np.int32)
+            zipf_rows(
+                lengths, first, spec.rows, spec.drift, curve, popularity.sums, popularity.guide, rank_keys,
+                row_keys, rows,
+            )  # fmt: skip
+        yield Samples(rows, lengths)
+        first += samples
+
+
+def popularity_batches(rows: int, steps: list[int]) -> list[list[int]]:
+    """Cut the different exponents into batches whose tables fit the memory together."""
     exponents = sorted(set(steps))
-    together = max(1, POPULARITY_BYTES // (8 * spec.rows))
-    for start in range(0, len(exponents), together):
-        batch = exponents[start : start + together]
-        sums = dict(zip(batch, cumulative_popularity(spec.rows, batch), strict=True))
-        for table, step in enumerate(steps):
-            if step in sums:
-                _fill_table(spec, table, sums[step], offsets, rows)
-    values = ", ".join(f"{key} = {value}" for key, value in spec.to_dict().items())
-    trace = EmbeddingTrace(
-        name=name,
-        tables=tuple(
-            Table(f"table_{t}", spec.rows, spec.vector_bytes, spec.dtype) for t in range(spec.tables)
-        ),
-        rows=rows,
-        bag_offsets=offsets,
-        bag_tables=(bags % spec.tables).astype(np.int32),
-        order="sample-major",
-        sample=bags // spec.tables,
-        generator="zipf",
-        seed=spec.seed,
-        notes=(f"generated with {values}",),
-    )
-    return trace.reorder(spec.order)
+    together = max(1, POPULARITY_BYTES // (8 * rows))
+    return [exponents[start : start + together] for start in range(0, len(exponents), together)]
+
+
+@dataclass(frozen=True)
+class Popularity:
+    """Cumulative popularity of the ranks for several exponents, and where to begin searching in it.
+
+    Attributes
+    ----------
+    sums : ndarray of float64, shape (exponents, rows)
+        Running sums, see `cumulative_popularity`.
+    guide : ndarray of int32, shape (exponents, 2**k + 1)
+        See `popularity_guide`.
+    """
+
+    sums: NDArray[np.float64]
+    guide: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, rows: int, exponents: list[int]) -> Popularity:
+        """Return the tables of these exponents, in steps of 1/1024."""
+        sums = cumulative_popularity(rows, exponents)
+        return cls(sums, np.stack([popularity_guide(line) for line in sums]))
+
+
+def popularity_guide(sums: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return the first rank whose sum is above each multiple of 2**-k of the last sum, shape (2**k + 1,)."""
+    # The share of a cell is exact, and products round in the order of their factors: no draw leaves its cell.
+    guide = np.empty((1 << max(0, len(sums).bit_length() - 2)) + 1, np.int32)
+    guide_into(sums, guide)
+    return guide
 
 
 def cumulative_popularity(rows: int, exponents: list[int]) -> NDArray[np.float64]:
@@ -162,44 +170,3 @@ def cumulative_popularity(rows: int, exponents: list[int]) -> NDArray[np.float64
                     power *= root
         sums[:, start : start + BLOCK] = 1.0 / powers
     return np.cumsum(sums, axis=1, out=sums)
-
-
-def _bag_offsets(spec: ZipfSpec) -> NDArray[np.int64]:
-    """Return the first lookup of every bag, then the total; bag ``b`` goes to table ``b % tables``."""
-    keys = np.array([counter.stream_key(spec.seed, t, POOLING_STREAM) for t in range(spec.tables)])
-    parts, total, first = [np.zeros(1, np.int64)], 0, 0
-    while total < spec.lookups:
-        bags = np.arange(first, first + (spec.lookups - total) // spec.pooling + 1)
-        bits = counter.draw(keys[bags % spec.tables], (bags // spec.tables).astype(np.uint64))
-        lengths = spec.pooling - spec.pooling_spread + counter.below(bits, 2 * spec.pooling_spread + 1)
-        parts.append(total + np.cumsum(lengths))
-        total, first = int(parts[-1][-1]), first + len(bags)
-    offsets = np.concatenate(parts)
-    bags_needed = int(np.searchsorted(offsets, spec.lookups, side="left"))
-    return np.minimum(offsets[: bags_needed + 1], spec.lookups)
-
-
-def _fill_table(
-    spec: ZipfSpec,
-    table: int,
-    cumulative: NDArray[np.float64],
-    offsets: NDArray[np.int64],
-    rows: NDArray[np.int32],
-) -> None:
-    """Draw all lookups of one table, a block of its bags at a time."""
-    rank_key, row_key = (counter.stream_key(spec.seed, table, stream) for stream in (RANK_STREAM, ROW_STREAM))
-    starts = offsets[table : -1 : spec.tables]
-    bag_lengths = offsets[table + 1 :: spec.tables] - starts
-    inside = np.concatenate((np.zeros(1, np.int64), np.cumsum(bag_lengths)))
-    for first, last in bag_chunks(inside, BLOCK):
-        lengths = bag_lengths[first:last]
-        sample = np.repeat(np.arange(first, last), lengths)
-        position = np.arange(inside[first], inside[last]) - np.repeat(inside[first:last], lengths)
-        bits = counter.draw(rank_key, ((sample << POSITION_BITS) | position).astype(np.uint64))
-        rank = np.searchsorted(cumulative, counter.unit(bits) * cumulative[-1], side="right")
-        # The product may round up to the last sum, one past the last rank.
-        rank = np.minimum(rank, spec.rows - 1)
-        climbing = (rank + sample * spec.drift // 1000) % spec.rows
-        rows[np.repeat(starts[first:last], lengths) + position] = counter.permute(
-            climbing, spec.rows, row_key
-        )
