@@ -16,8 +16,10 @@ from archsim.traces.formats.criteo import is_criteo, read_criteo
 from archsim.traces.formats.layout import Layout
 from archsim.traces.formats.native import SIDECAR_NAME, read_native
 from archsim.traces.formats.npz import read_npz
+from archsim.traces.formats.pt import read_pt
 from archsim.traces.formats.recbole import is_recbole, read_recbole
 from archsim.traces.formats.sources import open_binary
+from archsim.traces.formats.tensors import is_torch
 from archsim.traces.formats.text import check_encoding
 from archsim.traces.formats.trace_log import is_trace_log, read_trace_log
 from archsim.traces.formats.user_items import read_user_items
@@ -67,6 +69,7 @@ def _addresses(
 
 FILE_FORMATS = {
     # Binary files that name themselves in their first bytes; special kinds of zip before the general one.
+    "pt": Format("FBGEMM requests (indices, offsets, lengths) as torch.save writes them", is_torch, read_pt),
     "npz": Format(
         "NumPy archive of indices and lengths per table", lambda head: head.startswith(b"PK"), read_npz
     ),
@@ -108,6 +111,7 @@ def read_trace(
     format: str | None = None,
     rows: int | Sequence[int] | None = None,
     vector_bytes: int | None = None,
+    tables: int | None = None,
     order: str | None = None,
     limit: int | None = None,
 ) -> Trace:
@@ -125,6 +129,8 @@ def read_trace(
         Rows of every table, where the format does not declare them; see `Layout`. Not for addresses.
     vector_bytes : int, optional
         Bytes per vector, where the format does not declare them; see `Layout`. Not for addresses.
+    tables : int, optional
+        Number of tables, where the format does not tell it; see `Layout`. Not for addresses.
     order : str, optional
         Order to sort the bags into, see `EmbeddingTrace.reorder`. Not for addresses.
     limit : int, optional
@@ -145,8 +151,8 @@ def read_trace(
     if format is not None and format not in valid:
         raise InputError(f"{file}: unknown format {format!r}{nearest(format, valid)}")
     found = format or _detect(file)
-    options = {"rows": rows, "vector_bytes": vector_bytes}
-    given = {name: value for name, value in options.items() if value is not None}
+    options = {"rows": rows, "vector_bytes": vector_bytes, "tables": tables}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if found == NATIVE:
         _refuse(file, given, "a native trace declares its tables")
         trace: Trace = read_native(file)
@@ -158,7 +164,7 @@ def read_trace(
             _refuse(file, given, f"format {found!r} holds addresses, not rows of tables")
             trace = entry.read(file)
         else:
-            trace = entry.read(file, Layout(rows) if vector_bytes is None else Layout(rows, vector_bytes))
+            trace = entry.read(file, Layout(**given))
     return ordered_and_limited(trace, str(file), order, limit)
 
 
