@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,12 +13,10 @@ from numpy.typing import NDArray
 
 from archsim.errors import InputError
 from archsim.files import new_folder
-from archsim.traces.addresses import AddressTrace
 from archsim.traces.checks import CHUNK
-from archsim.traces.formats.native import FORMAT, SIDECAR_NAME, VERSION, read_native
+from archsim.traces.formats.native import COUNTS, SIDECAR_NAME, read_native
+from archsim.traces.formats.sidecar import Trace, describe
 from archsim.traces.trace import EmbeddingTrace
-
-Trace = EmbeddingTrace | AddressTrace
 
 
 class NativeWriter:
@@ -106,35 +103,12 @@ class NativeWriter:
         for name in self._types:
             self._write_header(name)
         self.close()
-        described: dict[str, Any]
-        if isinstance(header, EmbeddingTrace):
-            described = {
-                "kind": "lookups",
-                "order": header.order,
-                "lookups": self._lengths["rows"],
-                "bags": self._lengths["bag_tables"],
-                "tables": [asdict(table) for table in header.tables],
-            }
-        else:
-            described = {
-                "kind": "addresses",
-                "requests": self._lengths["address"],
-                "time_unit": header.time_unit,
-            }
-        sidecar = {
-            "format": FORMAT,
-            "version": VERSION,
-            "name": header.name,
-            **described,
-            "columns": {
-                name: {"dtype": kind.name, "length": self._lengths[name]}
-                for name, kind in self._types.items()
-            },
-            "generator": header.generator,
-            "seed": header.seed,
-            "notes": list(header.notes),
-            "sha256": "0" * 64,
+        description = describe(header)
+        counts = {key: self._lengths[column] for key, column in COUNTS[description["kind"]].items()}
+        columns = {
+            name: {"dtype": kind.name, "length": self._lengths[name]} for name, kind in self._types.items()
         }
+        sidecar = description | counts | {"columns": columns, "sha256": "0" * 64}
         file = self._folder / SIDECAR_NAME
         file.write_text(json.dumps(sidecar, indent=1) + "\n", encoding="utf-8")
         written = read_native(self._folder, verify=False)

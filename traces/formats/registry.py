@@ -16,6 +16,8 @@ from archsim.traces.formats.criteo import is_criteo, read_criteo
 from archsim.traces.formats.layout import Layout
 from archsim.traces.formats.native import SIDECAR_NAME, read_native
 from archsim.traces.formats.npz import read_npz
+from archsim.traces.formats.parquet import is_parquet, read_parquet
+from archsim.traces.formats.parquet_writer import write_parquet
 from archsim.traces.formats.pt import read_pt
 from archsim.traces.formats.recbole import is_recbole, read_recbole
 from archsim.traces.formats.sources import open_binary
@@ -70,6 +72,9 @@ def _addresses(
 FILE_FORMATS = {
     # Binary files that name themselves in their first bytes; special kinds of zip before the general one.
     "pt": Format("FBGEMM requests (indices, offsets, lengths) as torch.save writes them", is_torch, read_pt),
+    "parquet": Format(
+        "Parquet, columns table, row, bag or address", is_parquet, read_parquet, write_parquet, None
+    ),
     "npz": Format(
         "NumPy archive of indices and lengths per table", lambda head: head.startswith(b"PK"), read_npz
     ),
