@@ -85,7 +85,7 @@ class BagRuns:
         self._last = {name: int(values[name][-1]) for name in ("bag", "table", *self._per_bag)}
         self._last_empty = bool(empty is not None and empty[-1])
 
-    def columns(self) -> tuple[dict[str, NDArray[Any]], list[int]]:
+    def columns(self) -> tuple[dict[str, Any], list[int]]:
         """Return the columns of the trace, and the largest row of every table plus one."""
         if not self._lookups:
             raise InputError(f"{self._file}: a trace needs at least one lookup")

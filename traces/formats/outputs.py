@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import RawIOBase
 from pathlib import Path
@@ -13,9 +13,17 @@ from typing import IO, Any, cast
 import zstandard
 
 from archsim.files import new_file
+from archsim.traces.addresses import AddressTrace
 
 Progress = Callable[[int], object]
 """Called with the number of lookups or requests that were written since the last call."""
+
+
+def pieces(trace: AddressTrace | Iterable[AddressTrace], most: int) -> Iterator[AddressTrace]:
+    """Cut addresses, one trace or windows of one, into pieces of at most ``most`` requests."""
+    for window in (trace,) if isinstance(trace, AddressTrace) else trace:
+        for first, last in window.chunks(most):
+            yield window.window(first, last)
 
 
 def silent(_written: int) -> None:

@@ -78,7 +78,7 @@ def read_parquet(path: str | Path, layout: Layout | None = None) -> Trace:
     arrow, parquet = pyarrow(file)
     with open_binary(file) as stream:
         plain = stream.seekable() and _has_number(stream)
-    source = str(file) if plain else arrow.BufferReader(arrow.py_buffer(file_content(file)))
+    source: Any = str(file) if plain else arrow.BufferReader(arrow.py_buffer(file_content(file)))
     size = file.stat().st_size if plain else source.size()
     damage = (arrow.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError)
     try:
@@ -238,7 +238,7 @@ def _read_lookups(
         Table(f"table_{t}", size, layout.vector_bytes, layout.dtype)
         for t, size in enumerate(declared or sizes)
     )
-    made = EmbeddingTrace(trace_name(file), tables, **columns, generator="parquet", notes=notes)
+    made = EmbeddingTrace(name=trace_name(file), tables=tables, **columns, generator="parquet", notes=notes)
     return _checked(made, file, sizes)
 
 

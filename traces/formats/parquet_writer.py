@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.traces.addresses import AddressTrace
 from archsim.traces.columns import COLUMNS
-from archsim.traces.formats.outputs import Progress, new_output, silent
+from archsim.traces.formats.outputs import Progress, new_output, pieces, silent
 from archsim.traces.formats.parquet import BATCH_ROWS, METADATA_KEY, NAMES, pyarrow
 from archsim.traces.formats.sidecar import Trace, describe
 from archsim.traces.trace import EmbeddingTrace
@@ -30,13 +32,16 @@ PER_LOOKUP = [NAMES.get(name, name) for name, column in COLUMNS.items() if colum
 """Columns of the file in which an empty bag has no value."""
 
 
-def write_parquet(trace: Trace, path: str | Path, progress: Progress = silent) -> None:
+def write_parquet(
+    trace: Trace | Iterable[AddressTrace], path: str | Path, progress: Progress = silent
+) -> None:
     """Write a trace as a Parquet file of row groups of 1 Mi lookups or a little less.
 
     Parameters
     ----------
-    trace : EmbeddingTrace or AddressTrace
-        The trace. What it says besides its columns goes into the schema's metadata.
+    trace : EmbeddingTrace, AddressTrace or iterable of AddressTrace
+        The trace, or windows of addresses one after another. What it says besides its columns goes into the
+        schema's metadata.
     path : str or Path
         The new file; compressed as a whole where it ends in .gz, .xz or .zst.
     progress : callable
@@ -49,7 +54,14 @@ def write_parquet(trace: Trace, path: str | Path, progress: Progress = silent) -
     """
     file = Path(path)
     arrow, parquet = pyarrow(file)
-    schema = _schema(trace, arrow)
+    header: Trace
+    if isinstance(trace, EmbeddingTrace | AddressTrace):
+        header = trace
+    else:
+        windows = iter(trace)
+        first = next(windows)
+        header, trace = first, chain((first,), windows)
+    schema = _schema(header, arrow)
     chosen = {name: ENCODINGS.get(name, SLOW_NUMBERS) for name in schema.names}
     with (
         new_output(file) as stream,
@@ -83,14 +95,17 @@ def _schema(trace: Trace, arrow: Any) -> Any:
     return arrow.schema(list(kinds.items()), {METADATA_KEY: json.dumps(describe(trace)).encode()})
 
 
-def _windows(trace: Trace) -> Iterator[tuple[dict[str, Any], NDArray[np.bool_] | None, int]]:
+def _windows(
+    trace: Trace | Iterable[AddressTrace],
+) -> Iterator[tuple[dict[str, Any], NDArray[np.bool_] | None, int]]:
     """Yield the file's columns a row group at a time, where empty bags are, and the lookups or requests."""
-    for first, last in trace.chunks(BATCH_ROWS):
-        window = trace.window(first, last)
-        if isinstance(window, EmbeddingTrace):
+    if isinstance(trace, EmbeddingTrace):
+        for first, last in trace.chunks(BATCH_ROWS):
+            window = trace.window(first, last)
             yield *_per_lookup(window, first), window.lookups
-        else:
-            yield window.columns, None, window.requests
+    else:
+        for piece in pieces(trace, BATCH_ROWS):
+            yield piece.columns, None, piece.requests
 
 
 def _per_lookup(window: EmbeddingTrace, first_bag: int) -> tuple[dict[str, Any], NDArray[np.bool_] | None]:
