@@ -14,7 +14,7 @@ import numpy as np
 
 from archsim import __version__
 
-_CORE = ("numpy", "numba", "scipy", "matplotlib", "pydantic", "typer", "tqdm")
+_CORE = ("numpy", "numba", "scipy", "matplotlib", "pydantic", "typer", "tqdm", "zstandard")
 _OPTIONAL = ("pandas", "pyarrow")
 _COMPILED = ("dram", "recnmp", "lowering")
 _REQUESTS = 300_000

@@ -136,8 +136,8 @@ cdef class NumberScanner:
                 if self.problem:
                     return 0
             if p[0] == 10:
-                if self.commas and self.line == 1 and not self.need_comma:
-                    self._refuse(_MISSING, base + (p - block))
+                if self.commas and (self.line > 1 or not self.need_comma):
+                    self._refuse(_MISSING if self.line == 1 else _SECOND_LINE, base + (p - block))
                     return 0
                 self.token_start = base + (p - block) + 1
                 self.after_cr = False

@@ -257,6 +257,9 @@ cdef class FieldScanner(LineScanner):
     cdef Py_ssize_t _line(self, const uint8_t *block, Py_ssize_t at) except -1 nogil:
         cdef Py_ssize_t start
         cdef int field = 0
+        if self.given > 1 and (block[at] == 10 or (block[at] == 13 and block[at + 1] == 10)):
+            self._refuse(_MISSING, 0, at, at)
+            return at
         while True:
             start = at
             while block[at] != self.separator and block[at] >= 32:

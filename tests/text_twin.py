@@ -58,7 +58,7 @@ def bags(content, limit):
 
 def comma_numbers(content, limit):
     """Return the numbers of a ``trace.log``; any fault has place (1, 0)."""
-    match = re.fullmatch(rb"([ \t0-9,]*)(\r?\n(?:[ \t]|\r?\n)*)?", content)
+    match = re.fullmatch(rb"([ \t0-9,]*)(\r?\n[ \t]*)?", content)
     words = match[1].split(b",") if match else [b"x"]
     if not all(re.fullmatch(rb"[ \t]*[0-9]+[ \t]*", word) and int(word) < limit for word in words):
         raise FaultError(1, 0)

@@ -11,9 +11,11 @@ import re
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archsim.errors import InputError
 from archsim.kernels.text import NumberScanner
+from archsim.traces.checks import CHUNK
 from archsim.traces.columns import Table
 from archsim.traces.formats.layout import Layout
 from archsim.traces.formats.sources import BLOCK_BYTES, trace_name
@@ -69,7 +71,16 @@ def read_bag_text(
         bag_offsets=offsets,
         bag_tables=np.broadcast_to(np.int32(0), bags),
         order="sample-major",
-        sample=np.arange(bags),
+        # One lookup per bag: the offsets count the bags already, and short lines must not cost more than they do.
+        sample=offsets[:-1] if _counts_up(offsets) else np.arange(bags),
         generator="bag text",
         notes=("sample = line of the file", *notes),
+    )
+
+
+def _counts_up(offsets: NDArray[np.int64]) -> bool:
+    """Whether the offsets are 0, 1, 2, ..., looked at part by part."""
+    return len(offsets) == offsets[-1] + 1 and all(
+        np.array_equal(offsets[at : at + CHUNK], np.arange(at, min(at + CHUNK, len(offsets))))
+        for at in range(0, len(offsets), CHUNK)
     )

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+import archsim.kernels.text_lines as kernel
 from archsim.errors import InputError
-from archsim.kernels import text_lines as kernel
 from archsim.traces.columns import Table
 from archsim.traces.formats.layout import Layout
 from archsim.traces.formats.sources import BLOCK_BYTES, trace_name

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+import archsim.kernels.text_lines as kernel
 from archsim.errors import InputError, nearest
-from archsim.kernels import text_lines as kernel
 from archsim.traces.columns import Table
 from archsim.traces.formats.layout import Layout
 from archsim.traces.formats.sources import BLOCK_BYTES, trace_name
@@ -100,6 +100,8 @@ def read_recbole(
 
 def _names(file: Path, header: bytes) -> list[str]:
     """Return the names of the columns; refuse a header without the two that are looked up."""
+    if not header:
+        raise InputError(f"{file}: empty file")
     if not is_recbole(header):
         raise InputError(
             f"{file}: line 1: the header {shown(header.strip())} must hold name:type, separated by tabs; "

@@ -12,8 +12,8 @@ import re
 from pathlib import Path
 from typing import NoReturn
 
+import archsim.kernels.text_lines as kernel
 from archsim.errors import InputError
-from archsim.kernels import text_lines as kernel
 from archsim.traces.addresses import AddressTrace
 from archsim.traces.formats.sources import BLOCK_BYTES, trace_name
 from archsim.traces.formats.text import check_encoding, column_of, feed_lines, open_text

@@ -29,6 +29,9 @@ FREE_BYTES = 64 << 20
 RATIO = 200
 """... and beyond that only to this multiple of the compressed bytes read so far."""
 
+MEMORY_BYTES = 128 << 20
+"""What a decompressor may take; ``xz -9`` takes 65 MiB, and zstd stops here by itself."""
+
 NPY_DAMAGE = (ValueError, TypeError, SyntaxError, EOFError, KeyError, TokenError, RecursionError, MemoryError)
 """What NumPy raises over a damaged ``.npy`` header or content."""
 
@@ -94,7 +97,7 @@ class Compression:
 
 COMPRESSIONS = (
     Compression("gzip", (b"\x1f\x8b",), _Gzip),
-    Compression("xz", (b"\xfd7zXZ\x00",), lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)),
+    Compression("xz", (b"\xfd7zXZ\x00",), lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, MEMORY_BYTES)),
     # Skippable frames, the other magic numbers, may come before, between and behind the data.
     Compression(
         "zstd", (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))), _Zstd
@@ -193,7 +196,7 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
         The file cannot be opened or read, or is a pipe or a device.
     """
     try:
-        check_plain(path)
+        _check_path(path)
         with path.open("rb") as raw:
             head = raw.read(8)
             raw.seek(0)
@@ -204,3 +207,13 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
             yield raw
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _check_path(path: Path) -> None:
+    """Refuse what is no file, and names that no file can have."""
+    try:
+        check_plain(path)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None

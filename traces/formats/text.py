@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+import archsim.kernels.text as kernel
 from archsim.errors import InputError
-from archsim.kernels import text as kernel
 from archsim.traces.formats.sources import BLOCK_BYTES, open_binary
 
 LONGEST_LINE_BYTES = 1 << 20
