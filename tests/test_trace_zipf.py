@@ -16,7 +16,7 @@ from archsim.errors import InputError
 from archsim.traces import load_workload, open_trace, read_native, write_native
 from archsim.traces.counter import below, draw, permute, stream_key, unit
 from archsim.traces.generators.stream import generate
-from archsim.traces.generators.zipf import ZipfSpec, cumulative_popularity
+from archsim.traces.generators.zipf import ZipfSpec, cumulative_popularity, popularity_guide
 
 SMALL = (
     "rows=1000",
@@ -77,6 +77,17 @@ def test_popularity_is_the_power_of_the_rank(alpha):
     assert sums[:100].tolist() == list(accumulate(1.0 / twin_power(float(k), steps) for k in range(1, 101)))
     exact = math.fsum(math.exp(-steps / 1024 * math.log(k)) for k in range(1, 70_001))
     assert sums[-1] == pytest.approx(exact, rel=1e-11)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=600))
+def test_a_guide_names_the_first_rank_above_each_share(parts):
+    sums = np.cumsum(parts)
+    guide = popularity_guide(sums)
+    cells = len(guide) - 1
+    assert cells & (cells - 1) == 0
+    shares = [cell / cells * float(sums[-1]) for cell in range(cells + 1)]
+    assert guide.tolist() == np.searchsorted(sums, shares, side="right").tolist()
 
 
 def test_exponents_made_together_equal_those_made_alone():

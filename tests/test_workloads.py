@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from program import run
 
 from archsim.errors import InputError
 from archsim.spec import preset_names
@@ -224,3 +225,52 @@ def test_the_rmc_presets_have_the_shapes_of_the_paper(preset, tables, vector_byt
     assert len(spec.layout()) == tables
     lengths = spec.bag_lengths(0, 5000)
     assert (lengths.min(), lengths.max()) == (20, 80)
+
+
+def test_the_command_line_writes_a_timed_trace_and_says_what_it_is(tmp_path):
+    out = tmp_path / "timed"
+    words = "trace generate preset:meta-2021 --set lookups=2e4 --set workload.tables=2 --arrivals poisson:1e6/s --out"
+    status, text, err = run(*words.split(), str(out))
+    trace = read_native(out)
+    assert (status, err) == (0, "")
+    assert text == f"{out}: 20,000 lookups in {trace.bags:,} bags, sha256 {trace.sha256[:12]}\n"
+    assert (trace.name, trace.generator, len(trace.tables)) == ("meta-2021", "reuse", 2)
+    assert trace.time_ps is not None
+    assert "arrival = poisson samples_per_s = 1000000.0" in trace.notes[0]
+    assert trace.notes[1].startswith("shorter than one epoch")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("meta-2020", "workload 'meta-2020': unknown workload preset (did you mean 'meta-20"),
+        (
+            "zipf --set arrival.process=possion",
+            "--set: arrival.process = 'possion': must be 'saturated', 'paced'",
+        ),
+        ("zipf --arrivals bursty:5/s", "--arrivals 'bursty:5/s': must be paced:N/s or poisson:N/s"),
+        ("zipf --arrivals poisson:0/s", "--set: arrival.samples_per_s = 0: must be more than 0"),
+        ("zipf --arrivals poisson:1e/s", "--set: arrival.samples_per_s = '1e': "),
+        ("zipf --set lookups=1e12", "new: about 3."),
+        ("meta-2021 --set rows=5", "rows = 5: must be at least "),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stream.shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 40))
+    status, text, err = run("trace", "generate", *words.split(), "--out", "new")
+    assert (status, text) == (2, "")
+    assert err.startswith(f"archsim: error: {message}")
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_show_lists_every_parameter_of_every_workload(name):
+    status, text, _ = run("show", "workload", name)
+    assert status == 0
+    shown = {line.split()[0] for line in text.splitlines() if not line.startswith(" ")}
+    given = {
+        key for key, value in load_workload(name).to_dict().items() if key != "arrival" and value is not None
+    }
+    assert given | {"arrival.process"} <= shown

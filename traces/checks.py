@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+import mmap
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archsim.errors import InputError, nearest
 from archsim.traces.columns import COLUMNS, ORDERS, Table
@@ -61,6 +63,8 @@ def check_contents(trace: EmbeddingTrace, where: str) -> None:
         if trace.weight is not None and (bad := np.flatnonzero(~np.isfinite(trace.weight[here]))).size:
             at = start + int(bad[0])
             raise InputError(f"{where}: lookup {at}: weight {trace.weight[at]} must be a finite number")
+        for column in trace.columns.values():
+            forget_pages(column)
 
 
 def _check_offsets(trace: EmbeddingTrace, where: str) -> None:
@@ -73,6 +77,7 @@ def _check_offsets(trace: EmbeddingTrace, where: str) -> None:
                 f"{where}: bag {at}: bag_offsets[{at + 1}] = {trace.bag_offsets[at + 1]} is below "
                 f"bag_offsets[{at}] = {trace.bag_offsets[at]}; offsets must not decrease"
             )
+        forget_pages(trace.bag_offsets)
 
 
 def _check_tables(trace: EmbeddingTrace, where: str) -> None:
@@ -85,6 +90,7 @@ def _check_tables(trace: EmbeddingTrace, where: str) -> None:
                 f"{where}: bag {at}: table {trace.bag_tables[at]} is unknown; "
                 f"the {len(trace.tables)} tables are numbered 0 to {len(trace.tables) - 1}"
             )
+        forget_pages(trace.bag_tables)
 
 
 def _check_rows(trace: EmbeddingTrace, where: str, start: int, stop: int) -> None:
@@ -104,6 +110,18 @@ def _check_rows(trace: EmbeddingTrace, where: str, start: int, stop: int) -> Non
             f"{where}: lookup {at} (bag {bag}, table {number} {table.name!r}): row {trace.rows[at]} "
             f"is outside the table's {table.rows} rows (0 to {table.rows - 1})"
         )
+
+
+def forget_pages(column: NDArray[Any]) -> None:
+    """Give back the pages of a memory map that have been read, which count as memory of the program until then."""
+    owner: Any = column
+    read_only = False
+    while isinstance(owner, np.ndarray):
+        # The pages of a map that may be changed privately (mode "c") hold the changes.
+        read_only |= isinstance(owner, np.memmap) and owner.mode == "r"
+        owner = owner.base
+    if read_only and isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def content_sha256(trace: EmbeddingTrace) -> str:
@@ -129,4 +147,5 @@ def content_sha256(trace: EmbeddingTrace) -> str:
         kind = np.dtype(COLUMNS[name].dtypes[0]).newbyteorder("<")
         for start in range(0, len(column), CHUNK):
             digest.update(np.ascontiguousarray(column[start : start + CHUNK], dtype=kind).data)
+            forget_pages(column)
     return digest.hexdigest()
