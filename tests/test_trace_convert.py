@@ -1,7 +1,9 @@
 """``archsim trace convert``: every format to every format that is written, and what is refused."""
 
 import os
+import re
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,3 +161,35 @@ def test_windows_of_addresses_are_the_whole_trace(tmp_path, name):
         write_trace(trace, tmp_path / "u", name)
         assert (tmp_path / "t").read_bytes() == (tmp_path / "u").read_bytes() or name == "parquet"
         assert read_trace(tmp_path / "t").sha256 == read_trace(tmp_path / "u").sha256
+
+
+PAGE = (Path(__file__).parents[1] / "docs" / "traces.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(
+    r"^##+ ([^\n]*)\n(?:(?!^##).)*?^```python\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE
+)
+
+
+def test_the_page_shows_an_example_of_every_binary_format():
+    assert [title for title, _ in EXAMPLES] == [
+        "pt",
+        "parquet",
+        "oracleGeneral",
+        "The native format, version 2",
+    ]
+
+
+@pytest.mark.parametrize(("title", "code"), EXAMPLES, ids=[title for title, _ in EXAMPLES])
+def test_the_examples_of_the_page_run(tmp_path, monkeypatch, title, code):
+    for module in re.findall("^import (.*)$", code, flags=re.MULTILINE):
+        pytest.importorskip(module)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, title, "exec"), {})
+    assert "assert" in code
+
+
+def test_the_page_lists_every_format_and_stars_those_that_are_written():
+    listed = dict(
+        re.findall(r"^\| `([\w-]+)`( \*)? \|", PAGE[PAGE.index("## Formats") :], flags=re.MULTILINE)
+    )
+    assert set(FILE_FORMATS) - {"ramulator2-vectors"} <= set(listed)
+    assert {name for name, star in listed.items() if star} == set(WRITTEN)

@@ -24,15 +24,22 @@ class BagRuns:
         Start of error messages.
     optional : list of str
         Columns beside table, row and bag.
+    most : int
+        Lookups there can be at most.
+    kind : numpy type
+        Type in which row numbers come.
     """
 
-    def __init__(self, file: Path, optional: list[str]) -> None:
+    def __init__(self, file: Path, optional: list[str], most: int, kind: Any) -> None:
         self._file = file
         self._per_bag = [name for name in optional if COLUMNS[name].per == "bag"]
         self._per_lookup = [name for name in optional if COLUMNS[name].per == "lookup"]
         self._parts: dict[str, list[NDArray[Any]]] = {
-            name: [] for name in ("rows", "starts", "bag_tables", *optional)
+            name: [] for name in ("starts", "bag_tables", *self._per_bag)
         }
+        # Filled in place: fresh memory for every batch costs more than decoding it.
+        types = {name: COLUMNS[name].dtypes[0] for name in self._per_lookup}
+        self._long = {name: np.empty(most, dtype) for name, dtype in {"row": kind, **types}.items()}
         self._last: dict[str, int] | None = None
         self._last_empty = False
         self._lookups = 0
@@ -76,12 +83,11 @@ class BagRuns:
         before = starts if empty is None else starts - np.searchsorted(lone, starts)
         self._parts["starts"].append(before + self._lookups)
         self._parts["bag_tables"].append(table[starts].astype(np.int32))
-        self._parts["rows"].append(row[keep])
         for name in self._per_bag:
             self._parts[name].append(values[name][starts])
-        for name in self._per_lookup:
-            self._parts[name].append(values[name][keep])
-        self._lookups += len(bag) - len(lone)
+        begin, self._lookups = self._lookups, self._lookups + len(bag) - len(lone)
+        for name, column in self._long.items():
+            column[begin : self._lookups] = values[name][keep]
         self._last = {name: int(values[name][-1]) for name in ("bag", "table", *self._per_bag)}
         self._last_empty = bool(empty is not None and empty[-1])
 
@@ -90,11 +96,10 @@ class BagRuns:
         if not self._lookups:
             raise InputError(f"{self._file}: a trace needs at least one lookup")
         ends = [*self._parts.pop("starts"), np.array([self._lookups])]
-        narrow = int(self._sizes.max()) <= 2**31
-        rows = np.concatenate(
-            self._parts.pop("rows"), dtype=np.int32 if narrow else np.int64, casting="unsafe"
-        )
-        columns = {"rows": rows, "bag_offsets": np.concatenate(ends).astype(np.int64, copy=False)}
+        columns = {name: column[: self._lookups] for name, column in self._long.items()}
+        rows = columns.pop("row")
+        columns["rows"] = rows.astype(np.int32) if self._sizes.max() <= 2**31 and rows.itemsize > 4 else rows
+        columns["bag_offsets"] = np.concatenate(ends).astype(np.int64, copy=False)
         for name in list(self._parts):
             columns[name] = np.concatenate(self._parts.pop(name))
         return columns, [max(1, int(size)) for size in self._sizes]
@@ -115,9 +120,12 @@ class BagRuns:
     def _check_constant(
         self, first: int, name: str, column: NDArray[Any], bag: NDArray[Any], changes: NDArray[np.bool_]
     ) -> None:
-        wrong = column[1:] != column[:-1]
-        wrong &= ~changes[1:]
-        at = int(np.argmax(wrong)) + 1 if wrong.any() else 0
+        at = 0
+        differs = column[1:] != column[:-1]
+        begins = np.flatnonzero(changes[1:])
+        # All changes are where bags begin, or there is one inside.
+        if np.count_nonzero(differs) != np.count_nonzero(differs[begins]):
+            at = int(np.argmax(differs & ~changes[1:])) + 1
         if not changes[0] and self._last is not None and int(column[0]) != self._last[name]:
             at = -1
         if at:

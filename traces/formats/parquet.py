@@ -206,7 +206,9 @@ def _read_lookups(
         NAMES.get(name, name): column.dtypes[0] for name, column in COLUMNS.items() if name != "bag_offsets"
     }
     chosen, notes = _check_columns(file, schema, ("table", "row", "bag"), {"bag": "int64", **known})
-    runs = BagRuns(file, [name for name in chosen if name not in ("table", "row", "bag")])
+    optional = [name for name in chosen if name not in ("table", "row", "bag")]
+    kind = np.int32 if _narrow(schema.field("row").type) else np.int64
+    runs = BagRuns(file, optional, opened.metadata.num_rows, kind)
     first = 0
     for batch in _batches(opened, chosen):
         empty = None
@@ -219,7 +221,7 @@ def _read_lookups(
                 file,
                 batch,
                 name,
-                "int32" if name in ("row", "bag") and _narrow(batch, name) else dtype,
+                "int32" if name in ("row", "bag") and _narrow(batch.column(name).type) else dtype,
                 first,
             )
             for name, dtype in {"bag": "int64", **known}.items()
@@ -252,8 +254,7 @@ def _checked(trace: EmbeddingTrace, file: Path, sizes: list[int]) -> EmbeddingTr
     return trace
 
 
-def _narrow(batch: Any, name: str) -> bool:
-    kind = batch.column(name).type
+def _narrow(kind: Any) -> bool:
     return bool(kind.bit_width <= 32 and str(kind) != "uint32")
 
 

@@ -22,6 +22,9 @@ ENCODINGS = {
     "row": ("BYTE_STREAM_SPLIT", "lz4"),  # the high bytes repeat; lz4 unpacks twice as fast as zstd
     "weight": ("BYTE_STREAM_SPLIT", "zstd"),
     "operation": ("PLAIN", "zstd"),
+    # A bit per lookup as they are.
+    "table": ("DELTA_BINARY_PACKED", "none"),
+    "bag": ("DELTA_BINARY_PACKED", "none"),
 }
 """Encoding and compression by column. Dictionaries, pyarrow's default, take four times longer to read."""
 
