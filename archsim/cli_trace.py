@@ -181,14 +181,32 @@ def trace_convert(
     opened = open_trace(
         trace, format=format_, rows=rows, vector_bytes=vector_bytes, tables=tables, order=order, limit=limit
     )
-    entries, unit = (
-        (opened.lookups, "lookups") if isinstance(opened, EmbeddingTrace) else (opened.requests, "requests")
-    )
     written = opened if system is None else _addresses(opened, system, format_to)
-    with progress_bar(entries) as advance:
-        write_trace(written, out, format_to, advance)
-    print(f"{out}: {format_to}, {entries:,} {unit}")
+    done = 0
+    with progress_bar(_entries(opened, system is not None)) as advance:
+
+        def count(entries: int) -> None:
+            nonlocal done
+            done += entries
+            advance(entries)
+
+        write_trace(written, out, format_to, count)
+    print(f"{out}: {format_to}, {done:,} {'lookups' if isinstance(written, EmbeddingTrace) else 'requests'}")
     print("\n".join(note_lines((*opened.notes, *left_out(opened, format_to)))))
+
+
+def _entries(trace: Any, as_lines: bool) -> int:
+    """Return how many lookups or requests there are to write; lookups as lines of 64 bytes where asked."""
+    import numpy as np
+
+    from archsim.traces import AddressTrace
+
+    if isinstance(trace, AddressTrace):
+        return trace.requests
+    if not as_lines:
+        return int(trace.lookups)
+    lines = np.array([-(-table.vector_bytes // 64) for table in trace.tables])
+    return int((np.diff(trace.bag_offsets) * lines[trace.bag_tables]).sum())
 
 
 def _addresses(trace: Any, system: str, format_to: str) -> Any:

@@ -117,6 +117,39 @@ def test_what_cannot_be_converted_is_refused_and_nothing_is_left(here, typed, me
     assert sorted(os.listdir()) == before
 
 
+def test_lookups_become_the_addresses_of_a_system(here):
+    requests = pytest.importorskip("archsim.systems.requests")
+    from archsim import load_system
+
+    run(
+        *[
+            "trace",
+            "generate",
+            "zipf",
+            "--set",
+            "lookups=400",
+            "--set",
+            "rows=500",
+            "--arrivals",
+            "poisson:1000000/s",
+            "--out",
+            "timed",
+        ]
+    )
+    system = load_system("host-2rank")
+    expected = requests.lower_trace(system, open_trace("timed"))
+    for target in ("native", "t.parquet", "t.dramsim3.gz", "t.ramulator2"):
+        status, out, err = run("trace", "convert", "timed", target, "--system", "host-2rank")
+        assert (status, err) == (0, "")
+        assert f", {expected.requests} requests\n" in out
+        assert read_trace(target).address.tolist() == expected.address.tolist()
+    assert read_trace("native").sha256 == read_trace("t.parquet").sha256 == expected.sha256
+    clocks = -(-expected.time // system.dram.timing.tCK_ps)
+    assert read_trace("t.dramsim3.gz").time.tolist() == clocks.tolist()
+    status, _, err = run(*["trace", "convert", "timed", "t.oracleGeneral", "--system", "host-2rank"])
+    assert (status, "holds embedding lookups, and the trace is of raw addresses" in err) == (2, True)
+
+
 @pytest.mark.parametrize("place", ["gzip.GzipFile.write", "archsim.traces.formats.outputs._Counted.write"])
 def test_an_interrupt_leaves_nothing(here, monkeypatch, place):
     def interrupted(*_, **__):
