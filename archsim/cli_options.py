@@ -107,6 +107,15 @@ BytesOption = Annotated[
         help="Bytes of a vector, for formats that do not say (default: 128).",
     ),
 ]
+TablesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--tables",
+        metavar="N",
+        parser=positive,
+        help="Number of tables, for formats that do not say (.pt without lengths).",
+    ),
+]
 OrderOption = Annotated[
     str | None,
     typer.Option("--order", metavar="ORDER", help="Sort the bags: sample-major or table-major."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from archsim.cli_options import (
     LimitOption,
     OrderOption,
     RowsOption,
+    TablesOption,
     TraceArgument,
     progress_bar,
 )
@@ -123,3 +124,106 @@ def trace_info(
     opened.validate()
     info = describe(opened)
     print(json.dumps(info, indent=2) if as_json else "\n".join(info_lines(info)))
+
+
+@trace_app.command(
+    "convert",
+    epilog="""\b
+Examples:
+  archsim trace convert fbgemm_t856_bs65536.pt.gz my-trace
+      any format to a native folder, which opens at once
+  archsim trace convert my-trace my-trace.parquet
+      for data frames: columns table, row, bag
+  archsim trace convert my-trace my-trace.oracleGeneral.zst
+      for libCacheSim: every row an object, next accesses exact
+  archsim trace convert my-trace t.trace.gz --to ramulator2 \\
+      --system host-2rank
+      for memory simulators: lookups placed in the memory of a system
+""",
+)
+def trace_convert(
+    trace: TraceArgument,
+    out: Annotated[Path, typer.Argument(metavar="OUT", show_default=False, help="New file or folder.")],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help="native, parquet, oracleGeneral, ramulator2 or dramsim3 (default: by the ending of OUT, which may "
+            "go on with .gz, .xz or .zst; a name without ending is a native folder).",
+        ),
+    ] = None,
+    system: Annotated[
+        str | None,
+        typer.Option(
+            "--system",
+            metavar="NAME|FILE",
+            help="Turn lookups into addresses: place the tables in the memory of this system.",
+        ),
+    ] = None,
+    limit: LimitOption = None,
+    format_: FormatOption = None,
+    rows: RowsOption = None,
+    vector_bytes: BytesOption = None,
+    tables: TablesOption = None,
+    order: OrderOption = None,
+) -> None:
+    """Write a trace in another format.
+
+    OUT must not exist, and appears whole or not at all. What a format cannot hold, and what was assumed about the
+    tables of a file that does not say, is printed.
+    """
+    from archsim.report.trace_text import note_lines
+    from archsim.traces import EmbeddingTrace, open_trace
+    from archsim.traces.formats.convert import left_out, output_format, write_trace
+
+    format_to = output_format(out, to)
+    opened = open_trace(
+        trace, format=format_, rows=rows, vector_bytes=vector_bytes, tables=tables, order=order, limit=limit
+    )
+    written = opened if system is None else _addresses(opened, system, format_to)
+    done = 0
+    with progress_bar(_entries(opened, system is not None)) as advance:
+
+        def count(entries: int) -> None:
+            nonlocal done
+            done += entries
+            advance(entries)
+
+        write_trace(written, out, format_to, count)
+    print(f"{out}: {format_to}, {done:,} {'lookups' if isinstance(written, EmbeddingTrace) else 'requests'}")
+    print("\n".join(note_lines((*opened.notes, *left_out(opened, format_to)))))
+
+
+def _entries(trace: Any, as_lines: bool) -> int:
+    """Return how many lookups or requests there are to write; lookups as lines of 64 bytes where asked."""
+    import numpy as np
+
+    from archsim.traces import AddressTrace
+
+    if isinstance(trace, AddressTrace):
+        return trace.requests
+    if not as_lines:
+        return int(trace.lookups)
+    lines = np.array([-(-table.vector_bytes // 64) for table in trace.tables])
+    return int((np.diff(trace.bag_offsets) * lines[trace.bag_tables]).sum())
+
+
+def _addresses(trace: Any, system: str, format_to: str) -> Any:
+    """Place the lookups of a trace in the memory of a system; return windows of addresses."""
+    from archsim.errors import InputError
+    from archsim.peers import load_system
+    from archsim.traces import AddressTrace
+    from archsim.traces.formats.convert import in_clocks
+
+    if isinstance(trace, AddressTrace):
+        raise InputError(
+            f"{trace.name}: a trace of raw addresses; --system {system} is for embedding lookups"
+        )
+    spec = load_system(system)
+    try:
+        from archsim.systems.requests import lower_windows  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        raise InputError(f"--system {system}: this archsim cannot turn lookups into addresses yet") from None
+    windows = lower_windows(spec, trace)
+    return in_clocks(windows, spec.dram.timing.tCK_ps) if format_to == "dramsim3" else windows

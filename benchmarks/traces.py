@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import zstandard
 from dram import best_cpu_s
+from traces_binary import print_binary
 
 from archsim import __version__, open_trace
 from archsim.traces import AddressTrace
@@ -116,6 +117,7 @@ def print_reading(name: str, path: Path, text_bytes: int, repeats: int) -> None:
 
 SECTIONS: dict[str, Callable[[Path, int], None]] = {
     "text": print_text,
+    "binary": print_binary,
 }
 """A section takes a scratch folder and the number of runs of which the best counts."""
 

@@ -142,14 +142,6 @@ def test_a_trace_of_nothing_is_not_written(tmp_path, header, what):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_error_inside_the_block_leaves_nothing(tmp_path):
-    broken = replace(LOOKUPS, time_ps=np.zeros(3, np.int64))
-    with pytest.raises(InputError), native_writer(tmp_path / "t", LOOKUPS) as writer:
-        for window in (LOOKUPS, broken):
-            writer.append(window)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_folders_of_version_1_still_open(tmp_path):
     write_native(LOOKUPS, tmp_path / "old")
     file = tmp_path / "old" / "trace.json"

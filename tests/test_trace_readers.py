@@ -317,7 +317,7 @@ def test_what_is_no_trace_is_refused_in_one_line(tmp_path):
     assert refusal(text(tmp_path, b"")) == "bags.txt: empty file"
     assert refusal(text(tmp_path, gzip.compress(b""))) == "bags.txt: empty file"
     assert refusal(text(tmp_path, b"\x7fELF\x02 1 2")).startswith(
-        r"bags.txt: starts with b'\x7fELF\x02 1 2', which is no known trace format; with --format: npz = "
+        r"bags.txt: starts with b'\x7fELF\x02 1 2', which is no known trace format; with --format: pt = "
     )
     assert refusal(text(tmp_path, b"12\x00\x01 3")).startswith(
         r"bags.txt: starts with b'12\x00\x01 3', which is no"

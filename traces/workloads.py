@@ -50,6 +50,7 @@ def open_trace(
     format: str | None = None,
     rows: int | Sequence[int] | None = None,
     vector_bytes: int | None = None,
+    tables: int | None = None,
     order: str | None = None,
     limit: int | None = None,
     overrides: Iterable[str] = (),
@@ -62,6 +63,7 @@ def open_trace(
     format: str | None = None,
     rows: int | Sequence[int] | None = None,
     vector_bytes: int | None = None,
+    tables: int | None = None,
     order: str | None = None,
     limit: int | None = None,
     overrides: Iterable[str] = (),
@@ -74,6 +76,7 @@ def open_trace(
     format: str | None = None,
     rows: int | Sequence[int] | None = None,
     vector_bytes: int | None = None,
+    tables: int | None = None,
     order: str | None = None,
     limit: int | None = None,
     overrides: Iterable[str] = (),
@@ -85,6 +88,7 @@ def open_trace(
     format: str | None = None,
     rows: int | Sequence[int] | None = None,
     vector_bytes: int | None = None,
+    tables: int | None = None,
     order: str | None = None,
     limit: int | None = None,
     overrides: Iterable[str] = (),
@@ -97,7 +101,7 @@ def open_trace(
         ``"preset:zipf"``, a file or a folder.
     kind : {"lookups", "addresses"}, optional
         The kind of trace that is needed; by default either is opened.
-    format, rows, vector_bytes
+    format, rows, vector_bytes, tables
         How to read a file, see `archsim.traces.formats.registry.read_trace`; not for presets.
     order, limit
         Order to sort the bags into, and lookups (or requests) to keep after that.
@@ -123,9 +127,17 @@ def open_trace(
                 f"{source}: {overrides[0]!r} cannot be set; only a generated trace has parameters"
             )
         return read_trace(
-            source, kind=kind, format=format, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit
+            source,
+            kind=kind,
+            format=format,
+            rows=rows,
+            vector_bytes=vector_bytes,
+            tables=tables,
+            order=order,
+            limit=limit,
         )
-    for option, value in (("format", format), ("rows", rows), ("vector_bytes", vector_bytes)):
+    options = {"format": format, "rows": rows, "vector_bytes": vector_bytes, "tables": tables}
+    for option, value in options.items():
         if value is not None:
             raise InputError(
                 f"{source}: {option} = {value} is for files; set the preset's own parameter instead"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from archsim.errors import InputError
 from archsim.traces.columns import Table
+
+DEFAULT_VECTOR_BYTES = 128
 
 ESTIMATED_ROWS = "rows per table estimated from the largest index"
 
@@ -30,13 +32,25 @@ class Layout:
         vector size.
     dtype : str
         Element type, see `archsim.traces.columns.ELEMENT_BYTES`.
+    tables : int, optional
+        Number of tables, for formats that do not tell it.
+
+    Attributes
+    ----------
+    vectors_declared : bool
+        Whether ``vector_bytes`` was given, and is not the default.
     """
 
     rows: int | Sequence[int] | None = None
-    vector_bytes: int = 128
+    vector_bytes: int = None  # type: ignore[assignment]  # never None from __post_init__ on
     dtype: str = "float32"
+    tables: int | None = None
+    vectors_declared: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "vectors_declared", self.vector_bytes is not None)
+        if self.vector_bytes is None:
+            object.__setattr__(self, "vector_bytes", DEFAULT_VECTOR_BYTES)
         Table("of the file", 1, self.vector_bytes, self.dtype)
 
     @property
@@ -46,6 +60,8 @@ class Layout:
 
     def declared_rows(self, file: Path, tables: int) -> list[int] | None:
         """Return the declared rows of every table, or None where they are to be estimated."""
+        if self.tables is not None and self.tables != tables:
+            raise InputError(f"{file}: tables = {self.tables}, but the file holds {tables} tables")
         if self.rows is None:
             return None
         declared = [self.rows] * tables if isinstance(self.rows, int) else list(self.rows)

@@ -1,17 +1,15 @@
 """The native trace format: a folder of memory-mappable ``.npy`` columns and a JSON sidecar, ``trace.json``.
 
 Every column that the trace has is one file, ``<column>.npy``, little-endian; `archsim.traces.columns.COLUMNS`
-lists those of lookups, `archsim.traces.addresses.ADDRESS_COLUMNS` those of addresses. The sidecar holds what the
-keys in `SIDECAR` say. Folders of version 1 have no ``kind`` and hold lookups; they are read for ever. Folders are
-written by `archsim.traces.formats.native_writer`.
+lists those of lookups, `archsim.traces.addresses.ADDRESS_COLUMNS` those of addresses. The sidecar holds what
+`archsim.traces.formats.sidecar` and `SIDECAR` list. Folders of version 1 have no ``kind`` and hold lookups; they
+open as ever. `archsim.traces.formats.native_writer` writes.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,33 +19,20 @@ from numpy.typing import NDArray
 from archsim.errors import InputError, nearest
 from archsim.files import check_plain
 from archsim.traces.addresses import ADDRESS_COLUMNS, AddressTrace
-from archsim.traces.columns import COLUMNS, Table
+from archsim.traces.columns import COLUMNS
+from archsim.traces.formats.sidecar import Types, check_description, check_keys, make_trace, parse_object
 from archsim.traces.formats.sources import NPY_DAMAGE, first_line
 from archsim.traces.trace import EmbeddingTrace
 
-FORMAT = "archsim-trace"
-VERSION = 2
-"""The version that is written. All versions from 1 on are read."""
-
 SIDECAR_NAME = "trace.json"
-SIDECAR: dict[str, tuple[type, ...]] = {
-    "format": (str,),
-    "version": (int,),
-    "kind": (str,),
-    "name": (str,),
-    "columns": (dict,),
-    "generator": (str,),
-    "seed": (int, type(None)),
-    "notes": (list,),
-    "sha256": (str,),
-}
-"""Keys of every sidecar and the Python types of their values; version 1 has no ``kind``."""
+SIDECAR: Types = {"columns": (dict,), "sha256": (str,)}
+"""Keys of ``trace.json`` besides those of `archsim.traces.formats.sidecar`."""
 
-KINDS: dict[str, dict[str, tuple[type, ...]]] = {
-    "lookups": {"order": (str,), "lookups": (int,), "bags": (int,), "tables": (list,)},
-    "addresses": {"requests": (int,), "time_unit": (str,)},
+SIDECAR_KINDS: dict[str, Types] = {
+    "lookups": {"lookups": (int,), "bags": (int,)},
+    "addresses": {"requests": (int,)},
 }
-"""What ``kind`` may be, and the further keys of each."""
+"""Those of one kind of trace only."""
 
 COLUMN_TYPES: dict[str, dict[str, tuple[str, ...]]] = {
     "lookups": {name: column.dtypes for name, column in COLUMNS.items()},
@@ -99,16 +84,7 @@ def read_native(path: str | Path, verify: bool | None = None) -> EmbeddingTrace 
             raise InputError(
                 f"{file}: {key} = {sidecar[key]}, but {column}.npy holds {len(columns[column])} entries"
             )
-    labels = {key: sidecar[key] for key in ("name", "generator", "seed")} | {"notes": tuple(sidecar["notes"])}
-    tables = tuple(_table(file, number, entry) for number, entry in enumerate(sidecar.get("tables", ())))
-    trace: EmbeddingTrace | AddressTrace
-    try:
-        if kind == "lookups":
-            trace = EmbeddingTrace(tables=tables, order=sidecar["order"], **labels, **columns)
-        else:
-            trace = AddressTrace(time_unit=sidecar["time_unit"], **labels, **columns)
-    except InputError as error:
-        raise InputError(f"{folder}: {error}") from None
+    trace = make_trace(sidecar, columns, str(file), str(folder))
     if verify is None:
         verify = sum(column.nbytes for column in columns.values()) <= VERIFY_BYTES
     if verify:
@@ -126,71 +102,14 @@ def _read_sidecar(file: Path) -> dict[str, Any]:
     """Parse ``trace.json`` and check its keys, their types and the version."""
     try:
         check_plain(file)
-        sidecar = json.loads(file.read_bytes().decode("utf-8"))
-    except InputError:
-        raise
+        content = file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: byte {error.start}: not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{file}: line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
-        ) from None
-    except (RecursionError, ValueError) as error:
-        raise InputError(f"{file}: not JSON: {error}") from None
-    if not isinstance(sidecar, dict):
-        raise InputError(
-            f"{file}: holds a {type(sidecar).__name__}; an object with the key 'format' is needed"
-        )
-    if sidecar.get("format") != FORMAT:
-        raise InputError(f"{file}: format = {sidecar.get('format')!r} must be {FORMAT!r}")
-    version = sidecar.get("version")
-    if isinstance(version, bool) or version not in range(1, VERSION + 1):
-        raise InputError(
-            f"{file}: version = {version!r} is unknown; this archsim reads versions 1 to {VERSION}"
-        )
-    if version == 1:
-        _check_keys(
-            str(file), sidecar, {k: v for k, v in (SIDECAR | KINDS["lookups"]).items() if k != "kind"}
-        )
-        sidecar["kind"] = "lookups"
-    kind = sidecar.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise InputError(f"{file}: kind = {kind!r} must be {' or '.join(map(repr, KINDS))}")
-    _check_keys(str(file), sidecar, SIDECAR | KINDS[kind])
+    sidecar = parse_object(content, str(file))
+    check_description(sidecar, str(file), SIDECAR, SIDECAR_KINDS)
     if not re.fullmatch("[0-9a-f]{64}", sidecar["sha256"]):
         raise InputError(f"{file}: sha256 = {sidecar['sha256']!r} must be 64 hexadecimal digits")
-    for number, note in enumerate(sidecar["notes"]):
-        if not isinstance(note, str):
-            raise InputError(f"{file}: notes[{number}] = {note!r} must be str")
     return sidecar
-
-
-def _check_keys(where: str, found: dict[str, Any], types: dict[str, tuple[type, ...]]) -> None:
-    for key in found:
-        if key not in types:
-            raise InputError(f"{where}: unknown key {key!r}{nearest(key, types)}")
-    for key, kinds in types.items():
-        if key not in found:
-            raise InputError(f"{where}: key {key!r} is missing")
-        if not isinstance(found[key], kinds) or isinstance(found[key], bool):
-            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in kinds)
-            raise InputError(f"{where}: {key} = {found[key]!r} must be {wanted}")
-
-
-def _table(file: Path, number: int, entry: Any) -> Table:
-    where = f"{file}: tables[{number}]"
-    if not isinstance(entry, dict):
-        raise InputError(f"{where} = {entry!r} must be an object")
-    text = {"name", "dtype"}
-    _check_keys(
-        where, entry, {field.name: (str,) if field.name in text else (int,) for field in fields(Table)}
-    )
-    try:
-        return Table(**entry)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
 
 
 def _open_columns(folder: Path, file: Path, kind: str, declared: dict[str, Any]) -> dict[str, Any]:
@@ -213,7 +132,7 @@ def _open_columns(folder: Path, file: Path, kind: str, declared: dict[str, Any])
             where = f"{file}: columns.{name}"
             if not isinstance(declared[name], dict):
                 raise InputError(f"{where} = {declared[name]!r} must be an object")
-            _check_keys(where, declared[name], {"dtype": (str,), "length": (int,)})
+            check_keys(where, declared[name], {"dtype": (str,), "length": (int,)})
             columns[name] = _open_column(folder / f"{name}.npy", types[name], **declared[name])
     return columns
 

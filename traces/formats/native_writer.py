@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,10 +16,13 @@ from archsim.errors import InputError
 from archsim.files import new_folder
 from archsim.traces.addresses import AddressTrace
 from archsim.traces.checks import CHUNK
-from archsim.traces.formats.native import FORMAT, SIDECAR_NAME, VERSION, read_native
+from archsim.traces.formats.native import COUNTS, SIDECAR_NAME, read_native
+from archsim.traces.formats.outputs import Progress, silent
+from archsim.traces.formats.sidecar import Trace, describe
 from archsim.traces.trace import EmbeddingTrace
 
-Trace = EmbeddingTrace | AddressTrace
+WINDOW = 16 << 20
+"""Lookups or requests of a whole trace that are copied at a time."""
 
 
 class NativeWriter:
@@ -106,35 +109,12 @@ class NativeWriter:
         for name in self._types:
             self._write_header(name)
         self.close()
-        described: dict[str, Any]
-        if isinstance(header, EmbeddingTrace):
-            described = {
-                "kind": "lookups",
-                "order": header.order,
-                "lookups": self._lengths["rows"],
-                "bags": self._lengths["bag_tables"],
-                "tables": [asdict(table) for table in header.tables],
-            }
-        else:
-            described = {
-                "kind": "addresses",
-                "requests": self._lengths["address"],
-                "time_unit": header.time_unit,
-            }
-        sidecar = {
-            "format": FORMAT,
-            "version": VERSION,
-            "name": header.name,
-            **described,
-            "columns": {
-                name: {"dtype": kind.name, "length": self._lengths[name]}
-                for name, kind in self._types.items()
-            },
-            "generator": header.generator,
-            "seed": header.seed,
-            "notes": list(header.notes),
-            "sha256": "0" * 64,
+        description = describe(header)
+        counts = {key: self._lengths[column] for key, column in COUNTS[description["kind"]].items()}
+        columns = {
+            name: {"dtype": kind.name, "length": self._lengths[name]} for name, kind in self._types.items()
         }
+        sidecar = description | counts | {"columns": columns, "sha256": "0" * 64}
         file = self._folder / SIDECAR_NAME
         file.write_text(json.dumps(sidecar, indent=1) + "\n", encoding="utf-8")
         written = read_native(self._folder, verify=False)
@@ -202,20 +182,34 @@ def native_writer(path: str | Path, header: Trace) -> Iterator[NativeWriter]:
             writer.close()
 
 
-def write_native(trace: Trace, path: str | Path) -> None:
+def write_native(
+    trace: Trace | Iterable[AddressTrace], path: str | Path, progress: Progress = silent
+) -> None:
     """Write a trace as a folder that appears complete or not at all.
 
     Parameters
     ----------
-    trace : EmbeddingTrace or AddressTrace
-        The trace; its columns are copied file to file without being loaded where they are memory maps.
+    trace : EmbeddingTrace, AddressTrace or iterable of AddressTrace
+        The trace, or windows of addresses one after another; columns are copied file to file without being loaded
+        where they are memory maps.
     path : str or Path
         The new folder. Its parent must exist.
+    progress : callable
+        Called with the lookups or requests written since the last call.
 
     Raises
     ------
     InputError
         ``path`` exists already, or cannot be written.
     """
-    with native_writer(path, trace) as writer:
-        writer.append(trace)
+    if isinstance(trace, EmbeddingTrace | AddressTrace):
+        windows: Iterator[Trace] = (trace.window(*part) for part in trace.chunks(WINDOW))
+        header: Trace = trace
+    else:
+        addresses = iter(trace)
+        header = next(addresses)
+        windows = chain((header,), addresses)
+    with native_writer(path, header) as writer:
+        for window in windows:
+            writer.append(window)
+            progress(window.lookups if isinstance(window, EmbeddingTrace) else window.requests)

@@ -16,8 +16,16 @@ from archsim.traces.formats.criteo import is_criteo, read_criteo
 from archsim.traces.formats.layout import Layout
 from archsim.traces.formats.native import SIDECAR_NAME, read_native
 from archsim.traces.formats.npz import read_npz
+from archsim.traces.formats.oracle import is_oracle, read_oracle
+from archsim.traces.formats.oracle_writer import write_oracle
+from archsim.traces.formats.outputs import Progress
+from archsim.traces.formats.parquet import is_parquet, read_parquet
+from archsim.traces.formats.parquet_writer import write_parquet
+from archsim.traces.formats.pt import read_pt
 from archsim.traces.formats.recbole import is_recbole, read_recbole
-from archsim.traces.formats.sources import open_binary
+from archsim.traces.formats.request_writers import write_dramsim3, write_ramulator2
+from archsim.traces.formats.sources import HEAD_BYTES, open_binary
+from archsim.traces.formats.tensors import is_torch
 from archsim.traces.formats.text import check_encoding
 from archsim.traces.formats.trace_log import is_trace_log, read_trace_log
 from archsim.traces.formats.user_items import read_user_items
@@ -28,9 +36,6 @@ Kind = Literal["lookups", "addresses"]
 
 KINDS: dict[Kind, str] = {"lookups": "embedding lookups", "addresses": "raw addresses"}
 """The two kinds of trace, and what users call them."""
-
-HEAD_BYTES = 4096
-"""How much of a file, decompressed, is looked at to tell its format."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,17 @@ class Format:
     read : callable
         The reader: ``(path, layout) -> EmbeddingTrace`` for lookups, ``(path) -> AddressTrace`` for addresses.
     write : callable, optional
-        The writer, ``(trace, new_path) -> None``, of formats that are written.
-    kind : {"lookups", "addresses"}
-        What the trace holds.
+        The writer, ``(trace, new_path, progress) -> None``, of formats that are written. Addresses may also come
+        as an iterable of windows.
+    kind : {"lookups", "addresses"} or None
+        What the trace holds; None where the content tells.
     """
 
     summary: str
     matches: Callable[[bytes], bool] | None
     read: Callable[..., Trace]
-    write: Callable[[Any, Path], None] | None = None
-    kind: Kind = "lookups"
+    write: Callable[[Any, Path, Progress], None] | None = None
+    kind: Kind | None = "lookups"
 
 
 def _addresses(
@@ -67,18 +73,28 @@ def _addresses(
 
 FILE_FORMATS = {
     # Binary files that name themselves in their first bytes; special kinds of zip before the general one.
+    "pt": Format("FBGEMM requests (indices, offsets, lengths) as torch.save writes them", is_torch, read_pt),
+    "parquet": Format(
+        "Parquet, columns table, row, bag or address", is_parquet, read_parquet, write_parquet, kind=None
+    ),
     "npz": Format(
         "NumPy archive of indices and lengths per table", lambda head: head.startswith(b"PK"), read_npz
     ),
     # Text, the most telling first line first.
     "dramsim3": _addresses(
-        "DRAMsim3 text, ADDRESS READ|WRITE CLOCK", requests.is_dramsim3, requests.read_dramsim3
+        "DRAMsim3 text, ADDRESS READ|WRITE CLOCK",
+        requests.is_dramsim3,
+        requests.read_dramsim3,
+        write=write_dramsim3,
     ),
     "ramulator1": _addresses(
         "Ramulator 1 text, ADDRESS R|W", requests.is_ramulator1, requests.read_ramulator1
     ),
     "ramulator2": _addresses(
-        "Ramulator 2 text, LD|ST ADDRESS", requests.is_ramulator2, requests.read_ramulator2
+        "Ramulator 2 text, LD|ST ADDRESS",
+        requests.is_ramulator2,
+        requests.read_ramulator2,
+        write=write_ramulator2,
     ),
     "ramulator2-vectors": _addresses(
         "Ramulator 2 ReadWriteTrace, refused with the reason",
@@ -94,6 +110,7 @@ FILE_FORMATS = {
     "user-items": Format("text, a user number and item numbers per line", None, read_user_items),
     "bags": Format("text, one bag of row numbers per line", is_bag_text, read_bag_text),
     # Binary records without any mark, which only their values can tell.
+    "oracleGeneral": Format("libCacheSim's 24-byte records", is_oracle, read_oracle, write_oracle),
 }
 """Formats of single files. Several may match the same bytes: the first one counts."""
 
@@ -108,6 +125,7 @@ def read_trace(
     format: str | None = None,
     rows: int | Sequence[int] | None = None,
     vector_bytes: int | None = None,
+    tables: int | None = None,
     order: str | None = None,
     limit: int | None = None,
 ) -> Trace:
@@ -125,6 +143,8 @@ def read_trace(
         Rows of every table, where the format does not declare them; see `Layout`. Not for addresses.
     vector_bytes : int, optional
         Bytes per vector, where the format does not declare them; see `Layout`. Not for addresses.
+    tables : int, optional
+        Number of tables, where the format does not tell it; see `Layout`. Not for addresses.
     order : str, optional
         Order to sort the bags into, see `EmbeddingTrace.reorder`. Not for addresses.
     limit : int, optional
@@ -145,20 +165,22 @@ def read_trace(
     if format is not None and format not in valid:
         raise InputError(f"{file}: unknown format {format!r}{nearest(format, valid)}")
     found = format or _detect(file)
-    options = {"rows": rows, "vector_bytes": vector_bytes}
-    given = {name: value for name, value in options.items() if value is not None}
+    options = {"rows": rows, "vector_bytes": vector_bytes, "tables": tables}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if found == NATIVE:
         _refuse(file, given, "a native trace declares its tables")
         trace: Trace = read_native(file)
         need_kind(trace, kind, str(file))
     else:
         entry = FILE_FORMATS[found]
-        check_kind(entry.kind, kind, str(file))
+        if entry.kind is not None:
+            check_kind(entry.kind, kind, str(file))
         if entry.kind == "addresses":
             _refuse(file, given, f"format {found!r} holds addresses, not rows of tables")
             trace = entry.read(file)
         else:
-            trace = entry.read(file, Layout(rows) if vector_bytes is None else Layout(rows, vector_bytes))
+            trace = entry.read(file, Layout(**given))
+            need_kind(trace, kind, str(file))
     return ordered_and_limited(trace, str(file), order, limit)
 
 

@@ -17,6 +17,9 @@ import zstandard
 from archsim.errors import InputError
 from archsim.files import check_plain
 
+HEAD_BYTES = 4096
+"""How much of a file, decompressed, is looked at to tell its format."""
+
 BLOCK_BYTES = 1 << 20
 """How much text is read at a time."""
 
