@@ -213,6 +213,7 @@ def _addresses(trace: Any, system: str, format_to: str) -> Any:
     """Place the lookups of a trace in the memory of a system; return windows of addresses."""
     from archsim.errors import InputError
     from archsim.peers import load_system
+    from archsim.systems.requests import lower_windows
     from archsim.traces import AddressTrace
     from archsim.traces.formats.convert import in_clocks
 
@@ -221,9 +222,5 @@ def _addresses(trace: Any, system: str, format_to: str) -> Any:
             f"{trace.name}: a trace of raw addresses; --system {system} is for embedding lookups"
         )
     spec = load_system(system)
-    try:
-        from archsim.systems.requests import lower_windows  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        raise InputError(f"--system {system}: this archsim cannot turn lookups into addresses yet") from None
     windows = lower_windows(spec, trace)
     return in_clocks(windows, spec.dram.timing.tCK_ps) if format_to == "dramsim3" else windows

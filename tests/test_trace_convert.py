@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from program import run
 
+from archsim import load_system, lower_trace
 from archsim.errors import InputError
 from archsim.traces import AddressTrace, open_trace, read_trace, write_native
 from archsim.traces.formats.convert import WRITTEN, in_clocks, output_format, write_trace
@@ -118,9 +119,6 @@ def test_what_cannot_be_converted_is_refused_and_nothing_is_left(here, typed, me
 
 
 def test_lookups_become_the_addresses_of_a_system(here):
-    requests = pytest.importorskip("archsim.systems.requests")
-    from archsim import load_system
-
     run(
         *[
             "trace",
@@ -137,7 +135,7 @@ def test_lookups_become_the_addresses_of_a_system(here):
         ]
     )
     system = load_system("host-2rank")
-    expected = requests.lower_trace(system, open_trace("timed"))
+    expected = lower_trace(system, open_trace("timed"))
     for target in ("native", "t.parquet", "t.dramsim3.gz", "t.ramulator2"):
         status, out, err = run("trace", "convert", "timed", target, "--system", "host-2rank")
         assert (status, err) == (0, "")

@@ -163,8 +163,8 @@ def test_the_number_of_tables_is_told_by_shape_name_or_option(torch, tmp_path):
     assert len(read_trace(shaped).tables) == 2
     untold = save(torch, tmp_path / "untold.pt", indices, offsets)
     assert refusal(untold) == (
-        "untold.pt: 6 bags, but of how many tables? The file does not say: declare them with --tables, or name the "
-        "file ..._tTABLES_bsBATCH.pt"
+        "untold.pt: 6 bags, but of how many tables? The file does not say: declare them "
+        "(archsim trace convert --tables N), or name it ..._tTABLES_bsBATCH.pt"
     )
     assert refusal(untold, tables=4).startswith("untold.pt: tables = 4: 6 bags cannot be those of 4 tables")
     wrong = save(torch, tmp_path / "a_t4_bs2.pt", indices, offsets)

@@ -132,7 +132,7 @@ def _number_of_tables(
     else:
         raise InputError(
             f"{file}: {bags} bags, but of how many tables? The file does not say: "
-            f"declare them with --tables, or name the file ..._tTABLES_bsBATCH.pt"
+            f"declare them (archsim trace convert --tables N), or name it ..._tTABLES_bsBATCH.pt"
         )
     if not 1 <= tables <= MAX_TABLES or bags % tables:
         raise InputError(
