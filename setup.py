@@ -36,5 +36,7 @@ setup(
         "archsim": ["py.typed", "presets/*/*.toml", "validate/data/*"],
         "archsim.kernels": ["*.pyx", "*.pxi", "*.h"],
     },
-    ext_modules=[extension(name) for name in ("dram", "recnmp", "lowering", "text", "text_lines", "draws")],
+    ext_modules=[
+        extension(name) for name in ("dram", "recnmp", "lowering", "text", "text_lines", "draws", "reuse")
+    ],
 )
