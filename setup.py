@@ -28,6 +28,7 @@ setup(
         *find_packages(include=["archsim", "archsim.*"]),
         "archsim.kernels",
         "archsim.traces",
+        "archsim.traces.analysis",
         "archsim.traces.formats",
         "archsim.traces.generators",
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,11 +98,18 @@ def trace_generate(
     print(f"{out}: {trace.lookups:,} lookups in {trace.bags:,} bags, sha256 {trace.sha256[:12]}")
 
 
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Also write pictures and the JSON object to a new folder."),
+]
+
+
 @trace_app.command(
     "info",
     epilog="""\b
 Examples:
   archsim trace info my-trace
+  archsim trace info preset:zipf --out zipf-figures
   archsim trace info bags.txt --vector-bytes 64 --json
 """,
 )
@@ -111,19 +120,68 @@ def trace_info(
     rows: RowsOption = None,
     vector_bytes: BytesOption = None,
     order: OrderOption = None,
+    out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check all of a trace; show tables and reuse."""
+    """Check all of a trace; show how it reuses rows."""
+    from archsim.files import check_new
     from archsim.report.trace_text import info_lines
     from archsim.traces import open_trace
     from archsim.traces import trace_info as describe
 
-    opened = open_trace(
-        trace, kind="lookups", format=format_, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit
-    )
+    if out is not None:
+        check_new(out)
+    opened = open_trace(trace, format=format_, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit)
     opened.validate()
-    info = describe(opened)
-    print(json.dumps(info, indent=2) if as_json else "\n".join(info_lines(info)))
+    with progress_bar(*_length(opened)) as advance:
+        info = describe(opened, progress=advance)
+    _answer(info, [info], "info.json", info_lines, out, as_json)
+
+
+@trace_app.command(
+    "compare",
+    epilog="""\b
+Examples:
+  archsim trace compare my-trace preset:meta-2021
+  archsim trace compare before after --out figures
+""",
+)
+def trace_compare(
+    first: TraceArgument,
+    second: TraceArgument,
+    limit: LimitOption = None,
+    format_: FormatOption = None,
+    rows: RowsOption = None,
+    vector_bytes: BytesOption = None,
+    order: OrderOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show two traces side by side, and how far apart they are."""
+    from archsim.files import check_new
+    from archsim.report.trace_text import comparison_lines
+    from archsim.traces import compare_traces, open_trace
+
+    if out is not None:
+        check_new(out)
+    sources = (first, second)
+    opened = []
+    for source in sources:
+        # A preset beside a file needs no format; two presets refuse it.
+        own = not source.startswith("preset:") or all(name.startswith("preset:") for name in sources)
+        one = open_trace(
+            source,
+            format=format_ if own else None,
+            rows=rows if own else None,
+            vector_bytes=vector_bytes if own else None,
+            order=order,
+            limit=limit,
+        )
+        one.validate()
+        opened.append(one)
+    with progress_bar(sum(_length(one)[0] for one in opened), _length(opened[0])[1]) as advance:
+        found = compare_traces(opened[0], opened[1], progress=advance)
+    _answer(found, found["traces"], "comparison.json", comparison_lines, out, as_json)
 
 
 @trace_app.command(
@@ -224,3 +282,34 @@ def _addresses(trace: Any, system: str, format_to: str) -> Any:
     spec = load_system(system)
     windows = lower_windows(spec, trace)
     return in_clocks(windows, spec.dram.timing.tCK_ps) if format_to == "dramsim3" else windows
+
+
+def _length(trace: Any) -> tuple[int, str]:
+    """Entries of a trace, and what they are."""
+    from archsim.traces import AddressTrace
+
+    return (trace.requests, "request") if isinstance(trace, AddressTrace) else (trace.lookups, "lookup")
+
+
+def _answer(
+    found: dict[str, Any],
+    infos: list[dict[str, Any]],
+    name: str,
+    lines: Callable[[dict[str, Any]], list[str]],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Print what was found, and write it with its pictures."""
+    text = json.dumps(found, indent=2)
+    try:
+        if out is not None:
+            from archsim.files import new_folder
+            from archsim.report.trace_plots import write_trace_plots
+
+            with new_folder(out) as folder:
+                (folder / name).write_text(text + "\n", encoding="utf-8")
+                write_trace_plots(infos, folder)
+            print(f"report: {out}", file=sys.stderr)
+    finally:
+        # A disk that is full costs the files, not the answer.
+        print(text if as_json else "\n".join(lines(found)))

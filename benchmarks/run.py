@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import analysis
 import dram
 
 from archsim import __version__, load_system, open_trace, simulate
@@ -53,6 +54,11 @@ def main() -> None:
     print("\nsystems, million lookups of 128 B per CPU-second")
     for name, rate in system_rates(options.lookups, options.repeats):
         print(f"{name:<26}{rate / 1e6:>7.2f}", flush=True)
+    print()
+    analysis.print_rates(10_000_000, options.repeats)
+    if options.long:
+        analysis.print_long(options.long, 1_000_000)
+        analysis.print_long(options.long, 1_000_000, 128 << 20)
 
 
 if __name__ == "__main__":

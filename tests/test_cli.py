@@ -21,6 +21,7 @@ COMMANDS = (
     ["trace"],
     ["trace", "generate"],
     ["trace", "info"],
+    ["trace", "compare"],
     ["show"],
     ["check"],
     ["doctor"],

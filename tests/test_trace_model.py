@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.errors import InputError
-from archsim.traces import EmbeddingTrace, Table, trace_info
+from archsim.traces import EmbeddingTrace, Table
 
 TABLES = (Table("users", 100, 128), Table("items", 1000, 64, "float16"))
 
@@ -309,28 +309,3 @@ def test_columns_that_make_no_trace_are_refused(columns, message):
     with pytest.raises(InputError) as error:
         EmbeddingTrace.from_columns(**{**sound, **columns}, tables=TABLES)
     assert str(error.value) == f"columns: {message}"
-
-
-@pytest.mark.parametrize("counted_rows", [0, 1 << 29])
-def test_the_summary_counts_reuse(counted_rows, monkeypatch):
-    monkeypatch.setattr("archsim.traces.info.COUNTED_ROWS", counted_rows)
-    monkeypatch.setattr("archsim.traces.info.CHUNK_LOOKUPS", 3)
-    info = trace_info(build([(0, [5, 6, 5, 5], 0), (1, [5], 0), (0, [], 1), (1, [5, 8], 1), (0, [6], 2)]))
-    assert info["pooling"] == {"min": 0, "mean": 1.6, "max": 4}
-    assert (info["lookups"], info["bags"], info["unique_rows"]) == (8, 5, 4)
-    assert info["repeat_share"] == 0.5
-    assert info["lookups_per_row"] == 2
-    assert info["top_row_share"] == 3 / 8
-    assert info["traffic_bytes"] == 5 * 128 + 3 * 64
-    assert info["touched_bytes"] == 2 * 128 + 2 * 64
-    assert info["footprint_bytes"] == 100 * 128 + 1000 * 64
-    assert [table["unique_rows"] for table in info["tables"]] == [2, 2]
-    assert [table["bags"] for table in info["tables"]] == [3, 2]
-    assert info["tables"][0]["hot_shares"] == {"0.1%": 3 / 5, "1.0%": 3 / 5, "10.0%": 3 / 5}
-    assert info["columns"] == ["rows", "bag_offsets", "bag_tables", "sample", "user", "weight"]
-
-
-def test_a_table_without_lookups_has_no_ratios():
-    info = trace_info(build([(0, [1], 0)]))
-    assert info["tables"][1]["lookups"] == 0
-    assert info["tables"][1]["repeat_share"] is None

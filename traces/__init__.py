@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archsim.traces.addresses import AddressTrace as AddressTrace
+    from archsim.traces.analysis.compare import compare_traces as compare_traces
+    from archsim.traces.analysis.info import trace_info as trace_info
     from archsim.traces.colocation import interleave as interleave
     from archsim.traces.columns import COLUMNS as COLUMNS
     from archsim.traces.columns import ORDERS as ORDERS
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from archsim.traces.generators.arrivals import with_arrivals as with_arrivals
     from archsim.traces.generators.stream import generate as generate
     from archsim.traces.generators.stream import windows as windows
-    from archsim.traces.info import trace_info as trace_info
     from archsim.traces.trace import EmbeddingTrace as EmbeddingTrace
     from archsim.traces.workloads import load_workload as load_workload
     from archsim.traces.workloads import open_trace as open_trace
@@ -30,7 +31,8 @@ _HOMES = {
     "colocation": ("interleave",),
     "columns": ("COLUMNS", "ORDERS", "Table"),
     "formats.registry": ("read_trace",),
-    "info": ("trace_info",),
+    "analysis.compare": ("compare_traces",),
+    "analysis.info": ("trace_info",),
     "formats.native": ("read_native",),
     "formats.native_writer": ("native_writer", "write_native"),
     "trace": ("EmbeddingTrace",),

@@ -43,13 +43,13 @@ def plot_comparison(comparison: Comparison, path: Path | None = None) -> Figure:
     data = comparison.to_dict()
     runs = data["runs"]
     figure = new_figure(11, 1.9 + 0.45 * len(runs))
-    with _any_text():
+    with any_text():
         time, energy, utilisation = figure.subplots(1, 3, width_ratios=(1, 1, 1.15))
-        figure.suptitle(f"{_short(data['trace']['name'])}: {trace_length(data['trace'])}", fontsize=11)
+        figure.suptitle(f"{short(data['trace']['name'])}: {trace_length(data['trace'])}", fontsize=11)
         _plot_time(time, runs)
         _plot_energy(energy, runs)
         _plot_utilisation(utilisation, runs)
-        _save(figure, path)
+        save(figure, path)
     return figure
 
 
@@ -66,7 +66,7 @@ def plot_latency(comparison: Comparison, path: Path | None = None) -> Figure:
     from matplotlib.ticker import LogLocator, NullFormatter
 
     figure = new_figure(5.5, 3.4)
-    with _any_text():
+    with any_text():
         axes = figure.subplots()
         for number, result in enumerate(comparison.results):
             if not len(result.latency_count):
@@ -74,7 +74,7 @@ def plot_latency(comparison: Comparison, path: Path | None = None) -> Figure:
             shares = result.latency_count.cumsum() / result.latency_count.sum()
             axes.step(
                 [result.latency_ns[0], *result.latency_ns], [0, *100 * shares], where="post",
-                color=COLOURS[number % len(COLOURS)], label=_short(result.system.name),
+                color=COLOURS[number % len(COLOURS)], label=short(result.system.name),
             )  # fmt: skip
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -86,14 +86,14 @@ def plot_latency(comparison: Comparison, path: Path | None = None) -> Figure:
         axes.grid(color="#dddddd", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         _legend_above(axes)
-        _save(figure, path)
+        save(figure, path)
     return figure
 
 
 def plot_series(comparison: Comparison, path: Path | None = None) -> Figure:
     """Plot the time series of all systems that have one: bandwidth above, mean read latency below."""
     figure = new_figure(7.5, 4.4)
-    with _any_text():
+    with any_text():
         bandwidth, latency = figure.subplots(2, 1, sharex=True)
         shown = [result for result in comparison.results if result.series is not None]
         size, prefix = _prefix(max(result.time_ns for result in shown))
@@ -101,7 +101,7 @@ def plot_series(comparison: Comparison, path: Path | None = None) -> Figure:
             series: Mapping[str, Any] = result.series or {}
             colour = COLOURS[number % len(COLOURS)]
             edges = [*series["start_ns"] / size, result.time_ns / size]
-            label = _short(result.system.name)
+            label = short(result.system.name)
             bandwidth.stairs(series["bandwidth_gbps"], edges, color=colour, label=label)
             latency.stairs(series["latency_avg_ns"], edges, color=colour)
         bandwidth.set_ylabel("bandwidth (GB/s)")
@@ -112,12 +112,12 @@ def plot_series(comparison: Comparison, path: Path | None = None) -> Figure:
             axes.grid(color="#dddddd", linewidth=0.6)
             axes.spines[["top", "right"]].set_visible(False)
         _legend_above(bandwidth)
-        _save(figure, path)
+        save(figure, path)
     return figure
 
 
 @contextmanager
-def _any_text() -> Iterator[None]:
+def any_text() -> Iterator[None]:
     """Let a "$" in a name be no formula, and draw a letter that the font lacks as a box, without a warning."""
     from matplotlib import rc_context
 
@@ -126,13 +126,14 @@ def _any_text() -> Iterator[None]:
         yield
 
 
-def _save(figure: Figure, path: Path | None) -> None:
+def save(figure: Figure, path: Path | None) -> None:
+    """Write a figure, where a path is given; the same figure gives the same file."""
     if path is not None:
-        # No date and no software version inside: the same results give the same file.
+        # No date and no software version inside.
         figure.savefig(path, metadata={"Software": None} if path.suffix == ".png" else None)
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """Cut a name to what fits beside a plot."""
     name = printable(name)
     return name if len(name) <= 40 else f"{name[:39]}…"
@@ -146,7 +147,7 @@ def _prefix(largest_nano: float) -> tuple[float, str]:
 
 
 def _label_systems(axes: Axes, runs: list[dict[str, Any]]) -> None:
-    axes.set_yticks(range(len(runs)), [_short(run["system"]) for run in runs])
+    axes.set_yticks(range(len(runs)), [short(run["system"]) for run in runs])
     axes.set_ylim(len(runs) - 0.4, -0.6)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -188,7 +189,7 @@ def _plot_utilisation(axes: Axes, runs: list[dict[str, Any]]) -> None:
         places = [i + (number - (len(runs) - 1) / 2) * height for i in range(len(names))]
         shares = [100 * run["utilisation"].get(name, 0.0) for name in names]
         colour = COLOURS[number % len(COLOURS)]
-        axes.barh(places, shares, height=height, color=colour, label=_short(run["system"]))
+        axes.barh(places, shares, height=height, color=colour, label=short(run["system"]))
     axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(0, 100)

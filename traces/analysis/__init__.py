@@ -1,0 +1,1 @@
+"""What a trace is like: pooling, reuse, stack distances, working sets, arrivals, and how two traces differ."""
