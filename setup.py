@@ -11,6 +11,10 @@ from setuptools import Extension, find_packages, setup
 # Vector loops need -O3; MSVC has its own spelling and vectorises at /O2.
 OPTIMISE = ["/O2"] if sys.platform == "win32" else ["-O3"]
 
+KERNELS = (
+    "dram", "recnmp", "lowering", "text", "text_lines", "draws", "reuse", "stack_distance", "set_lru",
+)  # fmt: skip
+
 
 def extension(name: str) -> Extension:
     """Give setuptools the .pyx itself, so that source distributions carry it and not generated C."""
@@ -37,7 +41,5 @@ setup(
         "archsim": ["py.typed", "presets/*/*.toml", "validate/data/*"],
         "archsim.kernels": ["*.pyx", "*.pxi", "*.h"],
     },
-    ext_modules=[
-        extension(name) for name in ("dram", "recnmp", "lowering", "text", "text_lines", "draws", "reuse")
-    ],
+    ext_modules=[extension(name) for name in KERNELS],
 )

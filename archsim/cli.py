@@ -205,12 +205,13 @@ Examples:
   archsim validate                      everything there is to compare with
   archsim validate dram --json
   archsim validate hardware --plot curves.png
+  archsim validate traces
 """
 )
 def validate(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", show_default=False, help="dram, hardware; default: all."),
+        typer.Argument(metavar="NAME", show_default=False, help="dram, hardware, traces; default: all."),
     ] = None,
     data: Annotated[
         Path | None,
@@ -261,7 +262,7 @@ def validate(
             )
     if write is not None:
         with new_file(write) as file:
-            file.write_text(page.markdown_page(rows, names or list(NAMES)), encoding="utf-8")
+            file.write_text(page.markdown_page(rows, names or list(NAMES), assumed), encoding="utf-8")
     if any(row.holds is False for row in rows):
         raise typer.Exit(1)
 

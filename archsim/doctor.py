@@ -16,7 +16,7 @@ from archsim import __version__
 
 _CORE = ("numpy", "numba", "scipy", "matplotlib", "pydantic", "typer", "tqdm", "zstandard")
 _OPTIONAL = ("pandas", "pyarrow")
-_COMPILED = ("dram", "recnmp", "lowering", "draws")
+_COMPILED = ("dram", "recnmp", "lowering", "draws", "stack_distance", "set_lru")
 _REQUESTS = 300_000
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from archsim.dram.engine import replay_lines
 from archsim.dram.spec import DramSpec
 from archsim.spec import apply_overrides
-from archsim.validate.traces import TraceMissingError, reference_trace
+from archsim.validate.reference_traces import TraceMissingError, reference_trace
 
 #: Requests per CPU-second that each workload is to reach.
 GOALS = {

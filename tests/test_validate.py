@@ -15,7 +15,8 @@ import archsim
 from archsim import validate as validations
 from archsim.errors import InputError
 from archsim.spec import apply_overrides
-from archsim.validate import dram, dram_micro, page, traces
+from archsim.validate import dram, dram_micro, page
+from archsim.validate import reference_traces as traces
 from archsim.validate.row import Row
 
 SHARED = Path(__file__).parents[1].parent / "shared"

@@ -22,8 +22,8 @@ from archsim.errors import InputError
 from archsim.spec import apply_overrides
 from archsim.validate import dram_micro
 from archsim.validate.dram_reasons import reason
+from archsim.validate.reference_traces import TraceMissingError, reference_trace
 from archsim.validate.row import Row
-from archsim.validate.traces import TraceMissingError, reference_trace
 
 #: Shares by which a row may deviate.
 _READS = {1: 0.005, 2: 0.015}

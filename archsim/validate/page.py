@@ -55,7 +55,7 @@ def text_table(rows: Sequence[Row]) -> str:
     return "\n".join([*out, "", summary(rows)])
 
 
-def markdown_page(rows: Sequence[Row], names: Sequence[str]) -> str:
+def markdown_page(rows: Sequence[Row], names: Sequence[str], assumed: Sequence[str] = ()) -> str:
     """Return the page ``docs/validation.md``."""
     lines = [
         "# Validation",
@@ -63,6 +63,8 @@ def markdown_page(rows: Sequence[Row], names: Sequence[str]) -> str:
         f"Made by `archsim validate {' '.join(names)} --write FILE`; {summary(rows)}.",
         "A row that does not hold is marked **NO** with the reason found; no tolerance is widened for it.",
         "",
+        *(f"- Assumed: {line}" for line in assumed),
+        *([""] if assumed else []),
         "| " + " | ".join([*_HEAD, "note"]) + " |",
         "|---|---|---:|---:|---:|---:|---|---|",
     ]

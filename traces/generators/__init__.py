@@ -22,7 +22,7 @@ from archsim.errors import InputError, nearest
 if TYPE_CHECKING:
     from archsim.traces.generators.base import WorkloadSpec
 
-NAMES = ("multihot", "reuse", "sequential", "uniform", "zipf")
+NAMES = ("multihot", "reuse", "sequential", "stackdist", "uniform", "zipf")
 """Every generator; presets name one of them as ``generator``."""
 
 
