@@ -48,6 +48,7 @@ lint: $(DEV)
 
 bench: $(RUN)
 	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python benchmarks/traces.py
 
 figures: $(RUN)
 	@$(BIN)/python docs/make_figures.py

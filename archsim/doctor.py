@@ -16,7 +16,17 @@ from archsim import __version__
 
 _CORE = ("numpy", "numba", "scipy", "matplotlib", "pydantic", "typer", "tqdm", "zstandard")
 _OPTIONAL = ("pandas", "pyarrow")
-_COMPILED = ("dram", "recnmp", "lowering", "draws", "stack_distance", "set_lru")
+_COMPILED = (
+    "dram",
+    "recnmp",
+    "lowering",
+    "text",
+    "text_lines",
+    "draws",
+    "reuse",
+    "stack_distance",
+    "set_lru",
+)
 _REQUESTS = 300_000
 
 
@@ -24,15 +34,16 @@ def report() -> Iterator[str]:
     """Yield lines of text; takes about two seconds, most of it the speed test."""
     yield f"archsim {__version__}, Python {platform.python_version()}, {platform.machine()} {sys.platform}"
     yield "packages   " + ", ".join(f"{name} {_version(name)}" for name in (*_CORE, *_OPTIONAL))
-    missing = []
+    found, missing = [], []
     for name in _COMPILED:
         try:
-            module = import_module(f"archsim.kernels.{name}")
+            import_module(f"archsim.kernels.{name}")
         except ImportError as error:
             missing.append(name)
             yield f"MISSING    archsim.kernels.{name}: {error}; run `pip install -e .` in the source tree"
         else:
-            yield f"compiled   archsim.kernels.{name}: {Path(str(module.__file__)).name}"
+            found.append(name)
+    yield f"compiled   archsim.kernels: {', '.join(found) or 'nothing'}"
     yield f"cached     archsim.kernels.sums: {_numba_cache()}"
     yield f"cores      {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"
     for name, rate in () if missing else _speed():

@@ -19,6 +19,7 @@ import numpy as np
 import zstandard
 from dram import best_cpu_s
 from traces_binary import print_binary
+from traces_generate import print_generation
 
 from archsim import __version__, open_trace
 from archsim.traces import AddressTrace
@@ -118,6 +119,7 @@ def print_reading(name: str, path: Path, text_bytes: int, repeats: int) -> None:
 SECTIONS: dict[str, Callable[[Path, int], None]] = {
     "text": print_text,
     "binary": print_binary,
+    "generation": print_generation,
 }
 """A section takes a scratch folder and the number of runs of which the best counts."""
 

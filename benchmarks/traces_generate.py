@@ -1,12 +1,7 @@
-"""How fast traces are generated, in million lookups per CPU-second of one core, the best of several runs.
-
-Run it on a quiet machine: ``python benchmarks/traces_generate.py``.
-"""
+"""How fast traces are generated, in million lookups per CPU-second of one core, the best of several runs."""
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -44,16 +39,3 @@ def print_generation(folder: Path, repeats: int) -> None:
     write(load_workload("meta-2021", [f"lookups={DISK_LOOKUPS}"]), folder / "written")
     rate = DISK_LOOKUPS / (time.process_time() - start) / 1e6
     print(f"meta-2021 to disk with its hash: {DISK_LOOKUPS:,} lookups, {rate:.1f} million per CPU-second")
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3, help="runs of which the best counts")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        print_generation(Path(folder), options.repeats)
-
-
-if __name__ == "__main__":
-    main()
