@@ -21,7 +21,7 @@ from archsim.files import check_plain
 from archsim.traces.addresses import ADDRESS_COLUMNS, AddressTrace
 from archsim.traces.columns import COLUMNS
 from archsim.traces.formats.sidecar import Types, check_description, check_keys, make_trace, parse_object
-from archsim.traces.formats.sources import NPY_DAMAGE, first_line
+from archsim.traces.formats.sources import NPY_DAMAGE, first_line, no_warnings
 from archsim.traces.trace import EmbeddingTrace
 
 SIDECAR_NAME = "trace.json"
@@ -141,7 +141,7 @@ def _open_column(file: Path, types: tuple[str, ...], dtype: str, length: int) ->
     """Map one ``.npy`` file after comparing its header and its size with the sidecar."""
     try:
         check_plain(file)
-        with file.open("rb") as stream:
+        with file.open("rb") as stream, no_warnings():
             major, _ = np.lib.format.read_magic(stream)
             read_header = (
                 np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from archsim.errors import InputError
 from archsim.traces.columns import Table
 from archsim.traces.formats.layout import Layout, narrow_rows
-from archsim.traces.formats.sources import NPY_DAMAGE, first_line, open_binary, trace_name
+from archsim.traces.formats.sources import NPY_DAMAGE, first_line, no_warnings, open_binary, trace_name
 from archsim.traces.trace import EmbeddingTrace
 
-KEY = re.compile(r"(?P<prefix>.+)_(?P<table>0|[1-9][0-9]*)_(?P<part>indices|lengths)")
+KEY = re.compile(r"(?P<prefix>.+)_(?P<table>0|[1-9][0-9]{0,17})_(?P<part>indices|lengths)")
 
 DAMAGE = (*NPY_DAMAGE, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, OSError)
 """What NumPy and zipfile raise over damaged, encrypted or pickled content."""
@@ -90,7 +90,7 @@ def _load(file: Path) -> dict[str, NDArray[Any]]:
     content.seek(0)
     arrays, place = {}, f"{file}"
     try:
-        with np.load(content, allow_pickle=False) as archive:
+        with no_warnings(), np.load(content, allow_pickle=False) as archive:
             for key in archive.files:
                 place = f"{file}: {key}"
                 arrays[key] = archive[key]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import lzma
+import struct
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +34,10 @@ RATIO = 200
 MEMORY_BYTES = 128 << 20
 """What a decompressor may take; ``xz -9`` takes 65 MiB, and zstd stops here by itself."""
 
-NPY_DAMAGE = (ValueError, TypeError, SyntaxError, EOFError, KeyError, TokenError, RecursionError, MemoryError)
+NPY_DAMAGE = (
+    *(ValueError, TypeError, SyntaxError, EOFError, LookupError, AttributeError, ArithmeticError),
+    *(TokenError, RecursionError, MemoryError, struct.error),
+)
 """What NumPy raises over a damaged ``.npy`` header or content."""
 
 
@@ -104,6 +109,14 @@ COMPRESSIONS = (
     ),
 )
 """Compressions told by the first bytes of a file. Members (streams, frames) may follow one another."""
+
+
+@contextmanager
+def no_warnings() -> Iterator[None]:
+    """Keep what NumPy warns of while it parses a ``.npy`` header from the user: it is read, or refused in one line."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def first_line(error: Exception) -> str:

@@ -109,7 +109,8 @@ def _from_pickles(data: memoryview, at: int, where: str) -> tuple[Any, dict[str,
     unpickler = Unpickler(data, at, where)
     value, at = unpickler.load()
     keys, at = Unpickler(data, at, where).load()
-    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(unpickler.storages):
+    named = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not named or sorted(keys) != sorted(unpickler.storages):
         raise InputError(f"{where}: byte {at}: the list of storages does not match the tensors")
     storages = {}
     for key in keys:

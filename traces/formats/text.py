@@ -44,6 +44,29 @@ def shown(token: bytes) -> str:
     return repr(text if len(text) <= 40 else text[:37] + "...").replace("\\\\x", "\\x")
 
 
+def header_line(file: Path, stream: BinaryIO) -> bytes:
+    """Read the first line of a file, which must not be longer than lines may be.
+
+    Raises
+    ------
+    InputError
+        A byte order mark, a line without an end, or none.
+    """
+    line = stream.readline(LONGEST_LINE_BYTES + 1)
+    check_encoding(file, line)
+    if not line:
+        raise InputError(f"{file}: empty file")
+    if len(line) > LONGEST_LINE_BYTES:
+        raise InputError(f"{file}: line 1: longer than {LONGEST_LINE_BYTES} bytes; no line of this format is")
+    return line
+
+
+def check_columns(file: Path, names: list[str], most: int) -> None:
+    """Refuse a header of too many columns."""
+    if len(names) > most:
+        raise InputError(f"{file}: line 1: the header names {len(names)} columns; at most {most} are read")
+
+
 @contextmanager
 def open_text(file: Path) -> Iterator[BinaryIO]:
     """Open a text file, see `open_binary`; too little memory is an `InputError` too."""

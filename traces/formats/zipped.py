@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 
 from archsim.errors import InputError
 
@@ -77,6 +78,10 @@ def stored_members(data: memoryview, where: str) -> dict[str, Member]:
         members[name] = Member(_start(data, local, full, name, where), full, crc)
     if at != end:
         raise _damaged(where, at, f"the directory goes on after its {count} entries")
+    # Members that share bytes could make a small file take long.
+    for before, after in pairwise(sorted(members.values(), key=lambda member: member.start)):
+        if before.start + before.size > after.start:
+            raise _damaged(where, after.start, "two members overlap")
     return members
 
 

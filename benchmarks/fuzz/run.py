@@ -1,0 +1,28 @@
+"""Fuzz all trace readers with Atheris: ``python benchmarks/fuzz/run.py CORPUS [libFuzzer options]``; see README.md."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["archsim.traces", "zipfile", "numpy.lib"]):
+    import targets
+
+
+def main() -> None:
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
+        place = Path(folder)
+
+        def one(data: bytes) -> None:
+            targets.check(data, place)
+
+        atheris.Setup(sys.argv, one)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
