@@ -20,7 +20,7 @@ from archsim.errors import InputError, nearest
 from archsim.files import check_plain
 from archsim.traces.addresses import ADDRESS_COLUMNS, AddressTrace
 from archsim.traces.columns import COLUMNS
-from archsim.traces.formats.sidecar import Types, check_description, check_keys, make_trace, parse_object
+from archsim.traces.formats.sidecar import LARGEST_BYTES, Types, check_description, check_keys, make_trace, parse_object
 from archsim.traces.formats.sources import NPY_DAMAGE, first_line, no_warnings
 from archsim.traces.trace import EmbeddingTrace
 
@@ -102,9 +102,14 @@ def _read_sidecar(file: Path) -> dict[str, Any]:
     """Parse ``trace.json`` and check its keys, their types and the version."""
     try:
         check_plain(file)
-        content = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+        with file.open("rb") as stream:
+            content = stream.read(LARGEST_BYTES + 1)
+        if len(content) > LARGEST_BYTES:
+            raise InputError(f"{file}: larger than {LARGEST_BYTES} bytes; no description of a trace is")
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     sidecar = parse_object(content, str(file))
     check_description(sidecar, str(file), SIDECAR, SIDECAR_KINDS)
     if not re.fullmatch("[0-9a-f]{64}", sidecar["sha256"]):
