@@ -83,13 +83,14 @@ def native(trace):
         return {file.name: file.read_bytes() for file in sorted(path.iterdir())}
 
 
-def npz(compressed=False):
-    """Return the bytes of an archive of two tables, the same on every run."""
+def npz(compressed=False, **changes):
+    """Return the bytes of an archive of two tables, the same on every run; with other arrays where given."""
     arrays = {
         "emb_0_indices": np.array(INDICES, np.int32),
         "emb_0_lengths": np.array(LENGTHS, np.int32),
         "emb_1_indices": np.array([7, 8, 9], np.uint64),
         "emb_1_lengths": np.array([0, 3], np.int8),
+        **changes,
     }
     return zipped({f"{name}.npy": npy(array) for name, array in arrays.items()}, compressed)
 
@@ -133,10 +134,10 @@ def _tensor(key, elements, shape, legacy):
     return b"ctorch._utils\n_rebuild_tensor_v2\n" + arguments + b"R"
 
 
-def tensors():
+def tensors(**changes):
     """Return (key, shape, values) of indices, offsets and lengths: two tables of three bags."""
-    offsets = np.append(0, np.cumsum(LENGTHS))
-    return (("0", (7,), INDICES), ("1", (7,), offsets), ("2", (2, 3), LENGTHS))
+    values = {"indices": INDICES, "offsets": np.append(0, np.cumsum(LENGTHS)), "lengths": LENGTHS, **changes}
+    return tuple(zip("012", ((7,), (7,), (2, 3)), values.values(), strict=True))
 
 
 def pickle_program(legacy=False):
@@ -145,9 +146,9 @@ def pickle_program(legacy=False):
     return b"\x80\x02(" + b"".join(parts) + b"t."
 
 
-def pt(program=None):
-    """Return the bytes of a zip archive of torch.save, with sound checksums around any pickle."""
-    storages = {f"a/data/{key}": np.array(values, "<i8").tobytes() for key, _, values in tensors()}
+def pt(program=None, **changes):
+    """Return the bytes of a zip archive of torch.save, with sound checksums around any pickle and numbers."""
+    storages = {f"a/data/{key}": np.array(values, "<i8").tobytes() for key, _, values in tensors(**changes)}
     pickled = pickle_program() if program is None else program
     return zipped({"a/data.pkl": pickled, "a/byteorder": b"little", **storages, "a/version": b"3\n"})
 

@@ -7,6 +7,7 @@ the file; other files get the stated defaults of `archsim.traces.formats.layout`
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -78,7 +79,16 @@ def read_parquet(path: str | Path, layout: Layout | None = None) -> Trace:
     arrow, parquet = pyarrow(file)
     with open_binary(file) as stream:
         plain = stream.seekable() and _has_number(stream)
-    source: Any = str(file) if plain else arrow.BufferReader(arrow.py_buffer(file_content(file)))
+        head = stream.read(4)
+    if not is_parquet(head):
+        # Without this look the library would trust the end of the file alone.
+        raise InputError(f"{file}: starts with {head!r}; a Parquet file starts with PAR1")
+    # Names are bytes, and need not be UTF-8.
+    source: Any = (
+        arrow.OSFile(os.fsencode(file))
+        if plain
+        else arrow.BufferReader(arrow.py_buffer(file_content(file)))
+    )
     size = file.stat().st_size if plain else source.size()
     damage = (arrow.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError)
     try:
