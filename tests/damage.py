@@ -117,3 +117,8 @@ def convert(path, format=None, **options):
 def is_refusal(outcome):
     """Whether `convert` returned a refusal and no hash."""
     return re.fullmatch("[0-9a-f]{64}", outcome) is None
+
+
+def os_bytes(path):
+    """Bytes that a file, or the files of a folder, take on the disk."""
+    return sum(each.stat().st_blocks * 512 for each in ([path] if path.is_file() else path.iterdir()))

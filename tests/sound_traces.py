@@ -153,6 +153,15 @@ def pt(program=None, **changes):
     return zipped({"a/data.pkl": pickled, "a/byteorder": b"little", **storages, "a/version": b"3\n"})
 
 
+def pt_of(indices, offsets, tables):
+    """Return the bytes of an archive of any indices and offsets; the shape of lengths tells the tables."""
+    lengths = np.diff(offsets).reshape(tables, -1)
+    values = (("0", indices), ("1", offsets), ("2", lengths))
+    program = b"".join(_tensor(key, array.size, array.shape, False) for key, array in values)
+    storages = {f"a/data/{key}": array.astype("<i8").tobytes() for key, array in values}
+    return zipped({"a/data.pkl": b"\x80\x02(" + program + b"t.", "a/byteorder": b"little", **storages})
+
+
 LEGACY_MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 
 

@@ -98,11 +98,13 @@ def read_criteo(
     rows = column_of(scanner.rows)
     if not len(rows):
         raise InputError(f"{file}: a header without data")
+    sizes = declared or scanner.counts
+    del scanner  # The categories may take more memory than all that follows.
     return EmbeddingTrace(
         name=trace_name(file),
         tables=tuple(
             Table(name, size, layout.vector_bytes, layout.dtype)
-            for name, size in zip(categories, declared or scanner.counts, strict=True)
+            for name, size in zip(categories, sizes, strict=True)
         ),
         rows=rows,
         bag_offsets=np.arange(len(rows) + 1),

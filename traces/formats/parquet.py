@@ -90,7 +90,7 @@ def read_parquet(path: str | Path, layout: Layout | None = None) -> Trace:
         else arrow.BufferReader(arrow.py_buffer(file_content(file)))
     )
     size = file.stat().st_size if plain else source.size()
-    damage = (arrow.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError)
+    damage = (arrow.ArrowException, OSError, ValueError, LookupError, OverflowError)
     try:
         with parquet.ParquetFile(source, page_checksum_verification=True) as opened:
             schema, rows = opened.schema_arrow, opened.metadata.num_rows
@@ -104,6 +104,8 @@ def read_parquet(path: str | Path, layout: Layout | None = None) -> Trace:
             return _read_lookups(file, opened, schema, described, layout)
     except InputError:
         raise
+    except MemoryError:
+        raise InputError(f"{file}: more rows, or larger pages, than fit the memory of this machine") from None
     except damage as error:
         raise InputError(f"{file}: damaged or no Parquet file: {first_line(error)}") from None
 

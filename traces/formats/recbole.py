@@ -78,6 +78,7 @@ def read_recbole(
         raise InputError(f"{file}: a header without interactions")
     tables = [name for name in names if name in LOOKED_UP]
     needed = [count + 1 for count in scanner.counts]
+    del scanner  # The tokens may take more memory than all that follows.
     for name, size, rule in zip(tables, needed, declared or needed, strict=True):
         if size > rule:
             raise InputError(f"{file}: {name} has {size - 1} tokens, which need {size} rows; rows = {rule}")
