@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.traces.addresses import AddressTrace
+from archsim.traces.checks import forget_pages
 from archsim.traces.columns import COLUMNS
 from archsim.traces.formats.outputs import Progress, new_output, pieces, silent
 from archsim.traces.formats.parquet import BATCH_ROWS, METADATA_KEY, NAMES, pyarrow
@@ -105,6 +106,8 @@ def _windows(
         for first, last in trace.chunks(BATCH_ROWS):
             window = trace.window(first, last)
             yield *_per_lookup(window, first), window.lookups
+            for column in trace.columns.values():
+                forget_pages(column)
     else:
         for piece in pieces(trace, BATCH_ROWS):
             yield piece.columns, None, piece.requests
