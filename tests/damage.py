@@ -6,16 +6,30 @@ import shutil
 import signal
 import warnings
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
 from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+import sound_traces
 
 from archsim.cli_trace import trace_convert
 from archsim.exits import run_to_exit
 
 PARTS = 50
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-MAGICS = (b"\x7fELF", b"\0\0\0\0", b"PAR2", b"PK\x07\x08", b"\x80\x05\x95\x00", b"BZh9", b"%PDF", b"GIF8", b"RIFF")
+MAGICS = (
+    b"\x7fELF",
+    b"\0\0\0\0",
+    b"PAR2",
+    b"PK\x07\x08",
+    b"\x80\x05\x95\x00",
+    b"BZh9",
+    b"%PDF",
+    b"GIF8",
+    b"RIFF",
+)
 SECONDS = 20
 """After this long a run counts as hanging."""
 
@@ -122,3 +136,24 @@ def is_refusal(outcome):
 def os_bytes(path):
     """Bytes that a file, or the files of a folder, take on the disk."""
     return sum(each.stat().st_blocks * 512 for each in ([path] if path.is_file() else path.iterdir()))
+
+
+NATIVE = sound_traces.native(sound_traces.lookups())
+"""The files of a sound native folder."""
+
+
+def native_folder(folder, **changes):
+    """Write the sound native folder with other bytes in some of its files."""
+    folder.mkdir(exist_ok=True)
+    for name, content in NATIVE.items():
+        (folder / name).write_bytes(changes.get(name, content))
+    return folder
+
+
+@cache
+def sound_hash(name):
+    """Return the hash of a key of `sound_traces.files`."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "trace"
+        path.write_bytes(sound_traces.files()[name])
+        return convert(path, sound_traces.format_of(name))

@@ -14,7 +14,8 @@ from archsim.traces.formats.registry import FILE_FORMATS
 INDICES, LENGTHS = [4, 0, 7, 7, 1, 3, 9], [2, 0, 3, 1, 0, 1]
 
 CRITEO = "".join(
-    "\t".join([label, *map(str, [0, -1, *range(2, 13)]), first, second, *(f"a{n}" for n in range(3, 27))]) + "\n"
+    "\t".join([label, *map(str, [0, -1, *range(2, 13)]), first, second, *(f"a{n}" for n in range(3, 27))])
+    + "\n"
     for label, first, second in (("1", "05db9164", ""), ("0", "68fd1e64", "0"), ("0", "05DB9164", "ffffffff"))
 )
 
@@ -127,7 +128,9 @@ def _tensor(key, elements, shape, legacy):
     """The instructions for a contiguous tensor of int64 that fills its storage."""
     strides = [int(np.prod(shape[axis + 1 :])) for axis in range(len(shape))]
     view = b"N" if legacy else b""
-    storage = b"(" + _text("storage") + b"ctorch\nLongStorage\n" + _text(key) + _text("cpu") + _whole(elements)
+    storage = (
+        b"(" + _text("storage") + b"ctorch\nLongStorage\n" + _text(key) + _text("cpu") + _whole(elements)
+    )
     sizes = [b"(" + b"".join(map(_whole, numbers)) + b"t" for numbers in (shape, strides)]
     hooks = b"ccollections\nOrderedDict\n)R"
     arguments = b"(" + storage + view + b"tQ" + _whole(0) + sizes[0] + sizes[1] + b"\x89" + hooks + b"t"

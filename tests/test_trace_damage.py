@@ -1,19 +1,20 @@
 """Every trace reader and every kind of damage: refused with place and reason, status 2, nothing left behind."""
 
 import gzip
+import importlib
 import lzma
 import os
 import re
-from functools import cache
+import warnings
+from collections import Counter
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import damage
 import numpy as np
 import pytest
 import sound_traces
 import zstandard
-from damage import convert, is_refusal
+from damage import NATIVE, convert, is_refusal, native_folder, sound_hash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from program import run
@@ -22,6 +23,8 @@ from archsim.traces.formats import sources
 from archsim.traces.formats.registry import FILE_FORMATS
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="hangs are noticed by a signal that Windows lacks")
+
+FUZZER = Path(__file__).parents[1] / "benchmarks" / "fuzz"
 
 FILES = sound_traces.files()
 TEXT = set(sound_traces.TEXT)
@@ -46,13 +49,6 @@ def place(tmp_path):
     return converted
 
 
-@cache
-def sound_hash(name, folder):
-    """The hash of a sound file."""
-    (folder / "sound").write_bytes(FILES[name])
-    return convert(folder / "sound", sound_traces.format_of(name))
-
-
 def outcomes(name, contents, place):
     """Convert damaged files, told by content and with their format named; return what became of the latter."""
     found = []
@@ -73,7 +69,9 @@ def test_every_format_that_reads_anything_has_a_sound_file():
 def test_a_sound_file_is_converted_and_another_path_says_so_too(name, place, tmp_path):
     sound = place(FILES[name], sound_traces.format_of(name))
     assert not is_refusal(sound)
-    ended = run("trace", "convert", tmp_path / "trace", tmp_path / "b", "--format", sound_traces.format_of(name))
+    ended = run(
+        "trace", "convert", tmp_path / "trace", tmp_path / "b", "--format", sound_traces.format_of(name)
+    )
     assert (ended.status, ended.err) == (0, "")
 
 
@@ -101,7 +99,7 @@ def test_a_flipped_byte_is_refused_or_changes_nothing_that_a_checksum_covers(nam
     refused = sum(map(is_refusal, found))
     assert refused > len(found) // (8 if name in UNCHECKED else 2)
     if name not in UNCHECKED:
-        assert {outcome for outcome in found if not is_refusal(outcome)} <= {sound_hash(name, tmp_path)}
+        assert {outcome for outcome in found if not is_refusal(outcome)} <= {sound_hash(name)}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -130,7 +128,7 @@ def test_other_line_ends_matter_to_binary_files_only(name, place, tmp_path):
     for content in damage.carriage_returns(FILES[name]):
         outcome = place(content, sound_traces.format_of(name))
         if name in TEXT:
-            assert outcome == sound_hash(name, tmp_path)
+            assert outcome == sound_hash(name)
         else:
             assert content == FILES[name] or is_refusal(outcome)
 
@@ -165,9 +163,11 @@ def test_a_compressed_stream_cut_short_or_flipped_is_refused_or_the_same(name, p
         outcome = place(content, name)
         # Cut inside the magic number it is not compressed, and nothing else either.
         assert is_refusal(outcome)
-        assert len(content) < 6 or f"trace: damaged {pack} data: byte {len(content)}: the file is cut" in outcome
+        assert (
+            len(content) < 6 or f"trace: damaged {pack} data: byte {len(content)}: the file is cut" in outcome
+        )
     found = [place(content, name) for content in damage.flipped(packed)]
-    assert {outcome for outcome in found if not is_refusal(outcome)} <= {sound_hash(name, tmp_path)}
+    assert {outcome for outcome in found if not is_refusal(outcome)} <= {sound_hash(name)}
     assert sum(map(is_refusal, found)) > len(found) // 2
 
 
@@ -177,16 +177,21 @@ def test_a_bomb_is_refused_before_it_is_unpacked(name, pack, place, monkeypatch)
     monkeypatch.setattr(sources, "FREE_BYTES", 1 << 16)
     lines = FILES[name][FILES[name].rfind(b"\n", 0, -1) + 1 :] if name in TEXT - {"trace-log"} else b" "
     bomb = FILES[name] + lines * ((4 << 20) // len(lines))
-    assert f"trace: {pack} data expand more than 200 times" in place(PACK[pack](bomb), sound_traces.format_of(name))
+    assert f"trace: {pack} data expand more than 200 times" in place(
+        PACK[pack](bomb), sound_traces.format_of(name)
+    )
 
 
 # values that contradict one another
 
-NATIVE = sound_traces.native(sound_traces.lookups())
 OVERRUNS = {
     "npz": (sound_traces.npz(emb_0_lengths=np.array([2, 0, 3, 1, 0, 2])), {}, "emb_0_lengths sum to 8, but"),
     "npz, one bag": (sound_traces.npz(emb_0_lengths=np.array([8, -1])), {}, r"emb_0_lengths\[0\] = 8 must"),
-    "npz, negative": (sound_traces.npz(emb_1_indices=np.array([7, -8, 9])), {}, r"emb_1_indices\[1\] = -8 must"),
+    "npz, negative": (
+        sound_traces.npz(emb_1_indices=np.array([7, -8, 9])),
+        {},
+        r"emb_1_indices\[1\] = -8 must",
+    ),
     "npz, 64 bits": (
         sound_traces.npz(emb_1_indices=np.array([7, 8, 2**64 - 1], np.uint64)),
         {},
@@ -199,9 +204,17 @@ OVERRUNS = {
         "unknown array 'emb_9999",
     ),
     "pt": (sound_traces.pt(offsets=[0, 2, 2, 5, 6, 6, 8]), {}, r"offsets\[6\] = 8 must be 7"),
-    "pt, falling": (sound_traces.pt(offsets=[0, 2, 1, 5, 6, 6, 7]), {}, r"offsets\[2\] = 1 is below offsets\[1\]"),
+    "pt, falling": (
+        sound_traces.pt(offsets=[0, 2, 1, 5, 6, 6, 7]),
+        {},
+        r"offsets\[2\] = 1 is below offsets\[1\]",
+    ),
     "pt, lengths": (sound_traces.pt(lengths=[2, 0, 3, 1, 1, 0]), {}, "bag 4: lengths says 1 lookups"),
-    "pt, negative": (sound_traces.pt(indices=[4, 0, -2, 7, 1, 3, 9]), {}, r"indices\[2\] = -2 of table 0 must"),
+    "pt, negative": (
+        sound_traces.pt(indices=[4, 0, -2, 7, 1, 3, 9]),
+        {},
+        r"indices\[2\] = -2 of table 0 must",
+    ),
     "pt, rows": (FILES["pt"], {"rows": 9}, r"indices\[6\] = 9 of table 1 must be a row"),
     "oracleGeneral": (FILES["oracleGeneral"], {"rows": 9}, "request 4: id 9 must be a row of the table"),
     "oracleGeneral, size": (
@@ -242,14 +255,6 @@ def test_values_of_a_data_frame_that_break_a_rule_are_named(tmp_path, columns, m
     sound = {} if "address" in columns else {"table": [0, 1, 2], "row": [1, 2, 3], "bag": [0, 1, 2]}
     parquet.write_table(arrow.table({**sound, **columns}), tmp_path / "trace")
     assert convert(tmp_path / "trace").startswith(f"trace: {message}")
-
-
-def native_folder(folder, **changes):
-    """Write the sound native folder with other bytes in some of its files."""
-    folder.mkdir(exist_ok=True)
-    for name, content in NATIVE.items():
-        (folder / name).write_bytes(changes.get(name, content))
-    return folder
 
 
 @pytest.mark.parametrize("name", NATIVE)
@@ -295,154 +300,13 @@ def test_a_word_of_any_length_is_not_said_in_full(place):
     assert len(outcome) < 9000
 
 
-# paths
-
-
-def dangling(path):
-    path.symlink_to(path.parent / "nothing")
-
-
-def loop(path):
-    path.symlink_to(path)
-
-
-def to_a_folder(path):
-    (path.parent / "folder").mkdir()
-    path.symlink_to(path.parent / "folder")
-
-
-def to_a_pipe(path):
-    os.mkfifo(path.parent / "pipe")
-    path.symlink_to(path.parent / "pipe")
-
-
-def to_zeros_without_end(path):
-    path.symlink_to("/dev/zero")
-
-
-def to_a_terminal(path):
-    path.symlink_to("/dev/tty")
-
-
-def to_a_socket(path):
-    import socket
-
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-
-
-PLACES = {
-    dangling: "no such file or folder|cannot be read: No such file or directory",
-    loop: "cannot be read: Too many levels of symbolic links",
-    to_a_folder: "a folder without trace.json|cannot be read: Is a directory|cannot be read: No such file",
-    os.mkdir: "a folder without trace.json|cannot be read: Is a directory|cannot be read: No such file",
-    os.mkfifo: "not a regular file",
-    to_a_pipe: "not a regular file",
-    to_zeros_without_end: "not a regular file",
-    to_a_terminal: "not a regular file|cannot be read",
-    to_a_socket: "not a regular file",
-}
-
-
-@pytest.mark.parametrize("make", PLACES)
-def test_what_is_no_file_is_refused_by_every_reader(tmp_path, monkeypatch, make):
-    monkeypatch.chdir(tmp_path)  # names of sockets are short
-    make(tmp_path / "t") if make is not to_a_socket else make(os.path.relpath(tmp_path / "t"))
-    for format in (None, "native", *FILE_FORMATS):
-        if format == "ramulator2-vectors":
-            continue
-        outcome = convert(tmp_path / "t", format)
-        rule = "Not a directory|cannot be read|not a regular file" if format == "native" else PLACES[make]
-        assert re.match(rf"t(/trace.json)?: ({rule})", outcome), (format, outcome)
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_link_to_a_sound_file_is_followed(tmp_path, name):
-    (tmp_path / "file").write_bytes(FILES[name])
-    (tmp_path / "trace").symlink_to(tmp_path / "file")
-    assert convert(tmp_path / "trace", sound_traces.format_of(name)) == sound_hash(name, tmp_path)
-
-
-@pytest.mark.parametrize("make", [dangling, loop, os.mkdir, os.mkfifo, to_a_pipe, to_zeros_without_end])
-@pytest.mark.parametrize("name", ["trace.json", "rows.npy", "weight.npy"])
-def test_what_is_no_file_inside_a_native_folder_is_refused(tmp_path, make, name):
-    folder = native_folder(tmp_path / "trace")
-    (folder / name).unlink()
-    make(folder / name)
-    assert is_refusal(convert(folder))
-
-
-@pytest.mark.parametrize("name", [b"a\nb", b"\xff\xfe\xc3", "é" * 100, "\x1b[31m", " ", "-x", "a" * 255, "[1]*?"])
-@pytest.mark.parametrize("format", ["bags", "npz", "pt", "parquet", "oracleGeneral"])
-def test_any_name_of_a_file_is_read_and_shown_on_one_line(tmp_path, name, format):
-    path = tmp_path / (os.fsdecode(name) if isinstance(name, bytes) else name)
-    path.write_bytes(FILES[format])
-    ended = run("trace", "convert", path, tmp_path / "out", "--format", format)
-    assert (ended.status, ended.err) == (0, "")
-    path.write_bytes(FILES[format][:-1] + b"\xff" * 30)
-    ended = run("trace", "convert", path, tmp_path / "out2", "--format", format)
-    assert ended.status == 2
-    assert ended.err.count("\n") == 1
-    assert ended.err[:-1].isprintable()
-    assert not (tmp_path / "out2").exists()
-
-
-def test_a_name_longer_than_names_may_be_is_refused(tmp_path):
-    for format in (None, "native", *FILE_FORMATS):
-        ended = run("trace", "convert", tmp_path / ("a" * 300), tmp_path / "out", *(["--format", format] if format else []))
-        assert ended.status == 2
-        assert ended.err.count("\n") == 1
-
-
-@pytest.fixture
-def open_folder():
-    """A folder that everybody may enter; those of pytest are closed."""
-    with TemporaryDirectory() as folder:
-        Path(folder).chmod(0o777)
-        yield Path(folder)
-        for each in Path(folder).rglob("*"):
-            each.chmod(0o777)
-
-
-@pytest.fixture
-def somebody_else():
-    """Be a user whom permissions bind, and whose files nobody else owns."""
-    if os.geteuid():
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-@pytest.mark.parametrize("name", ["bags", "npz", "pt", "parquet", "oracleGeneral", "native"])
-@pytest.mark.parametrize("of", ["file", "folder"])
-def test_what_may_not_be_read_is_refused(open_folder, request, name, of):
-    folder = open_folder
-    (folder / "inner").mkdir()
-    path = folder / "inner" / "trace"
-    if name == "native":
-        native_folder(path)
-        (path / "rows.npy").chmod(0)
-    else:
-        path.write_bytes(FILES[name])
-        path.chmod(0)
-    (folder / "inner").chmod(0 if of == "folder" else 0o777)
-    request.getfixturevalue("somebody_else")
-    for format in (None, name):
-        ended = run("trace", "convert", path, folder / "out", *(["--format", format] if format else []))
-        assert ended.status == 2
-        assert ended.err.endswith("cannot be read: Permission denied\n"), ended.err
-        assert not (folder / "out").exists()
-
-
 # anything at all
 
 ANY_WORD = st.one_of(
     st.binary(max_size=6),
-    st.sampled_from([b"\n", b"\t", b" ", b",", b"\r\n", b"1", b"0x", b"READ", b"LD", b"a:token", b"PK\x03\x04"]),
+    st.sampled_from(
+        [b"\n", b"\t", b" ", b",", b"\r\n", b"1", b"0x", b"READ", b"LD", b"a:token", b"PK\x03\x04"]
+    ),
     st.integers(-(2**70), 2**70).map(b"%d".__mod__),
 )
 
@@ -468,3 +332,14 @@ def test_any_splice_of_sound_files_is_read_or_refused(tmp_path_factory, data):
         content = content[:at] + other[start : start + data.draw(st.integers(0, 40))] + content[end:]
     path.write_bytes(content)
     convert(path, sound_traces.format_of(name))
+
+
+def test_what_the_fuzzer_has_kept_is_read_or_refused(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(FUZZER)
+    corpus, targets = importlib.import_module("corpus"), importlib.import_module("targets")
+    with warnings.catch_warnings():
+        said = Counter(targets.check(content, tmp_path) for _, content in (*corpus.seeds(), *corpus.kept()))
+    for target in targets.TARGETS:
+        if target != "ramulator2-vectors":
+            assert said[f"{target}: read"]
+        assert said[f"{target}: refused"]

@@ -1,8 +1,9 @@
 """How much memory each reader takes, in bytes per byte of the file: ``python benchmarks/fuzz/memory.py [MB]``.
 
 Each file is read in a process of its own (Linux only); counted is what comes on top of the loaded program, with the
-trace, and with the pages of files that are mapped. Of each kind there is a sound file and one whose last bytes are damaged, so that the reader has read
-everything when it refuses. Compressed and encoded files count as what they stand for.
+trace, and with the pages of files that are mapped. Of each kind there is a sound file and one whose last bytes are
+damaged, so that the reader has read everything when it refuses. Compressed and encoded files count as what they stand
+for.
 """
 
 from __future__ import annotations
@@ -117,7 +118,10 @@ def table(bag: int) -> Callable[[int], bytes]:
 
 
 FILES: dict[str, tuple[str, Callable[[int], bytes]]] = {
-    "bags, 80 rows a line": ("bags", repeated(b" ".join(b"%d" % (n * 7919 % 10**6) for n in range(80)) + b"\n")),
+    "bags, 80 rows a line": (
+        "bags",
+        repeated(b" ".join(b"%d" % (n * 7919 % 10**6) for n in range(80)) + b"\n"),
+    ),
     "bags, one row of two digits": ("bags", repeated(b"15\n")),
     "bags, one row of one digit": ("bags", repeated(b"7\n")),
     "bags, 1,000 empty lines of 1,001": ("bags", repeated(b"\n" * 1000 + b"7\n")),
@@ -128,8 +132,10 @@ FILES: dict[str, tuple[str, Callable[[int], bytes]]] = {
     "user-items, no items": ("user-items", repeated(b"1\n")),
     "recbole, as MovieLens": (
         "recbole",
-        lambda size: b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
-        + b"196\t242\t3\t881250949\n" * (size // 22),
+        lambda size: (
+            b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+            + b"196\t242\t3\t881250949\n" * (size // 22)
+        ),
     ),
     "recbole, tokens that never repeat": ("recbole", tokens),
     "recbole, one letter each": (

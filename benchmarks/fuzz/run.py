@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -20,7 +21,9 @@ def main() -> None:
         def one(data: bytes) -> None:
             targets.check(data, place)
 
-        atheris.Setup(sys.argv, one)
+        # libFuzzer starts the program anew for -merge=1, as a command of the shell.
+        command = f"{shlex.quote(sys.executable)} {shlex.quote(__file__)}"
+        atheris.Setup([command, *sys.argv[1:]], one)
         atheris.Fuzz()
 
 

@@ -20,7 +20,14 @@ from archsim.errors import InputError, nearest
 from archsim.files import check_plain
 from archsim.traces.addresses import ADDRESS_COLUMNS, AddressTrace
 from archsim.traces.columns import COLUMNS
-from archsim.traces.formats.sidecar import LARGEST_BYTES, Types, check_description, check_keys, make_trace, parse_object
+from archsim.traces.formats.sidecar import (
+    LARGEST_BYTES,
+    Types,
+    check_description,
+    check_keys,
+    make_trace,
+    parse_object,
+)
 from archsim.traces.formats.sources import NPY_DAMAGE, first_line, no_warnings
 from archsim.traces.trace import EmbeddingTrace
 

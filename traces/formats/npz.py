@@ -203,7 +203,11 @@ def _sample_major(bags: list[int]) -> tuple[NDArray[np.int32], NDArray[np.int64]
     tables = len(bags)
     if len(set(bags)) == 1:
         tables_of = np.tile(np.arange(tables, dtype=np.int32), bags[0])
-        return tables_of, np.repeat(np.arange(bags[0]), tables), [slice(t, None, tables) for t in range(tables)]
+        return (
+            tables_of,
+            np.repeat(np.arange(bags[0]), tables),
+            [slice(t, None, tables) for t in range(tables)],
+        )
     tables_of = np.repeat(np.arange(tables, dtype=np.int32), bags)
     sample = np.concatenate([np.arange(n) for n in bags])
     order = np.argsort(sample, kind="stable")

@@ -85,9 +85,7 @@ def read_parquet(path: str | Path, layout: Layout | None = None) -> Trace:
         raise InputError(f"{file}: starts with {head!r}; a Parquet file starts with PAR1")
     # Names are bytes, and need not be UTF-8.
     source: Any = (
-        arrow.OSFile(os.fsencode(file))
-        if plain
-        else arrow.BufferReader(arrow.py_buffer(file_content(file)))
+        arrow.OSFile(os.fsencode(file)) if plain else arrow.BufferReader(arrow.py_buffer(file_content(file)))
     )
     size = file.stat().st_size if plain else source.size()
     damage = (arrow.ArrowException, OSError, ValueError, LookupError, OverflowError)

@@ -60,7 +60,9 @@ def check_size(content: bytes, where: str) -> None:
     Two bytes of JSON can take a hundred in memory; nothing else limits their number.
     """
     if len(content) > LARGEST_BYTES:
-        raise InputError(f"{where}: {len(content)} bytes; a description of a trace has at most {LARGEST_BYTES}")
+        raise InputError(
+            f"{where}: {len(content)} bytes; a description of a trace has at most {LARGEST_BYTES}"
+        )
     if (values := sum(map(content.count, (b",", b"[", b"{")))) > MOST_VALUES:
         raise InputError(f"{where}: {values} values; a description of a trace has at most {MOST_VALUES}")
 
