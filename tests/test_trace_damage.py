@@ -15,7 +15,7 @@ import pytest
 import sound_traces
 import zstandard
 from damage import NATIVE, convert, is_refusal, native_folder, sound_hash
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from program import run
 
@@ -242,6 +242,8 @@ def test_values_that_overrun_are_named(name, place):
         ({"bag": [0, 1, 0]}, "row 2: bag 0 follows bag 1; bags must not decrease"),
         ({"row": [1, -2, 3]}, "row 1: row = -2 must not be negative"),
         ({"row": [1.0, float("nan"), 3.0]}, "column 'row' holds double; it must be int64"),
+        ({"row": [1, 2**63 - 1, 3]}, f"row 1: row = {2**63 - 1} must be below {2**56 - 1}"),
+        ({"row": [1, 2**56 - 1, 3]}, f"row 1: row = {2**56 - 1} must be below {2**56 - 1}"),
         ({"table": [0, 1, 70_000]}, "row 2: table = 70000 must be from 0 to 65535"),
         ({"row": np.array([1, 2**64 - 1, 3], np.uint64)}, f"row 1: row = {2**64 - 1} does not fit int64"),
         ({"weight": [1.0, float("nan"), 3.0]}, r"lookup 1: weight nan must be a finite number"),
@@ -334,12 +336,29 @@ def test_any_splice_of_sound_files_is_read_or_refused(tmp_path_factory, data):
     convert(path, sound_traces.format_of(name))
 
 
-def test_what_the_fuzzer_has_kept_is_read_or_refused(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(FUZZER)
-    corpus, targets = importlib.import_module("corpus"), importlib.import_module("targets")
+@pytest.fixture(scope="module")
+def fuzzer():
+    """The modules of the fuzzer: what it may damage, and its corpus."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(FUZZER)
+        yield importlib.import_module("targets"), importlib.import_module("corpus")
+
+
+def test_what_the_fuzzer_has_kept_is_read_or_refused(fuzzer, tmp_path):
+    targets, corpus = fuzzer
     with warnings.catch_warnings():
         said = Counter(targets.check(content, tmp_path) for _, content in (*corpus.seeds(), *corpus.kept()))
     for target in targets.TARGETS:
-        if target != "ramulator2-vectors":
-            assert said[f"{target}: read"]
+        assert said[f"{target}: read"] or target == "ramulator2-vectors"
         assert said[f"{target}: refused"]
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(target=st.integers(0, 255), options=st.integers(0, 255), content=st.binary(max_size=60))
+def test_any_content_of_what_the_fuzzer_damages_is_read_or_refused(
+    fuzzer, tmp_path, target, options, content
+):
+    targets, _ = fuzzer
+    with warnings.catch_warnings():
+        said = targets.check(bytes([target, options]) + content, tmp_path)
+    assert said.endswith((": read", ": refused"))

@@ -218,7 +218,9 @@ def _read_lookups(
     chosen, notes = _check_columns(file, schema, ("table", "row", "bag"), {"bag": "int64", **known})
     optional = [name for name in chosen if name not in ("table", "row", "bag")]
     kind = np.int32 if _narrow(schema.field("row").type) else np.int64
-    runs = BagRuns(file, optional, opened.metadata.num_rows, kind)
+    # Tables that the file declares are compared with their rows in the end.
+    largest_rows = layout.largest_rows if described is None else 2**63 - 1
+    runs = BagRuns(file, optional, opened.metadata.num_rows, kind, largest_rows)
     first = 0
     for batch in _batches(opened, chosen):
         empty = None
