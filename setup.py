@@ -36,5 +36,5 @@ setup(
         "archsim": ["py.typed", "presets/*/*.toml", "validate/data/*"],
         "archsim.kernels": ["*.pyx", "*.pxi", "*.h"],
     },
-    ext_modules=[extension("dram"), extension("recnmp"), extension("lowering")],
+    ext_modules=[extension("dram"), extension("recnmp"), extension("lowering"), extension("cache")],
 )
