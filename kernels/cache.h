@@ -65,10 +65,16 @@
 #include "cache_loop.h"
 #undef STATE
 #undef NAME
+#define STATE Wtinylfu
+#define NAME(f) wtinylfu_##f
+#include "cache_wtinylfu.h"
+#include "cache_loop.h"
+#undef STATE
+#undef NAME
 
 /* X(number, member of the union, prefix) */
 #define CACHE_POLICIES(X) X(0, lru) X(1, fifo) X(2, clock) X(3, sieve) X(4, random) \
-    X(5, lfu) X(6, slru) X(7, arc) X(8, twoq) X(9, s3fifo)
+    X(5, lfu) X(6, slru) X(7, arc) X(8, twoq) X(9, s3fifo) X(10, wtinylfu)
 
 typedef struct {
     int policy;
@@ -84,6 +90,7 @@ typedef struct {
         Arc arc;
         TwoQ twoq;
         S3fifo s3fifo;
+        Wtinylfu wtinylfu;
     } state;
 } Cache;
 

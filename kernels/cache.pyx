@@ -21,7 +21,7 @@ cdef extern from "cache.h":
                           uint8_t *hits) nogil
 
 #: Policies in the order of their numbers in cache.h.
-POLICIES = ("lru", "fifo", "clock", "sieve", "random", "lfu", "slru", "arc", "2q", "s3fifo")
+POLICIES = ("lru", "fifo", "clock", "sieve", "random", "lfu", "slru", "arc", "2q", "s3fifo", "wtinylfu")
 
 # Beyond this much state per object, what the next accesses need is fetched ahead; below it that costs more than it brings.
 cdef int64_t SMALL = 1 << 20
@@ -37,7 +37,7 @@ cdef class PolicyReplay:
     entries : int
         Objects the cache holds.
     objects : int
-        Ids are below this number; 0: ids are arbitrary, and are hashed.
+        Ids are below this number; 0: ids are arbitrary, and are hashed; -1: they are hashed, and in 0 .. 2**32 - 2.
     ratios : tuple of 2 floats
     numbers : tuple of 2 ints
         Parameters of the policy.
@@ -64,7 +64,7 @@ cdef class PolicyReplay:
         self.cache = cache_make(POLICIES.index(policy), objects, &setup)
         if self.cache == NULL:
             raise MemoryError(f"no memory for {policy} with {entries} entries")
-        self.ahead = (4 * objects if objects else 16 * 3 * entries) > SMALL
+        self.ahead = (4 * objects if objects > 0 else 24 * entries) > SMALL
 
     def __dealloc__(self):
         cache_unmake(self.cache)

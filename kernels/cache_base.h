@@ -12,6 +12,9 @@
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+#if defined(__SSE2__) && !defined(_MSC_VER)
+#include <emmintrin.h>
+#endif
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
 #define CACHE_CLONES __attribute__((target_clones("arch=haswell", "default")))
@@ -55,88 +58,139 @@ typedef struct {
     int64_t number[2];
 } Setup;
 
-/* Zeroed memory; large blocks on huge pages, which random accesses to them gain from most. */
+/* Zeroed memory for `free`, where lines of the processor's cache begin; large blocks on huge pages, which random accesses
+ * to them gain from most. */
 NOINLINE void *zeroed(size_t bytes) {
+    void *block = NULL;
+#if defined(_MSC_VER)
+    block = calloc(bytes ? bytes : 1, 1);
+#else
+    size_t huge = bytes >= (size_t)2 * HUGE_PAGE, whole = huge ? (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1) : bytes;
+    if (posix_memalign(&block, huge ? HUGE_PAGE : 64, whole ? whole : 64))
+        return NULL;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (bytes >= (size_t)2 * HUGE_PAGE) {
-        void *block = NULL;
-        size_t whole = (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
-        if (posix_memalign(&block, HUGE_PAGE, whole))
-            return NULL;
+    if (huge)
         madvise(block, whole, MADV_HUGEPAGE);
-        memset(block, 0, bytes);
-        return block;
-    }
 #endif
-    return calloc(bytes ? bytes : 1, 1);
+    memset(block, 0, bytes);
+#endif
+    return block;
 }
 
 /* ---- the table -------------------------------------------------------------------------------------------------- */
 
-typedef struct {
-    int64_t key;
-    uint32_t where, used;
-} Slot;
+enum { BUCKET = 8 };
 
-/* Dense ids index `dense`; others are hashed into `slots`, where what a policy has forgotten stays until a rebuild. */
+/* One line of the processor's cache: what is compared, and the words beside it. A tag of 0 is a free slot; slots are
+ * filled in order, and freed only by a rebuild. */
+typedef struct {
+    uint32_t tag[BUCKET], where[BUCKET];
+} Slots;
+
+/* Dense ids index `dense`; others are hashed. What a policy has forgotten stays until the table is rebuilt. */
 typedef struct {
     uint32_t *dense;
-    Slot *slots;
+    Slots *slots;
+    int64_t *key;          /* by slot; NULL if ids are below 2^32 - 1, for then the tag says all */
     uint64_t size;         /* words, or slots (a power of two) */
     uint64_t used, most;   /* slots in use, and from how many on the table is rebuilt */
     int shift;
+    uint32_t nowhere;
 } Table;
-
-static int table_make(Table *t, int64_t objects) {
-    memset(t, 0, sizeof *t);
-    if (objects > 0) {
-        t->size = (uint64_t)objects;
-        t->dense = (uint32_t *)zeroed(sizeof(uint32_t) * t->size);
-        return t->dense == NULL;
-    }
-    t->size = 1024;
-    t->shift = 54;
-    t->most = t->size / 2;
-    t->slots = (Slot *)zeroed(sizeof(Slot) * t->size);
-    return t->slots == NULL;
-}
 
 static void table_unmake(Table *t) {
     free(t->dense);
     free(t->slots);
+    free(t->key);
+}
+
+/* An empty table of slots; 0, or -1 without memory. */
+static int table_slots(Table *t, uint64_t size, int wide) {
+    t->size = size;
+    t->shift = 64;
+    for (uint64_t buckets = size / BUCKET; buckets > 1; buckets /= 2)
+        t->shift--;
+    t->used = 0;
+    t->most = size / 4 * 3;
+    t->slots = (Slots *)zeroed(sizeof(Slots) * (size / BUCKET));
+    t->key = wide ? (int64_t *)zeroed(sizeof(int64_t) * size) : NULL;
+    return t->slots && (t->key || !wide) ? 0 : -1;
+}
+
+/* objects > 0: ids are below it; 0: ids are arbitrary; -1: ids are in 0 .. 2^32 - 2. */
+static int table_make(Table *t, int64_t objects) {
+    memset(t, 0, sizeof *t);
+    if (objects <= 0)
+        return table_slots(t, 1024, objects == 0);
+    t->size = (uint64_t)objects;
+    t->dense = (uint32_t *)zeroed(sizeof(uint32_t) * t->size);
+    return t->dense ? 0 : -1;
 }
 
 static int64_t table_bytes(const Table *t) {
-    return (int64_t)(t->size * (t->dense ? sizeof(uint32_t) : sizeof(Slot)));
+    return (int64_t)(t->size * (t->dense ? 4 : t->key ? 16 : 8));
 }
 
 INLINE uint32_t *where_at(const Table *t, uint32_t ref, int hashed) {
-    return hashed ? &t->slots[ref].where : &t->dense[ref];
+    return hashed ? &t->slots[ref / BUCKET].where[ref % BUCKET] : &t->dense[ref];
 }
 
-INLINE uint64_t slot_of(const Table *t, int64_t key) {
+INLINE uint64_t bucket_of(const Table *t, int64_t key) {
     uint64_t bits = (uint64_t)key;
     return ((bits ^ bits >> 32) * 0x9E3779B97F4A7C15u) >> t->shift;
 }
 
-/* The slot of a key, made if there is none. The caller sees to it that some slot is free. */
-INLINE uint32_t table_find(Table *t, int64_t key) {
-    uint64_t at = slot_of(t, key), mask = t->size - 1;
-    Slot *slots = t->slots;
-    while (slots[at].used && slots[at].key != key)
-        at = (at + 1) & mask;
-    if (!slots[at].used) {
-        slots[at].key = key;
-        slots[at].used = 1;
-        t->used++;
+/* Bit i: tag i is this one. */
+INLINE uint32_t tags_equal(const uint32_t *tags, uint32_t tag) {
+#if defined(__SSE2__) && !defined(_MSC_VER)
+    __m128i wanted = _mm_set1_epi32((int)tag);
+    __m128i low = _mm_cmpeq_epi32(_mm_load_si128((const __m128i *)tags), wanted);
+    __m128i high = _mm_cmpeq_epi32(_mm_load_si128((const __m128i *)tags + 1), wanted);
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(low, high), _mm_setzero_si128()));
+#else
+    uint32_t equal = 0;
+    for (int i = 0; i < BUCKET; i++)
+        equal |= (uint32_t)(tags[i] == tag) << i;
+    return equal;
+#endif
+}
+
+/* The slot of a key, made if there is none. The caller sees to it that some slot is free. Whether the key was there is
+ * the one thing nobody can predict, so nothing branches on it. */
+INLINE uint32_t table_find(Table *t, int64_t key, int wide) {
+    uint64_t bucket = bucket_of(t, key), mask = t->size / BUCKET - 1;
+    uint32_t tag = wide ? (uint32_t)((uint64_t)key * 0xD6E8FEB86659FD93u >> 32) | 1 : (uint32_t)key + 1;
+    for (;; bucket = (bucket + 1) & mask) {
+        Slots *slots = &t->slots[bucket];
+        uint32_t same = tags_equal(slots->tag, tag), free = tags_equal(slots->tag, 0);
+        uint32_t at = lowest_one((uint64_t)(same ? same : free) | 1 << BUCKET), ref = (uint32_t)bucket * BUCKET + at;
+        if (UNLIKELY(at == BUCKET))
+            continue;
+        if (wide) {
+            while (UNLIKELY(same && t->key[ref] != key)) { /* another key of the same tag */
+                same &= same - 1;
+                at = lowest_one((uint64_t)(same ? same : free) | 1 << BUCKET);
+                ref = (uint32_t)bucket * BUCKET + at;
+            }
+            if (UNLIKELY(at == BUCKET))
+                continue;
+            t->key[ref] = key;
+        }
+        /* A tag just written would hold up the next comparison with it: those of objects found are left alone. */
+        *(same ? &t->nowhere : &slots->tag[at]) = tag;
+        t->used += !same;
+        return ref;
     }
-    return (uint32_t)at;
+}
+
+INLINE int64_t key_at(const Table *t, uint32_t ref, int wide) {
+    return wide ? t->key[ref] : (int64_t)t->slots[ref / BUCKET].tag[ref % BUCKET] - 1;
 }
 
 /* Every word that says `tag` and a number (the other bits): numbers before `oldest` are forgotten, others lowered. */
 static void table_lower(Table *t, uint32_t tags, uint32_t tag, uint32_t oldest, uint32_t by) {
     for (uint64_t i = 0; i < t->size; i++) {
-        uint32_t *w = t->dense ? &t->dense[i] : &t->slots[i].where;
+        uint32_t *w = where_at(t, (uint32_t)i, t->slots != NULL);
         uint32_t number = *w & ~tags;
         if (*w && (*w & tags) == tag)
             *w = number < oldest ? 0 : (number - by) | tag;

@@ -51,6 +51,24 @@ INLINE uint64_t times_last(const Times *s) {
     return at;
 }
 
+static int table_grow(Table *t) {
+    Table old = *t;
+    if (table_slots(t, old.size * 4, old.key != NULL)) {
+        table_unmake(t);
+        *t = old;
+        return -1;
+    }
+    for (uint64_t i = 0; i < old.size; i++) {
+        uint32_t tag = old.slots[i / BUCKET].tag[i % BUCKET], ref;
+        if (!tag)
+            continue;
+        ref = old.key ? table_find(t, old.key[i], 1) : table_find(t, (int64_t)tag - 1, 0);
+        *where_at(t, ref, 1) = old.slots[i / BUCKET].where[i % BUCKET];
+    }
+    table_unmake(&old);
+    return 0;
+}
+
 /* When each object is accessed next (0: never), from the end backwards. Returns -1 without memory. */
 static int next_uses(const int64_t *ids, int64_t n, int64_t objects, uint32_t *next) {
     Table t;
@@ -65,25 +83,13 @@ static int next_uses(const int64_t *ids, int64_t n, int64_t objects, uint32_t *n
                 PREFETCH(&t.dense[ids[i - AHEAD]]);
             where = &t.dense[ids[i]];
         } else {
-            if (t.used >= t.most) {
-                Table old = t;
-                t.size *= 4;
-                t.shift -= 2;
-                t.most = t.size / 2;
-                t.used = 0;
-                t.slots = (Slot *)zeroed(sizeof(Slot) * t.size);
-                if (!t.slots) {
-                    table_unmake(&old);
-                    return -1;
-                }
-                for (uint64_t k = 0; k < old.size; k++)
-                    if (old.slots[k].used)
-                        t.slots[table_find(&t, old.slots[k].key)].where = old.slots[k].where;
-                table_unmake(&old);
+            if (t.used >= t.most && table_grow(&t)) {
+                table_unmake(&t);
+                return -1;
             }
             if (i >= AHEAD)
-                PREFETCH(&t.slots[slot_of(&t, ids[i - AHEAD])]);
-            where = &t.slots[table_find(&t, ids[i])].where;
+                PREFETCH(&t.slots[bucket_of(&t, ids[i - AHEAD])]);
+            where = where_at(&t, t.key ? table_find(&t, ids[i], 1) : table_find(&t, ids[i], 0), 1);
         }
         next[i] = *where;
         *where = (uint32_t)(i + 1);  /* times count from 1 */

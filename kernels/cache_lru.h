@@ -39,7 +39,7 @@ INLINE int lru_access(Lru *p, const Table *t, uint32_t *where, uint32_t ref, int
     line_leave_if(&p->line, old, hit);
     if (LIKELY(p->free == 0)) {
         uint32_t victim = line_first(&p->line, p->oldest);
-        p->oldest = hit ? p->oldest : victim + 1;
+        p->oldest += (victim + 1 - p->oldest) & (hit - 1); /* a choice that no compiler makes a branch */
     } else {
         p->free -= !hit;
     }

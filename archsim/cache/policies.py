@@ -79,6 +79,36 @@ POLICIES = _table(
     Policy("fifo", "evicts what entered longest ago"),
     Policy("clock", "FIFO that spares, once, what was accessed since the hand passed"),
     Policy("sieve", "CLOCK whose survivors stay where they are"),
+    Policy("lfu", "evicts what was accessed least often since it entered"),
+    Policy(
+        "slru",
+        "LRU in segments; a hit lifts an object one segment",
+        {"segments": Parameter(4, 1, 4, "number of segments")},
+    ),
+    Policy("arc", "two LRU lists, seen once and seen again, of adapted sizes"),
+    Policy(
+        "2q",
+        "FIFO for newcomers, LRU for what comes back",
+        {
+            "kin": Parameter(0.25, 0.0, 1.0, "entries of the FIFO (A1in), as a fraction of all"),
+            "kout": Parameter(0.5, 0.0, 16.0, "ghosts (A1out), as a fraction of all entries"),
+        },
+    ),
+    Policy(
+        "s3fifo",
+        "small FIFO for newcomers, FIFO with reinsertion for what comes back",
+        {
+            "small": Parameter(0.1, 0.0, 1.0, "entries of the small queue, as a fraction of all"),
+            "ghost": Parameter(0.9, 0.0, 16.0, "ghosts, as a fraction of all entries"),
+            "threshold": Parameter(2, 1, 3, "accesses in the small queue that lead to the main queue"),
+        },
+    ),
+    Policy("random", "evicts any object, all equally likely"),
+    Policy(
+        "belady",
+        "evicts what is accessed latest in the future; no policy hits more often",
+        {"bypass": Parameter(0, 0, 1, "1: what would be evicted next is not taken in")},
+    ),
 )
 
 
