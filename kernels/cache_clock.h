@@ -1,4 +1,7 @@
 /* CLOCK with one bit: a ring of entries and a bit for each. `where` is the entry plus one. */
+#ifndef ARCHSIM_CACHE_CLOCK_H
+#define ARCHSIM_CACHE_CLOCK_H
+
 #include "cache_base.h"
 
 typedef struct {
@@ -64,3 +67,5 @@ INLINE int clock_access(Clock *p, const Table *t, uint32_t *where, uint32_t ref,
     *where = entry + 1;
     return 0;
 }
+
+#endif

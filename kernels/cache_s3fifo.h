@@ -1,5 +1,8 @@
 /* S3-FIFO. The small queue and its ghosts are one line in order of entry, the resident behind the ghosts; the main queue
  * is a ring. `where` is the place in the line, or, with the top bit, the entry of the ring plus one. */
+#ifndef ARCHSIM_CACHE_S3FIFO_H
+#define ARCHSIM_CACHE_S3FIFO_H
+
 #include "cache_base.h"
 
 typedef struct {
@@ -146,3 +149,5 @@ INLINE int s3fifo_access(S3fifo *p, const Table *t, uint32_t *where, uint32_t re
     }
     return 0;
 }
+
+#endif

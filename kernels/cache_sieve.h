@@ -1,5 +1,8 @@
 /* SIEVE: a line of places that keep their order; `where` is the place. The hand looks at whole words of bits, and the
  * line is compacted when its places run out. */
+#ifndef ARCHSIM_CACHE_SIEVE_H
+#define ARCHSIM_CACHE_SIEVE_H
+
 #include "cache_base.h"
 
 typedef struct {
@@ -91,3 +94,5 @@ INLINE int sieve_access(Sieve *p, const Table *t, uint32_t *where, uint32_t ref,
     *where = p->next++;
     return 0;
 }
+
+#endif
