@@ -1,8 +1,9 @@
 """How fast cache policies replay, beside libCacheSim at its best, in one run on one machine.
 
 ``python benchmarks/cache.py`` prints million accesses per CPU-second of one thread, each the best of several runs that
-alternate with those of libCacheSim, whose hash table is given the size that suits it best of those tried. Goals are those
-the project set itself; a goal missed is printed, not hidden. Without libcachesim (test extra) its columns stay empty.
+alternate with those of libCacheSim, whose hash table is given the size that suits it best of those tried. Goals are
+those the project set itself; a goal missed is printed, not hidden. Without libcachesim (test extra) its columns stay
+empty.
 """
 
 from __future__ import annotations

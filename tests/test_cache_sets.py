@@ -1,15 +1,26 @@
 """Set-associative caches against a naive twin, by hand, and their refusals."""
 
-import cache_twins
 import numpy as np
 import pytest
+from cache_set_twin import SetTwin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.cache import SetCache, admit_profiled, admit_repeated, simulate
 from archsim.errors import InputError
 
-COUNTS = ["reads", "writes", "read_hits", "write_hits", "fills", "evictions", "writebacks", "write_throughs", "read_bypasses", "write_bypasses"]
+COUNTS = (
+    "reads",
+    "writes",
+    "read_hits",
+    "write_hits",
+    "fills",
+    "evictions",
+    "writebacks",
+    "write_throughs",
+    "read_bypasses",
+    "write_bypasses",
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -27,7 +38,7 @@ def test_a_set_associative_cache_does_what_its_twin_does(
 ):
     sets, ways, line = geometry
     size = sets * ways * line
-    twin = cache_twins.SetTwin(size, line, ways, policy, write, allocate, seed)
+    twin = SetTwin(size, line, ways, policy, write, allocate, seed)
     cache = SetCache(
         size_bytes=size,
         line_bytes=line,

@@ -1,5 +1,6 @@
 """Every compiled policy against its naive twin, on random short traces."""
 
+import cache_belady_twin
 import cache_twins
 import numpy as np
 import pytest
@@ -94,4 +95,4 @@ def test_renumbering_and_chunk_boundaries_change_nothing(policy, seed, entries, 
 @given(ids=st.lists(st.integers(0, 4), max_size=12), entries=st.integers(1, 4), bypass=st.booleans())
 def test_belady_hits_as_often_as_the_best_of_all_choices(ids, entries, bypass):
     found = simulate("belady", ids, entries, bypass=int(bypass)).hits
-    assert found == cache_twins.most_hits(ids, entries, bypass)
+    assert found == cache_belady_twin.most_hits(ids, entries, bypass)

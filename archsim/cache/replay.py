@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from archsim.cache.policies import Policy, policy_named
 from archsim.cache.user import UserPolicy, UserReplay
 from archsim.errors import InputError
-from archsim.kernels import cache as kernel
+from archsim.kernels.cache import PolicyReplay, belady, span
 
 #: Accesses replayed at a time when something is counted besides hits.
 CHUNK = 1 << 18
@@ -167,8 +167,8 @@ def simulate(
         return simulate_user(policy, trace, entries, objects, tables, interval, keep_hits)
     known = policy_named(policy)
     values = known.resolve(parameters)
-    span = dense_span(trace, objects)
-    replay = replay_of(known, values, entries, span, whole("seed", seed, 0, 2**64 - 1), trace)
+    table = dense_span(trace, objects)
+    replay = replay_of(known, values, entries, table, whole("seed", seed, 0, 2**64 - 1), trace)
     return run(replay, policy, trace, entries, values, tables, interval, keep_hits)
 
 
@@ -182,13 +182,13 @@ def simulate_user(
     keep_hits: bool,
 ) -> CacheResult:
     """Replay through a policy of the user's; ids that are not dense are numbered first."""
-    span = dense_span(ids, objects)
-    if span <= 0:
+    numbers = dense_span(ids, objects)
+    if numbers <= 0:
         names, ids = np.unique(ids, return_inverse=True)
-        span = max(names.size, 1)
+        numbers = max(names.size, 1)
     replay: Replay = NoCache()
     if entries:
-        own = UserReplay(policy, entries, span)
+        own = UserReplay(policy, entries, numbers)
         own.compile()
         replay = own
     return run(replay, policy.name, ids, entries, {}, tables, interval, keep_hits)
@@ -256,7 +256,7 @@ def as_ids(ids: ArrayLike) -> NDArray[np.int64]:
 
 def dense_span(ids: NDArray[np.int64], objects: int | None) -> int:
     """Return the size of a table of all ids, or what `PolicyReplay` calls ids that are to be hashed."""
-    least, most = kernel.span(ids)
+    least, most = span(ids)
     hashed = -1 if least >= 0 and most < 2**32 - 1 else 0
     if objects is None:
         small = most < max(DENSE_WORDS, DENSE_WORDS_PER_ACCESS * ids.size)
@@ -277,7 +277,7 @@ class Oracle:
     def __init__(self, ids: NDArray[np.int64], entries: int, objects: int, bypass: bool) -> None:
         self.hits = np.zeros(ids.size, np.uint8)
         began = time.thread_time()
-        kernel.belady(ids, entries, objects, bypass, self.hits)
+        belady(ids, entries, objects, bypass, self.hits)
         self.cpu_s = time.thread_time() - began
         self.next = 0
         # Next uses, two sets of times and their summaries, and the table that finds next uses.
@@ -296,7 +296,7 @@ def replay_of(
     policy: Policy,
     values: Mapping[str, float | int],
     entries: int,
-    span: int,
+    table: int,
     seed: int,
     ids: NDArray[np.int64],
 ) -> Replay:
@@ -304,13 +304,13 @@ def replay_of(
     if entries == 0:
         return NoCache()
     if policy.name == "belady":
-        return Oracle(ids, entries, span, bool(values["bypass"]))
+        return Oracle(ids, entries, max(table, 0), bool(values["bypass"]))
     ratios = [value for value in values.values() if isinstance(value, float)]
     numbers = [value for value in values.values() if isinstance(value, int)]
-    replay: Replay = kernel.PolicyReplay(
+    replay: Replay = PolicyReplay(
         policy.name,
         entries,
-        span,
+        table,
         (*ratios, 0.0, 0.0)[:2],
         (*numbers, 0, 0)[:2],
         seed,

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from archsim.cache.replay import as_ids, whole
 from archsim.errors import InputError, nearest
-from archsim.kernels import cache as kernel
+from archsim.kernels.cache import SET_POLICIES, SetReplay, span
 
 #: Bits of `SetResult.events`.
 HIT, FILL, EVICTED, DIRTY = 1, 2, 4, 8
@@ -113,12 +113,12 @@ class SetCache:
         self.ways = whole("ways", ways, 1, 1 << 40)
         self.element_bytes = whole("element_bytes", element_bytes, 1)
         self.sets = sets_of(self.size_bytes, self.line_bytes, self.ways, self.element_bytes)
-        if policy not in kernel.SET_POLICIES:
-            raise InputError(f"unknown policy of a set {policy!r}{nearest(policy, kernel.SET_POLICIES)}")
+        if policy not in SET_POLICIES:
+            raise InputError(f"unknown policy of a set {policy!r}{nearest(policy, SET_POLICIES)}")
         if write not in ("back", "through"):
             raise InputError(f"write = {write!r} must be 'back' or 'through'")
         self.policy, self.write, self.write_allocate = policy, write, write_allocate
-        self._replay = kernel.SetReplay(
+        self._replay = SetReplay(
             self.sets,
             self.ways,
             self.line_bytes,
@@ -160,7 +160,7 @@ class SetCache:
             For a negative address, or one whose element reaches into the next line, or arrays of unequal lengths.
         """
         where = as_ids(addresses)
-        least, most = kernel.span(where)
+        least, most = span(where)
         if least < 0 or most >= 1 << 62:
             raise InputError(f"address {least if least < 0 else most} must lie in 0 .. 2^62 - 1")
         if self.element_bytes > 1:

@@ -16,8 +16,8 @@ from archsim.errors import InputError
 class UserPolicy:
     """A policy of one's own, for `simulate`.
 
-    Objects are numbers from 0 on. What is in the cache is kept by the caller: ``hit`` is called for an access to an object
-    in the cache, ``insert`` for one that is not, ``evict`` before an insertion into a full cache.
+    Objects are numbers from 0 on. What is in the cache is kept by the caller: ``hit`` is called for an access to an
+    object in the cache, ``insert`` for one that is not, ``evict`` before an insertion into a full cache.
 
     Attributes
     ----------
