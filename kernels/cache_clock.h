@@ -59,6 +59,8 @@ INLINE int clock_access(Clock *p, const Table *t, uint32_t *where, uint32_t ref,
     uint32_t entry;
     if (LIKELY(p->count == p->entries)) {
         entry = clock_evict(p);
+        if (table_is_far(t) && entry + SOON < p->entries)
+            PREFETCH(where_at(t, p->object[entry + SOON], hashed));
         *where_at(t, p->object[entry], hashed) = 0;
     } else {
         entry = p->count++;

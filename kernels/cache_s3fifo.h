@@ -83,6 +83,8 @@ INLINE int s3fifo_evict_main(S3fifo *p, const Table *t, int hashed) {
     uint8_t count = p->main_count[at];
     p->main_at = s3fifo_wrap(p, at + 1);
     p->mains--;
+    if (table_is_far(t) && at + SOON < p->entries)
+        PREFETCH(where_at(t, p->main_object[at + SOON], hashed));
     if (count) {
         s3fifo_to_main(p, where_at(t, ref, hashed), ref, (uint8_t)(count - 1));
         return 0;
@@ -95,6 +97,8 @@ INLINE int s3fifo_evict_small(S3fifo *p, const Table *t, int hashed) {
     uint32_t at = p->small_at, place = p->resident++, ref = p->small_object[at];
     p->small_at = s3fifo_wrap(p, at + 1);
     p->smalls--;
+    if (table_is_far(t) && at + SOON < p->entries)
+        PREFETCH(where_at(t, p->small_object[at + SOON], hashed));
     if (p->small_count[at] >= p->threshold) {
         line_leave(&p->line, place);
         s3fifo_to_main(p, where_at(t, ref, hashed), ref, 0);
