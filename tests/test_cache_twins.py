@@ -139,12 +139,11 @@ def test_objects_whose_tags_collide_are_told_apart():
 @pytest.mark.parametrize("wide", [False, True])
 def test_objects_that_crowd_in_one_place_of_the_table_survive_its_sweeps(wide):
     many = np.arange(1, 200_000, dtype=np.uint64)
-    crowd = many[(many * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(54) == 5][:60].astype(np.int64)
-    assert crowd.size == 60
+    place = (many * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(57)  # of 128; each has room for eight
+    crowd = many[place == 5][:36].astype(np.int64)
     names = np.concatenate([crowd, np.arange(300_000, 302_000), [2**40 if wide else 7_000_000]])
     random = np.random.default_rng(3)
-    ids = np.where(
-        random.random(30_000) < 0.6, random.integers(0, 60, 30_000), random.integers(0, names.size, 30_000)
-    )
+    some = random.integers(0, crowd.size, 100_000)
+    ids = np.where(random.random(100_000) < 0.1, some, random.integers(0, names.size, 100_000))
     for policy in ("lru", "clock"):
-        assert hits_of(policy, names[ids], 100, objects=0) == hits_of(policy, ids, 100)
+        assert hits_of(policy, names[ids], 330, objects=0) == hits_of(policy, ids, 330)
