@@ -159,7 +159,7 @@ class Accesses:
             element = ELEMENT_BYTES[table.dtype]
             if line_bytes < element:
                 raise InputError(
-                    f"line of {line_bytes} bytes: table {table.name} has elements of {element}; a line holds at least one"
+                    f"line of {line_bytes} bytes: table {table.name} has elements of {element}, which must fit"
                 )
         lines = [-(-table.footprint_bytes // line_bytes) for table in trace.tables]
         bases = np.concatenate(([0], np.cumsum(lines))).astype(np.int64)

@@ -25,7 +25,7 @@ from archsim.cache.replay import (
 Progress = Callable[[int], object]
 
 
-class _Stopped(Exception):
+class _StopError(Exception):
     """Another replay failed or was interrupted."""
 
 
@@ -78,7 +78,7 @@ def compare_policies(
 
     def advance(count: int) -> None:
         if stop.is_set():
-            raise _Stopped
+            raise _StopError
         if progress is not None:
             with lock:
                 progress(count)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archsim.cache.policies import POLICIES
 from archsim.files import new_folder
-from archsim.report.cache_text import csv_text
+from archsim.report.cache_text import csv_text, spread
 from archsim.report.plots import COLOURS, any_text, new_figure, short
 from archsim.units import format_bytes, format_count
 
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 _STYLES = ("-", "--", "-.", ":")
+#: Without yellow, which is too pale for a thin line.
+_STRONG = tuple(colour for colour in COLOURS if colour != "#F0E442")
 #: The optimum, which no policy reaches, is drawn apart.
 _OPTIMUM = "belady"
 #: Tables and intervals that get a line of their own.
 _LINES = 12
-#: Policies are compared as bars up to so many sizes, as lines beyond.
-_BARS = 3
+#: Lines that are named inside the picture; more are named beside it.
+_INSIDE = 4
+#: Policies are compared as rows of dots up to so many sizes, as lines beyond.
+_DOTS = 4
 
 
 def write_cache_report(document: Document, path: Path) -> None:
@@ -56,10 +61,10 @@ def plot_answer(document: Document, path: Path | None = None, *, kind: str | Non
         axes = figure.subplots()
         if "rows" not in document:
             _plot_curves(axes, document)
-        elif len({row["entries"] for row in document["rows"]}) > _BARS:
+        elif len({row["entries"] for row in document["rows"]}) > _DOTS:
             _plot_lines(axes, document)
         else:
-            _plot_bars(axes, document)
+            _plot_dots(axes, document)
         _finish(figure, axes, path, kind)
     return figure
 
@@ -73,11 +78,12 @@ def plot_tables(document: Document, path: Path | None = None, *, kind: str | Non
         for axes, key, title in ((left, "miss_ratio", "one cache for all"), (right, "alone", "a cache each")):
             for number, table in enumerate(tables[:_LINES]):
                 _line(axes, document["entries"], table[key], number, short(table["name"]))
-            axes.set_title(_more(title, len(tables), "tables"), fontsize=9)
+            axes.set_title(_more(title, len(tables), "tables"), fontsize=9, loc="left")
             _size_axis(axes, document)
             _style(axes)
         right.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
         left.set_ylabel("miss ratio (%)")
+        figure.suptitle(_title(document), fontsize=9)
         _save(figure, path, kind)
     return figure
 
@@ -92,23 +98,16 @@ def plot_intervals(document: Document, path: Path | None = None, *, kind: str | 
         for count in found["accesses"]:
             total += count
             ends.append(total)
-        few = sorted({round(i * (len(entries) - 1) / 5) for i in range(6)})
-        for number, place in enumerate(few):
+        for number, place in enumerate(spread(document, 6)):
             ratios = [100 * ratio[place] for ratio in found["miss_ratio"]]
-            size = format_count(entries[place])
-            axes.stairs(
-                ratios,
-                ends,
-                baseline=None,
-                color=COLOURS[number],
-                linewidth=1.3,
-                label=f"{size} {document['unit']}s",
-            )
+            label = f"{entries[place]:,} {document['unit']}s"
+            axes.stairs(ratios, ends, baseline=None, color=_STRONG[number], linewidth=1.3, label=label)
         axes.set_xlim(0, total)
         axes.set_ylim(0, 101)
         axes.xaxis.set_major_formatter(lambda value, _: format_count(round(value)))
         axes.set_xlabel("accesses")
         axes.set_ylabel("miss ratio (%)")
+        _titled(axes, document)
         axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
         _finish(figure, axes, path, kind)
     return figure
@@ -166,7 +165,6 @@ def _plot_curves(axes: Axes, document: Document) -> None:
     _size_axis(axes, document)
     axes.set_ylim(0, 101)
     axes.set_ylabel("miss ratio (%)")
-    axes.legend(fontsize=7, frameon=False, loc="best")
 
 
 def _plot_lines(axes: Axes, document: Document) -> None:
@@ -178,57 +176,69 @@ def _plot_lines(axes: Axes, document: Document) -> None:
     _size_axis(axes, document)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("hit ratio (%)")
-    axes.legend(fontsize=7, frameon=False, loc="best")
+
+
+def _look(name: str, place: int) -> dict[str, Any]:
+    """Colour and dashes of a policy, the same in every picture; dashed lines let those under them show."""
+    if name == _OPTIMUM:
+        return {"color": "black", "linestyle": ":"}
+    known = [policy for policy in POLICIES if policy != _OPTIMUM]
+    number = known.index(name) if name in known else place
+    return {
+        "color": _STRONG[number % len(_STRONG)],
+        "linestyle": _STYLES[(number + number // len(_STRONG)) % 3],
+    }
 
 
 def _plot_named(
     axes: Axes, entries: Sequence[int], curves: dict[str, Sequence[float]], *, miss: bool
 ) -> None:
-    """Draw a line per policy, best on top in the legend; the optimum in black."""
+    """Draw a line per policy; the legend has them in their order at the middle size."""
     middle = len(entries) // 2
-    by_rank = sorted(curves, key=lambda name: curves[name][middle] if miss else -curves[name][middle])
-    places = {name: number for number, name in enumerate(name for name in curves if name != _OPTIMUM)}
-    handles = {}
-    for name in curves:
+    by_rank = sorted(curves, key=lambda name: curves[name][middle], reverse=not miss)
+    handles = []
+    for place, name in enumerate(by_rank):
         values = [100 * ratio for ratio in curves[name]]
-        number = places.get(name, 0)
-        optimum = name == _OPTIMUM
-        (handles[name],) = axes.plot(
-            entries, values, color="black" if optimum else COLOURS[number % len(COLOURS)],
-            linestyle=":" if optimum else _STYLES[number // len(COLOURS) % len(_STYLES)],
-            linewidth=1.3, marker="o" if len(entries) < 3 else None, markersize=3,
-        )  # fmt: skip
-    for name in by_rank:
-        handles[name].set_label("_")
-    for name in by_rank:
-        axes.plot([], [], color=handles[name].get_color(), linestyle=handles[name].get_linestyle(),
-                  linewidth=1.3, label=f"{name} (optimum)" if name == _OPTIMUM else name)  # fmt: skip
+        label = f"{name} (optimum)" if name == _OPTIMUM else name
+        marker = "o" if len(entries) < 3 else None
+        handles += axes.plot(
+            entries, values, **_look(name, place), linewidth=1.3, marker=marker, markersize=3, label=label
+        )
+    if len(handles) > _INSIDE:
+        axes.legend(handles=handles, fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    else:
+        axes.legend(handles=handles, fontsize=7, frameon=False, loc="best")
 
 
-def _plot_bars(axes: Axes, document: Document) -> None:
-    """Draw a group of bars per policy, with a bar per size, and the numbers."""
+def _plot_dots(axes: Axes, document: Document) -> None:
+    """Draw a row per policy, the best at the top, with a dot and a number per size."""
     rows = document["rows"]
-    names = list(dict.fromkeys(row["policy"] for row in rows))
     sizes = sorted({row["entries"] for row in rows})
     ratio = {(row["policy"], row["entries"]): 100 * row["hit_ratio"] for row in rows}
-    height = 0.8 / len(sizes)
+    names = sorted({row["policy"] for row in rows}, key=lambda name: (-ratio[name, sizes[-1]], name))
+    places = range(len(names))
     for number, size in enumerate(sizes):
-        places = [i + (number - (len(sizes) - 1) / 2) * height for i in range(len(names))]
         label = f"{size:,} {document['unit']}s"
         if document["unit_bytes"]:
             label += f" ({format_bytes(size * document['unit_bytes'])})"
-        bars = axes.barh(
-            places, [ratio[name, size] for name in names], height=0.9 * height, label=label,
-            color=COLOURS[number % len(COLOURS)],
-        )  # fmt: skip
-        axes.bar_label(bars, fmt="%.1f", fontsize=6 if len(sizes) > 1 else 7, padding=2)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlim(0, 1.12 * max(max(ratio.values()), 1e-9))
+        values = [ratio[name, size] for name in names]
+        axes.plot(values, places, "o", color=_STRONG[number], markersize=4, label=label)
+        for place, value in zip(places, values, strict=True):
+            # Numbers of neighbouring sizes stand above and below, for their dots may be close.
+            above = number % 2 == 0
+            axes.annotate(
+                f"{value:.1f}", (value, place), xytext=(0, 3 if above else -3.5), textcoords="offset points",
+                fontsize=6, ha="center", va="bottom" if above else "top",
+            )  # fmt: skip
+    axes.set_yticks(places, [f"{name} (optimum)" if name == _OPTIMUM else name for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.8)
+    axes.set_xlim(0, 1.05 * max(max(ratio.values()), 1e-9))
     axes.set_xlabel("hit ratio (%)")
-    axes.figure.set_size_inches(5.2, 1.3 + len(names) * max(0.24, 0.14 * len(sizes)))
-    axes.set_title(_title(document), fontsize=9, loc="left", pad=22)
-    axes.legend(fontsize=7, frameon=False, ncols=len(sizes), loc="lower left", bbox_to_anchor=(0.0, 1.0))
+    axes.figure.set_size_inches(5.2, 1.3 + 0.31 * len(names))
+    _titled(axes, document)
+    axes.legend(
+        fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(0.0, -0.3 / (0.3 + 0.09 * len(names)))
+    )
 
 
 def _title(document: Document) -> str:
@@ -247,14 +257,24 @@ def _size_axis(axes: Axes, document: Document) -> None:
     sizes = sorted({row["entries"] for row in rows}) if rows else document["entries"] or [1]
     axes.set_xscale("log", base=2)
     lowest, highest = min(sizes).bit_length() - 1, max(sizes).bit_length()
-    step = -(-(highest - lowest) // 6) or 1
+    step = -(-(highest - lowest) // 7) or 1
     ticks = [1 << power for power in range(lowest, highest + 1, step)]
     unit = document["unit_bytes"]
-    labels = [
-        f"{format_count(size)}\n{format_bytes(size * unit)}" if unit else format_count(size) for size in ticks
-    ]
-    axes.set_xticks(ticks, labels)
+    names = [format_bytes(size).removesuffix("B").rstrip() for size in ticks]
+    if unit:
+        names = [f"{name}\n{format_bytes(size * unit)}" for name, size in zip(names, ticks, strict=True)]
+    axes.set_xticks(ticks, names)
     axes.xaxis.set_minor_locator(NullLocator())
     if len(sizes) > 1:
-        axes.set_xlim(min(sizes), max(sizes))
+        axes.set_xlim(_start(document, sizes), max(sizes))
     axes.set_xlabel(f"{document['unit']}s in the cache" + (", and their bytes" if unit else ""))
+
+
+def _start(document: Document, sizes: Sequence[int]) -> int:
+    """The size at which a picture begins: half of the first that hits anything worth drawing."""
+    curves = [*document.get("policies", {"": document.get("miss_ratio", [0.0])}).values()]
+    curves += [table["alone"] for table in document.get("tables", ()) if table["alone"] is not None]
+    first = min(
+        next((i for i, ratio in enumerate(curve) if ratio < 0.999), len(curve) - 1) for curve in curves
+    )
+    return max(sizes[0], min(sizes[min(first, len(sizes) - 1)], sizes[-2]) // 2)

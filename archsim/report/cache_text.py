@@ -119,18 +119,22 @@ def _shown(entries: Sequence[int], most: int = 24) -> list[int]:
     return [i for i, size in enumerate(entries) if size & (size - 1) == 0 or i == len(entries) - 1]
 
 
-def _few(document: Document) -> list[int]:
-    """Places of the sizes that columns are printed for."""
-    count = len(document["entries"])
-    wanted = min(count, 6)
-    return sorted({round((i + 1) * count / wanted) - 1 for i in range(wanted)})
+def spread(document: Document, most: int) -> list[int]:
+    """Return places of a few sizes between which the miss ratio of a curve falls by about as much, and the last."""
+    ratios = document["miss_ratio"]
+    if len(ratios) <= most:
+        return list(range(len(ratios)))
+    fall = (ratios[0] - ratios[-1]) / most
+    levels = [ratios[-1] + fall * (most - 1 - i) for i in range(most)]
+    reached = [next(i for i, ratio in enumerate(ratios) if ratio <= level) for level in levels[:-1]]
+    return sorted({*reached, len(ratios) - 1})
 
 
 def _curve_tables(document: Document) -> list[str]:
     tables = document.get("tables")
     if tables is None:
         return []
-    places = _few(document)
+    places = spread(document, 6)
     lines: list[str] = []
     for key, title in (
         ("miss_ratio", "miss ratio (%), one cache"),
@@ -153,7 +157,7 @@ def _intervals(document: Document) -> list[str]:
     found = document.get("intervals")
     if found is None:
         return []
-    places = _few(document)
+    places = spread(document, 6)
     head = ["miss ratio (%), from access", "accesses", *(f"{document['entries'][i]:,}" for i in places)]
     body, start = [], 0
     for count, ratios in zip(found["accesses"], found["miss_ratio"], strict=True):
