@@ -4,6 +4,7 @@
 
 #include "cache_base.h"
 #include "cache_belady.h"
+#include "cache_sets.h"
 
 #define STATE Lru
 #define NAME(f) lru_##f

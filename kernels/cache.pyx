@@ -3,6 +3,8 @@
 
 import numpy as np
 
+from libc.stdlib cimport free
+from libc.string cimport memset
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 cdef extern from "cache.h":
@@ -17,6 +19,20 @@ cdef extern from "cache.h":
     void cache_unmake(Cache *c) nogil
     int64_t cache_replay(Cache *c, const int64_t *ids, int64_t n, uint8_t *hits, int ahead) nogil
     int64_t cache_bytes(const Cache *c) nogil
+    ctypedef struct SetCounts:
+        int64_t reads, writes, read_hits, write_hits, fills, writebacks, write_throughs
+        int64_t read_bypasses, write_bypasses
+    ctypedef struct Sets:
+        int64_t sets, ways, line_bytes
+        int policy, write_back, write_allocate
+        uint64_t drawn
+        uint64_t *way
+        SetCounts counts
+    int sets_make(Sets *s) nogil
+    int64_t sets_replay(Sets *s, const int64_t *addresses, int64_t n, const uint8_t *writes, const uint8_t *admits,
+                        uint8_t *events, int64_t *victims) nogil
+    int64_t sets_held(const Sets *s) nogil
+    int64_t sets_flush(Sets *s) nogil
     int64_t belady_replay(const int64_t *ids, int64_t n, int64_t entries, int64_t objects, int bypass,
                           uint8_t *hits) nogil
 
@@ -99,6 +115,97 @@ cdef class PolicyReplay:
     def state_bytes(self):
         """Bytes of all state now, including the table from ids to it."""
         return cache_bytes(self.cache)
+
+
+#: Policies of sets, in the order of their numbers in cache_sets.h.
+SET_POLICIES = ("lru", "fifo", "random")
+
+
+cdef class SetReplay:
+    """A set-associative cache, which takes accesses chunk by chunk.
+
+    Parameters
+    ----------
+    sets, ways, line_bytes : int
+    policy : str
+        A name of `SET_POLICIES`.
+    write_back : bool
+        Written lines go to memory when they leave the cache; otherwise every write does.
+    write_allocate : bool
+        A missing write takes its line in.
+    seed : int
+        Of the policy ``random``.
+    """
+
+    cdef Sets state
+
+    def __cinit__(self, int64_t sets, int64_t ways, int64_t line_bytes, str policy, bint write_back=True,
+                  bint write_allocate=True, uint64_t seed=0):
+        memset(&self.state, 0, sizeof(Sets))
+        self.state.sets = sets
+        self.state.ways = ways
+        self.state.line_bytes = line_bytes
+        self.state.policy = SET_POLICIES.index(policy)
+        self.state.write_back = write_back
+        self.state.write_allocate = write_allocate
+        self.state.drawn = seed
+        if sets_make(&self.state):
+            raise MemoryError(f"no memory for {sets} sets of {ways} ways")
+
+    def __dealloc__(self):
+        free(self.state.way)
+
+    def feed(self, const int64_t[::1] addresses, const uint8_t[::1] writes=None, const uint8_t[::1] admits=None,
+             uint8_t[::1] events=None, int64_t[::1] victims=None):
+        """Replay accesses; other threads run meanwhile.
+
+        Parameters
+        ----------
+        addresses : int64 array [n]
+            Byte addresses, not negative.
+        writes : uint8 array [n], optional
+            1: the access writes.
+        admits : uint8 array [n], optional
+            0: if it misses, its line is not taken in.
+        events : uint8 array [n], optional
+            Receives 1 for a hit, 2 for a line taken in, 4 for one that left, 8 for one that left written, added up.
+        victims : int64 array [n], optional
+            Receives the byte address of the line that left, or -1.
+
+        Returns
+        -------
+        int
+            Hits among them.
+        """
+        cdef int64_t n = addresses.shape[0], hits
+        cdef const uint8_t *w = &writes[0] if n and writes is not None else NULL
+        cdef const uint8_t *a = &admits[0] if n and admits is not None else NULL
+        cdef uint8_t *e = &events[0] if n and events is not None else NULL
+        cdef int64_t *v = &victims[0] if n and victims is not None else NULL
+        if ((writes is not None and writes.shape[0] != n) or (admits is not None and admits.shape[0] != n)
+                or (events is not None and events.shape[0] != n) or (victims is not None and victims.shape[0] != n)):
+            raise ValueError("all arrays must have the length of addresses")
+        if n == 0:
+            return 0
+        with nogil:
+            hits = sets_replay(&self.state, &addresses[0], n, w, a, e, v)
+        return hits
+
+    def flush(self):
+        """Write back all written lines, which stay; return how many."""
+        return sets_flush(&self.state)
+
+    @property
+    def counts(self):
+        """Counts so far, by name."""
+        counts = dict(self.state.counts)
+        counts["evictions"] = counts["fills"] - sets_held(&self.state)
+        return counts
+
+    @property
+    def state_bytes(self):
+        """Bytes of all state: 8 per line."""
+        return 8 * self.state.sets * self.state.ways
 
 
 def belady(const int64_t[::1] ids, int64_t entries, int64_t objects, bint bypass, uint8_t[::1] hits=None):

@@ -1,5 +1,8 @@
 /* 2Q with two lines. Line 1 holds objects in order of their entry, the resident (A1in) behind the ghosts (A1out); line 2
  * is the LRU (Am). `where` is the place, its top bit the line. */
+#ifndef ARCHSIM_CACHE_2Q_H
+#define ARCHSIM_CACHE_2Q_H
+
 #include "cache_base.h"
 
 typedef struct {
@@ -101,3 +104,5 @@ INLINE int twoq_access(TwoQ *p, const Table *t, uint32_t *where, uint32_t ref, i
     }
     return 0;
 }
+
+#endif

@@ -1,6 +1,9 @@
 /* ARC with two lines. Objects seen once stand in line 1 in order of their access, the resident (T1) behind the ghosts
  * (B1); objects seen again stand in line 2 in order of their latest access, T2 behind B2. So each of the four lists is
  * the places between two boundaries, and evicting moves a boundary. `where` is the place, its top bit the line. */
+#ifndef ARCHSIM_CACHE_ARC_H
+#define ARCHSIM_CACHE_ARC_H
+
 #include "cache_base.h"
 
 typedef struct {
@@ -126,3 +129,5 @@ INLINE int arc_access(Arc *p, const Table *t, uint32_t *where, uint32_t ref, int
     *where = p->line[0].next++;
     return 0;
 }
+
+#endif

@@ -48,7 +48,7 @@ INLINE uint32_t lowest_one(uint64_t bits) { return (uint32_t)__builtin_ctzll(bit
 INLINE uint32_t highest_one(uint64_t bits) { return 63u - (uint32_t)__builtin_clzll(bits); }
 #endif
 
-enum { AHEAD = 24, HUGE_PAGE = 2 << 20 };
+enum { AHEAD = 24, SOON = 16, HUGE_PAGE = 2 << 20 };
 
 typedef struct {
     int64_t entries;
@@ -134,6 +134,9 @@ static int64_t table_bytes(const Table *t) {
 INLINE uint32_t *where_at(const Table *t, uint32_t ref, int hashed) {
     return hashed ? &t->slots[ref / BUCKET].where[ref % BUCKET] : &t->dense[ref];
 }
+
+/* Whether words are so many that the next access to one is likely to wait for it. */
+INLINE int table_is_far(const Table *t) { return t->size * 4 > (uint64_t)1 << 20; }
 
 INLINE uint64_t bucket_of(const Table *t, int64_t key) {
     uint64_t bits = (uint64_t)key;

@@ -1,4 +1,7 @@
 /* CLOCK with one bit: a ring of entries and a bit for each. `where` is the entry plus one. */
+#ifndef ARCHSIM_CACHE_CLOCK_H
+#define ARCHSIM_CACHE_CLOCK_H
+
 #include "cache_base.h"
 
 typedef struct {
@@ -56,6 +59,8 @@ INLINE int clock_access(Clock *p, const Table *t, uint32_t *where, uint32_t ref,
     uint32_t entry;
     if (LIKELY(p->count == p->entries)) {
         entry = clock_evict(p);
+        if (table_is_far(t) && entry + SOON < p->entries)
+            PREFETCH(where_at(t, p->object[entry + SOON], hashed));
         *where_at(t, p->object[entry], hashed) = 0;
     } else {
         entry = p->count++;
@@ -64,3 +69,5 @@ INLINE int clock_access(Clock *p, const Table *t, uint32_t *where, uint32_t ref,
     *where = entry + 1;
     return 0;
 }
+
+#endif

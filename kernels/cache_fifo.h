@@ -1,4 +1,7 @@
 /* FIFO by numbers alone: `where` counts the insertions, and the youngest `entries` of them are resident. */
+#ifndef ARCHSIM_CACHE_FIFO_H
+#define ARCHSIM_CACHE_FIFO_H
+
 #include "cache_base.h"
 
 typedef struct {
@@ -42,3 +45,5 @@ INLINE int fifo_access(Fifo *p, const Table *t, uint32_t *where, uint32_t ref, i
         p->free -= miss;
     return (int)!miss;
 }
+
+#endif

@@ -1,5 +1,8 @@
 /* LFU: lists of equal frequency, in order of frequency; who arrived first in the lowest list goes. `where` is the entry
  * plus one. */
+#ifndef ARCHSIM_CACHE_LFU_H
+#define ARCHSIM_CACHE_LFU_H
+
 #include "cache_base.h"
 
 typedef struct {
@@ -149,3 +152,5 @@ INLINE int lfu_access(Lfu *p, const Table *t, uint32_t *where, uint32_t ref, int
     *where = entry;
     return 0;
 }
+
+#endif

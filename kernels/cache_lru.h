@@ -1,5 +1,8 @@
 /* LRU without a list. `where` is the place of the latest access; the boundary `oldest` is moved so that as many objects
  * have a place beyond it as the cache holds. Nothing branches on hit or miss once the cache is full. */
+#ifndef ARCHSIM_CACHE_LRU_H
+#define ARCHSIM_CACHE_LRU_H
+
 #include "cache_base.h"
 
 typedef struct {
@@ -45,3 +48,5 @@ INLINE int lru_access(Lru *p, const Table *t, uint32_t *where, uint32_t ref, int
     }
     return (int)hit;
 }
+
+#endif

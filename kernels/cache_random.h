@@ -1,4 +1,7 @@
 /* Random: the entry to replace is drawn by SplitMix64 from the number of evictions so far. `where` is the entry plus one. */
+#ifndef ARCHSIM_CACHE_RANDOM_H
+#define ARCHSIM_CACHE_RANDOM_H
+
 #include "cache_base.h"
 
 typedef struct {
@@ -44,3 +47,5 @@ INLINE int random_access(Random *p, const Table *t, uint32_t *where, uint32_t re
     *where = entry + 1;
     return 0;
 }
+
+#endif

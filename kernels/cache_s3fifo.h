@@ -1,5 +1,8 @@
 /* S3-FIFO. The small queue and its ghosts are one line in order of entry, the resident behind the ghosts; the main queue
  * is a ring. `where` is the place in the line, or, with the top bit, the entry of the ring plus one. */
+#ifndef ARCHSIM_CACHE_S3FIFO_H
+#define ARCHSIM_CACHE_S3FIFO_H
+
 #include "cache_base.h"
 
 typedef struct {
@@ -80,6 +83,8 @@ INLINE int s3fifo_evict_main(S3fifo *p, const Table *t, int hashed) {
     uint8_t count = p->main_count[at];
     p->main_at = s3fifo_wrap(p, at + 1);
     p->mains--;
+    if (table_is_far(t) && at + SOON < p->entries)
+        PREFETCH(where_at(t, p->main_object[at + SOON], hashed));
     if (count) {
         s3fifo_to_main(p, where_at(t, ref, hashed), ref, (uint8_t)(count - 1));
         return 0;
@@ -92,6 +97,8 @@ INLINE int s3fifo_evict_small(S3fifo *p, const Table *t, int hashed) {
     uint32_t at = p->small_at, place = p->resident++, ref = p->small_object[at];
     p->small_at = s3fifo_wrap(p, at + 1);
     p->smalls--;
+    if (table_is_far(t) && at + SOON < p->entries)
+        PREFETCH(where_at(t, p->small_object[at + SOON], hashed));
     if (p->small_count[at] >= p->threshold) {
         line_leave(&p->line, place);
         s3fifo_to_main(p, where_at(t, ref, hashed), ref, 0);
@@ -146,3 +153,5 @@ INLINE int s3fifo_access(S3fifo *p, const Table *t, uint32_t *where, uint32_t re
     }
     return 0;
 }
+
+#endif

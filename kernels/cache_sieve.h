@@ -1,5 +1,8 @@
 /* SIEVE: a line of places that keep their order; `where` is the place. The hand looks at whole words of bits, and the
  * line is compacted when its places run out. */
+#ifndef ARCHSIM_CACHE_SIEVE_H
+#define ARCHSIM_CACHE_SIEVE_H
+
 #include "cache_base.h"
 
 typedef struct {
@@ -40,6 +43,8 @@ static int sieve_renew(Sieve *p, Table *t) {
         uint64_t seen = p->visited[place >> 6] >> (place & 63) & 1;
         if (!hand && place >= p->hand)
             hand = to;
+        if (place + SOON < p->next)
+            PREFETCH(where_at(t, p->object[place + SOON], t->slots != NULL));
         p->object[to] = p->object[place];
         *where_at(t, p->object[to], t->slots != NULL) = to;
         p->visited[to >> 6] = (p->visited[to >> 6] & ~((uint64_t)1 << (to & 63))) | seen << (to & 63);
@@ -82,6 +87,8 @@ INLINE int sieve_access(Sieve *p, const Table *t, uint32_t *where, uint32_t ref,
     }
     if (LIKELY(p->free == 0)) {
         place = sieve_evict(p);
+        if (table_is_far(t) && place + SOON < p->next)
+            PREFETCH(where_at(t, p->object[place + SOON], hashed));
         p->gone[place >> 6] |= (uint64_t)1 << (place & 63);
         *where_at(t, p->object[place], hashed) = 0;
     } else {
@@ -91,3 +98,5 @@ INLINE int sieve_access(Sieve *p, const Table *t, uint32_t *where, uint32_t ref,
     *where = p->next++;
     return 0;
 }
+
+#endif

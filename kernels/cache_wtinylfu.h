@@ -1,5 +1,8 @@
 /* W-TinyLFU: a window (LRU) before a main cache (segmented LRU: probation, protected), and a counting Bloom filter that
  * says who may pass. `where` is the entry, which counts from 1, its top two bits where it is. */
+#ifndef ARCHSIM_CACHE_WTINYLFU_H
+#define ARCHSIM_CACHE_WTINYLFU_H
+
 #include "cache_base.h"
 
 enum { WINDOW = 2, SKETCH_HASHES = 10, HALVE_AFTER = 32 };
@@ -7,11 +10,11 @@ enum { WINDOW = 2, SKETCH_HASHES = 10, HALVE_AFTER = 32 };
 static const double SKETCH_DENSITY = 14.37758756605117;
 
 typedef struct {
-    Entry *entry;
+    Pool pool;
     Segment segment[3];        /* probation, protected, window */
     uint16_t *counter;
     uint64_t counters, magic;  /* how many; 2^64 / counters, rounded up, to take remainders with */
-    uint32_t entries, count, main_most;
+    uint32_t main_most;
     int64_t hits, halve_at;    /* hits in the main cache since the counters were halved */
 } Wtinylfu;
 
@@ -20,10 +23,9 @@ static int wtinylfu_make(Wtinylfu *p, const Setup *s, const Table *t) {
     (void)t;
     memset(p, 0, sizeof *p);
     main = s->entries - (window > 1 ? window : 1);
-    p->entries = (uint32_t)s->entries;
     p->main_most = (uint32_t)main;
-    p->segment[1].most = (uint32_t)((double)main * 4 / 5);
-    p->segment[0].most = p->main_most - p->segment[1].most;
+    p->segment[0].most = (uint32_t)(main < 5 ? main > 0 : main / 5);
+    p->segment[1].most = (uint32_t)(main < 5 ? main - (main > 0) : main * 4 / 5);
     p->halve_at = HALVE_AFTER * main;
     double density = SKETCH_DENSITY * (double)main;
     p->counters = (uint64_t)density + (density > (double)(uint64_t)density);
@@ -31,17 +33,16 @@ static int wtinylfu_make(Wtinylfu *p, const Setup *s, const Table *t) {
         p->counters = 2 * SKETCH_HASHES;
     p->magic = UINT64_MAX / p->counters + 1;
     p->counter = (uint16_t *)zeroed(sizeof(uint16_t) * p->counters);
-    p->entry = (Entry *)zeroed(sizeof(Entry) * ((size_t)s->entries + 1));
-    return !p->entry || !p->counter;
+    return pool_make(&p->pool, s->entries) || !p->counter;
 }
 
 static void wtinylfu_unmake(Wtinylfu *p) {
-    free(p->entry);
+    free(p->pool.entry);
     free(p->counter);
 }
 
 static int64_t wtinylfu_bytes(const Wtinylfu *p) {
-    return ((int64_t)p->entries + 1) * (int64_t)sizeof(Entry) + (int64_t)p->counters * 2;
+    return pool_bytes(&p->pool) + (int64_t)p->counters * 2;
 }
 
 INLINE int64_t wtinylfu_room(const Wtinylfu *p) { return (void)p, INT64_MAX; }
@@ -49,7 +50,7 @@ static int wtinylfu_renew(Wtinylfu *p, Table *t) { return (void)p, (void)t, 0; }
 INLINE int wtinylfu_tracked(const Wtinylfu *p, uint32_t where) { return (void)p, where != 0; }
 
 INLINE void wtinylfu_moved(Wtinylfu *p, uint32_t where, uint32_t ref) {
-    p->entry[where & (((uint32_t)1 << SEGMENT_SHIFT) - 1)].object = ref;
+    p->pool.entry[ENTRY_OF(where)].object = ref;
 }
 
 INLINE uint64_t rotated(uint64_t x, int by) { return x << by | x >> (64 - by); }
@@ -73,24 +74,39 @@ INLINE uint32_t remainder_of(const Wtinylfu *p, uint32_t x) {
 #endif
 }
 
-/* The counters of an object. */
-INLINE void sketch_find(const Wtinylfu *p, const Table *t, uint32_t ref, int hashed, uint16_t *of[SKETCH_HASHES]) {
+/* Where the counters of an object begin, and the step between them. */
+typedef struct {
+    uint32_t at, step;
+} Walk;
+
+INLINE Walk sketch_walk(const Table *t, uint32_t ref, int hashed) {
     uint64_t key = (uint64_t)(hashed ? key_at(t, ref, t->key != NULL) : (int64_t)ref) + 1;
-    uint32_t x = (uint32_t)xxh64(key, 0x12345678), step = (uint32_t)xxh64(key, 0x12344321);
-    for (int i = 0; i < SKETCH_HASHES; i++, x += step)
-        of[i] = &p->counter[remainder_of(p, x)];
+    Walk walk = {(uint32_t)xxh64(key, 0x12345678), (uint32_t)xxh64(key, 0x12344321)};
+    return walk;
 }
 
-INLINE uint32_t sketch_least(uint16_t *const of[SKETCH_HASHES]) {
+INLINE void sketch_add(const Wtinylfu *p, Walk walk) {
+    for (int i = 0; i < SKETCH_HASHES; i++, walk.at += walk.step) {
+        uint16_t *counter = &p->counter[remainder_of(p, walk.at)];
+        *counter = (uint16_t)(*counter + (*counter < UINT16_MAX));
+    }
+}
+
+/* The counters of an object and the least of them. */
+INLINE uint32_t sketch_read(const Wtinylfu *p, Walk walk, uint16_t *of[SKETCH_HASHES]) {
     uint32_t least = UINT16_MAX;
-    for (int i = 0; i < SKETCH_HASHES; i++)
+    for (int i = 0; i < SKETCH_HASHES; i++, walk.at += walk.step) {
+        of[i] = &p->counter[remainder_of(p, walk.at)];
         least = *of[i] < least ? *of[i] : least;
+    }
     return least;
 }
 
-INLINE void sketch_add(uint16_t *const of[SKETCH_HASHES]) {
-    for (int i = 0; i < SKETCH_HASHES; i++)
-        *of[i] = (uint16_t)(*of[i] + (*of[i] < UINT16_MAX));
+INLINE int sketch_any_below(const Wtinylfu *p, Walk walk, uint32_t bound) {
+    for (int i = 0; i < SKETCH_HASHES; i++, walk.at += walk.step)
+        if (p->counter[remainder_of(p, walk.at)] < bound)
+            return 1;
+    return 0;
 }
 
 INLINE void wtinylfu_halve(Wtinylfu *p) {
@@ -101,52 +117,56 @@ INLINE void wtinylfu_halve(Wtinylfu *p) {
         p->counter[i] >>= 1;
 }
 
-/* Free an entry: that of the window's oldest, or, if it is asked for more often, that of the main cache's first to go. */
-INLINE uint32_t wtinylfu_evict(Wtinylfu *p, const Table *t, int hashed) {
+/* Make room: the window's oldest goes to the main cache if that has room. If not, it or the main cache's first to go
+ * leaves, whichever is asked for less often. */
+INLINE void wtinylfu_evict(Wtinylfu *p, const Table *t, int hashed) {
     for (;;) {
-        uint32_t candidate = p->segment[WINDOW].tail, goes = candidate;
-        uint32_t mains = p->segment[0].count + p->segment[1].count;
-        uint16_t *of[SKETCH_HASHES], *of_victim[SKETCH_HASHES];
-        sketch_find(p, t, p->entry[candidate].object, hashed, of);
-        if (LIKELY(mains == p->main_most && mains)) {
-            Segment *lowest = &p->segment[p->segment[0].count == 0];
-            sketch_find(p, t, p->entry[lowest->tail].object, hashed, of_victim);
-            if (sketch_least(of) > sketch_least(of_victim)) {
-                goes = lowest->tail;
-                segment_take(lowest, p->entry, goes);
-            }
+        Entry *entry = p->pool.entry;
+        Segment *window = &p->segment[WINDOW];
+        uint32_t candidate = window->tail, object = entry[candidate].object;
+        uint16_t *of[SKETCH_HASHES];
+        uint32_t asked = sketch_read(p, sketch_walk(t, object, hashed), of);
+        int full = p->segment[0].count + p->segment[1].count >= p->main_most, wins = !full;
+        if (LIKELY(full && p->main_most)) {
+            Segment *lowest = segments_lowest(p->segment);
+            wins = sketch_any_below(p, sketch_walk(t, entry[lowest->tail].object, hashed), asked);
+            if (wins)
+                segment_drop(lowest, &p->pool, t, hashed);
         }
-        sketch_add(of);
-        segment_take(&p->segment[WINDOW], p->entry, candidate);
-        if (goes != candidate || mains < p->main_most)
-            segments_insert(p->segment, p->entry, where_at(t, p->entry[candidate].object, hashed), candidate);
-        if (LIKELY(mains == p->main_most)) {
-            *where_at(t, p->entry[goes].object, hashed) = 0;
-            return goes;
+        for (int i = 0; i < SKETCH_HASHES; i++)
+            *of[i] = (uint16_t)(*of[i] + (*of[i] < UINT16_MAX));
+        if (wins) {
+            segment_take(window, entry, candidate);
+            segments_insert(p->segment, 2, entry, where_at(t, object, hashed), candidate);
+        } else {
+            segment_drop(window, &p->pool, t, hashed);
         }
+        if (LIKELY(full))
+            return;
     }
 }
 
 INLINE int wtinylfu_access(Wtinylfu *p, const Table *t, uint32_t *where, uint32_t ref, int hashed) {
     uint32_t at = *where;
-    uint16_t *of[SKETCH_HASHES];
     if (at >> SEGMENT_SHIFT == WINDOW) {
-        at &= ((uint32_t)1 << SEGMENT_SHIFT) - 1;
-        segment_take(&p->segment[WINDOW], p->entry, at);
-        segment_push(&p->segment[WINDOW], p->entry, at);
+        segment_take(&p->segment[WINDOW], p->pool.entry, ENTRY_OF(at));
+        segment_push(&p->segment[WINDOW], p->pool.entry, ENTRY_OF(at));
         return 1;
     }
-    sketch_find(p, t, ref, hashed, of);
     if (at) {
-        segments_hit(p->segment, 2, p->entry, t, where, hashed);
-        sketch_add(of);
+        segments_hit(p->segment, 2, &p->pool, t, where, hashed);
+        sketch_add(p, sketch_walk(t, ref, hashed));
         wtinylfu_halve(p);
         return 1;
     }
-    at = LIKELY(p->count == p->entries) ? wtinylfu_evict(p, t, hashed) : ++p->count;
-    p->entry[at].object = ref;
-    segment_push(&p->segment[WINDOW], p->entry, at);
+    if (LIKELY(p->pool.count == p->pool.entries))
+        wtinylfu_evict(p, t, hashed);
+    at = pool_take(&p->pool);
+    p->pool.entry[at].object = ref;
+    segment_push(&p->segment[WINDOW], p->pool.entry, at);
     *where = at | (uint32_t)WINDOW << SEGMENT_SHIFT;
-    sketch_add(of);
+    sketch_add(p, sketch_walk(t, ref, hashed));
     return 0;
 }
+
+#endif

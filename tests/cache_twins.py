@@ -1,6 +1,8 @@
 """Cache policies written naively from docs/caches.md: lists, searched from end to end."""
 
-from collections import Counter
+import math
+
+from cache_belady_twin import belady
 
 
 class Twin:
@@ -121,16 +123,20 @@ class Segments:
         self.lists[at].remove(x)
         to = min(at + 1, len(self.lists) - 1)
         self.lists[to].append(x)
-        while to > at and len(self.lists[to]) > self.most[to]:
+        fell = False
+        while to > 0 and len(self.lists[to]) > self.most[to]:
             self.lists[to - 1].append(self.lists[to].pop(0))
             to -= 1
+            fell = to == 0
+        while fell and len(self.lists[0]) > self.most[0]:
+            self.lists[0].pop(0)
 
     def lowest(self):
         return next(members for members in self.lists if members)
 
     def insert(self, x):
         lists = zip(self.lists, self.most, strict=True)
-        next(members for members, most in lists if len(members) < most).append(x)
+        next((members for members, most in lists if len(members) < most), self.lists[0]).append(x)
 
     def size(self):
         return sum(len(members) for members in self.lists)
@@ -138,9 +144,8 @@ class Segments:
 
 class Slru(Twin):
     def set_up(self, segments=4):
-        sizes = [self.entries // segments] * segments
-        sizes[0] += self.entries % segments
-        self.main = Segments(sizes)
+        segments = 1 if self.entries < segments else segments
+        self.main = Segments([self.entries // segments] * segments)
         self.holds = lambda x: self.main.of(x) is not None
         self.size, self.hit, self.insert = self.main.size, self.main.hit, self.main.insert
 
@@ -277,6 +282,77 @@ class S3Fifo(Twin):
         self.count[x] = 0
 
 
+class WTinyLfu(Twin):
+    def set_up(self, window=0.01):
+        self.window = []  # least recently used first
+        self.main_most = self.entries - max(1, int(self.entries * window))
+        probation, protected = self.main_most // 5, self.main_most * 4 // 5
+        if 0 < self.main_most < 5:
+            probation, protected = 1, self.main_most - 1
+        self.main = Segments([probation, protected])
+        entries = max(math.ceil(self.main_most * 14.37758756605117), 0)
+        self.counters = [0] * (entries if entries >= 10 else 20)
+        self.hits = 0
+
+    def counters_of(self, x):
+        at, step = xxh64(x + 1, 0x12345678) % 2**32, xxh64(x + 1, 0x12344321) % 2**32
+        return [(at + k * step) % 2**32 % len(self.counters) for k in range(10)]
+
+    def ask(self, x):
+        return min(self.counters[k] for k in self.counters_of(x))
+
+    def count(self, x):
+        for k in self.counters_of(x):
+            self.counters[k] = min(self.counters[k] + 1, 2**16 - 1)
+
+    def holds(self, x):
+        return x in self.window or self.main.of(x) is not None
+
+    def size(self):
+        return len(self.window) + self.main.size()
+
+    def hit(self, x):
+        if x in self.window:
+            self.window.remove(x)
+            self.window.append(x)
+            return
+        self.main.hit(x)
+        self.count(x)
+        self.hits += 1
+        if self.hits == 32 * self.main_most:
+            self.hits = 0
+            self.counters = [count // 2 for count in self.counters]
+
+    def evict(self):
+        candidate = self.window.pop(0)
+        if self.main.size() < self.main_most:
+            self.main.insert(candidate)
+        elif self.main_most and self.ask(candidate) > self.ask(self.main.lowest()[0]):
+            self.main.lowest().pop(0)
+            self.main.insert(candidate)
+        self.count(candidate)
+
+    def insert(self, x):
+        self.window.append(x)
+        self.count(x)
+
+
+def xxh64(word, seed):
+    """Return XXH64 of one 64-bit word, step by step as its specification has it."""
+    p1, p2, p3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
+    p4, p5, all_ones = 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5, 2**64 - 1
+
+    def rotated(x, by):
+        return (x << by | x >> 64 - by) & all_ones
+
+    lane = rotated((word % 2**64) * p2 & all_ones, 31) * p1 & all_ones
+    total = ((seed + p5 + 8) & all_ones) ^ lane
+    total = (rotated(total, 27) * p1 + p4) & all_ones
+    total = (total ^ total >> 33) * p2 & all_ones
+    total = (total ^ total >> 29) * p3 & all_ones
+    return total ^ total >> 32
+
+
 class Random(Twin):
     def set_up(self, seed=0):
         self.queue = []  # by entry
@@ -310,6 +386,7 @@ TWINS = {
     "arc": Arc,
     "2q": TwoQ,
     "s3fifo": S3Fifo,
+    "wtinylfu": WTinyLfu,
     "random": Random,
 }
 
@@ -320,45 +397,3 @@ def replay(policy, ids, entries, **parameters):
         return belady(ids, entries, **parameters)
     twin = TWINS[policy](entries, **parameters)
     return [twin.access(x) for x in ids]
-
-
-def belady(ids, entries, bypass=0):
-    """Return which accesses hit under MIN: look ahead afresh at every miss."""
-    resident, hits = [], []
-    for i, x in enumerate(ids):
-        hits.append(x in resident)
-        if x in resident or not entries:
-            continue
-
-        def next_use(y, after=i + 1):
-            return ids.index(y, after) if y in ids[after:] else len(ids)
-
-        if bypass and next_use(x) == len(ids):
-            continue  # never accessed again
-        if len(resident) == entries:
-            victim = max(resident, key=next_use)
-            if bypass and next_use(victim) < next_use(x):
-                continue
-            resident.remove(victim)
-        resident.append(x)
-    return hits
-
-
-def most_hits(ids, entries, bypass=False):
-    """Return the hits of the best of all choices, by trying them all; for very short traces."""
-    states = {frozenset(): 0}
-    for x in ids:
-        found = Counter()
-        for held, hits in states.items():
-            if x in held:
-                nexts, hits = [held], hits + 1
-            elif len(held) < entries:
-                nexts = [held | {x}]
-            else:
-                nexts = [held - {y} | {x} for y in held]
-            if bypass and x not in held:
-                nexts.append(held)
-            for after in nexts:
-                found[after] = max(found[after], hits)
-        states = dict(found)
-    return max(states.values(), default=0)

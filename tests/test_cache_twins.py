@@ -1,5 +1,6 @@
 """Every compiled policy against its naive twin, on random short traces."""
 
+import cache_belady_twin
 import cache_twins
 import numpy as np
 import pytest
@@ -33,9 +34,16 @@ def test_a_policy_hits_where_its_twin_hits(policy, ids, entries):
 @POLICY
 @settings(max_examples=30, deadline=None)
 @given(ids=IDS, entries=ENTRIES, spread=st.integers(1, 2**40), base=st.integers(-(2**50), 2**50))
-def test_the_names_of_objects_do_not_matter(policy, ids, entries, spread, base):
+def test_objects_may_have_any_names(policy, ids, entries, spread, base):
     names = [base + spread * x for x in ids]
-    assert hits_of(policy, names, entries, objects=0) == hits_of(policy, ids, entries, objects=61)
+    assert hits_of(policy, names, entries) == cache_twins.replay(policy, names, entries)
+
+
+@POLICY
+@settings(max_examples=30, deadline=None)
+@given(ids=IDS, entries=ENTRIES)
+def test_hashing_dense_ids_changes_nothing(policy, ids, entries):
+    assert hits_of(policy, ids, entries, objects=0) == hits_of(policy, ids, entries, objects=61)
 
 
 PARAMETERS = {
@@ -44,6 +52,7 @@ PARAMETERS = {
     "s3fifo": st.fixed_dictionaries(
         {"small": st.floats(0, 1), "ghost": st.floats(0, 2), "threshold": st.integers(1, 3)}
     ),
+    "wtinylfu": st.fixed_dictionaries({"window": st.floats(0, 1)}),
     "belady": st.fixed_dictionaries({"bypass": st.integers(0, 1)}),
     "random": st.fixed_dictionaries({"seed": st.integers(0, 2**64 - 1)}),
 }
@@ -54,7 +63,9 @@ PARAMETERS = {
 @given(data=st.data(), ids=IDS, entries=ENTRIES)
 def test_a_policy_with_other_parameters_hits_where_its_twin_hits(policy, data, ids, entries):
     parameters = data.draw(PARAMETERS[policy])
-    assert hits_of(policy, ids, entries, **parameters) == cache_twins.replay(policy, ids, entries, **parameters)
+    assert hits_of(policy, ids, entries, **parameters) == cache_twins.replay(
+        policy, ids, entries, **parameters
+    )
 
 
 @NO_ORACLE
@@ -84,4 +95,4 @@ def test_renumbering_and_chunk_boundaries_change_nothing(policy, seed, entries, 
 @given(ids=st.lists(st.integers(0, 4), max_size=12), entries=st.integers(1, 4), bypass=st.booleans())
 def test_belady_hits_as_often_as_the_best_of_all_choices(ids, entries, bypass):
     found = simulate("belady", ids, entries, bypass=int(bypass)).hits
-    assert found == cache_twins.most_hits(ids, entries, bypass)
+    assert found == cache_belady_twin.most_hits(ids, entries, bypass)

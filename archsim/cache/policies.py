@@ -103,6 +103,11 @@ POLICIES = _table(
             "threshold": Parameter(2, 1, 3, "accesses in the small queue that lead to the main queue"),
         },
     ),
+    Policy(
+        "wtinylfu",
+        "LRU window before a segmented LRU; the more frequent of two may stay",
+        {"window": Parameter(0.01, 0.0, 1.0, "entries of the window, as a fraction of all")},
+    ),
     Policy("random", "evicts any object, all equally likely"),
     Policy(
         "belady",

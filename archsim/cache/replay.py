@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archsim.cache.policies import Policy, policy_named
+from archsim.cache.user import UserPolicy, UserReplay
 from archsim.errors import InputError
-from archsim.kernels import cache as kernel
+from archsim.kernels.cache import PolicyReplay, belady, span
 
 #: Accesses replayed at a time when something is counted besides hits.
 CHUNK = 1 << 18
@@ -113,7 +114,7 @@ class NoCache:
 
 
 def simulate(
-    policy: str,
+    policy: str | UserPolicy,
     ids: ArrayLike,
     entries: int,
     *,
@@ -128,8 +129,8 @@ def simulate(
 
     Parameters
     ----------
-    policy : str
-        A name of `POLICIES`.
+    policy : str or UserPolicy
+        A name of `POLICIES`, or a policy of one's own.
     ids : int64 array [accesses]
         The object of each access; every object takes one entry.
     entries : int
@@ -157,14 +158,40 @@ def simulate(
     InputError
         For an unknown policy or parameter, or a number out of its range.
     """
-    known = policy_named(policy)
-    values = known.resolve(parameters)
     trace = as_ids(ids)
     entries = whole("entries", entries, 0, MOST_ENTRIES)
     interval = whole("interval", interval, 0)
-    span = dense_span(trace, objects)
-    replay = replay_of(known, values, entries, span, whole("seed", seed, 0, 2**64 - 1), trace)
+    if isinstance(policy, UserPolicy):
+        if parameters:
+            raise InputError(f"policy {policy.name!r} takes no parameters here: {', '.join(parameters)}")
+        return simulate_user(policy, trace, entries, objects, tables, interval, keep_hits)
+    known = policy_named(policy)
+    values = known.resolve(parameters)
+    table = dense_span(trace, objects)
+    replay = replay_of(known, values, entries, table, whole("seed", seed, 0, 2**64 - 1), trace)
     return run(replay, policy, trace, entries, values, tables, interval, keep_hits)
+
+
+def simulate_user(
+    policy: UserPolicy,
+    ids: NDArray[np.int64],
+    entries: int,
+    objects: int | None,
+    tables: ArrayLike | None,
+    interval: int,
+    keep_hits: bool,
+) -> CacheResult:
+    """Replay through a policy of the user's; ids that are not dense are numbered first."""
+    numbers = dense_span(ids, objects)
+    if numbers <= 0:
+        names, ids = np.unique(ids, return_inverse=True)
+        numbers = max(names.size, 1)
+    replay: Replay = NoCache()
+    if entries:
+        own = UserReplay(policy, entries, numbers)
+        own.compile()
+        replay = own
+    return run(replay, policy.name, ids, entries, {}, tables, interval, keep_hits)
 
 
 def sweep(
@@ -199,9 +226,9 @@ def sweep(
     for policy, size in pairs:
         policy_named(policy)
         whole("entries", size, 0, MOST_ENTRIES)
-    span = dense_span(trace, objects)
+    dense = max(dense_span(trace, objects), 0)
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        return list(pool.map(lambda p: simulate(p[0], trace, p[1], objects=span, seed=seed), pairs))
+        return list(pool.map(lambda p: simulate(p[0], trace, p[1], objects=dense, seed=seed), pairs))
 
 
 def whole(name: str, value: SupportsIndex, least: int, most: int = 2**63 - 1) -> int:
@@ -228,13 +255,14 @@ def as_ids(ids: ArrayLike) -> NDArray[np.int64]:
 
 
 def dense_span(ids: NDArray[np.int64], objects: int | None) -> int:
-    """Return the size of a table of all ids, or 0 if they are to be hashed."""
-    if objects == 0:
-        return 0
-    least, most = kernel.span(ids)
+    """Return the size of a table of all ids, or what `PolicyReplay` calls ids that are to be hashed."""
+    least, most = span(ids)
+    hashed = -1 if least >= 0 and most < 2**32 - 1 else 0
     if objects is None:
         small = most < max(DENSE_WORDS, DENSE_WORDS_PER_ACCESS * ids.size)
-        return int(most) + 1 if least >= 0 and most >= 0 and small else 0
+        return int(most) + 1 if least >= 0 and most >= 0 and small else hashed
+    if objects == 0:
+        return hashed
     objects = whole("objects", objects, 0, 2**31)
     if ids.size and (least < 0 or most >= objects):
         bad = least if least < 0 else most
@@ -249,7 +277,7 @@ class Oracle:
     def __init__(self, ids: NDArray[np.int64], entries: int, objects: int, bypass: bool) -> None:
         self.hits = np.zeros(ids.size, np.uint8)
         began = time.thread_time()
-        kernel.belady(ids, entries, objects, bypass, self.hits)
+        belady(ids, entries, objects, bypass, self.hits)
         self.cpu_s = time.thread_time() - began
         self.next = 0
         # Next uses, two sets of times and their summaries, and the table that finds next uses.
@@ -268,7 +296,7 @@ def replay_of(
     policy: Policy,
     values: Mapping[str, float | int],
     entries: int,
-    span: int,
+    table: int,
     seed: int,
     ids: NDArray[np.int64],
 ) -> Replay:
@@ -276,13 +304,13 @@ def replay_of(
     if entries == 0:
         return NoCache()
     if policy.name == "belady":
-        return Oracle(ids, entries, span, bool(values["bypass"]))
+        return Oracle(ids, entries, max(table, 0), bool(values["bypass"]))
     ratios = [value for value in values.values() if isinstance(value, float)]
     numbers = [value for value in values.values() if isinstance(value, int)]
-    replay: Replay = kernel.PolicyReplay(
+    replay: Replay = PolicyReplay(
         policy.name,
         entries,
-        span,
+        table,
         (*ratios, 0.0, 0.0)[:2],
         (*numbers, 0, 0)[:2],
         seed,
