@@ -27,6 +27,7 @@ Examples:
   archsim cache my-trace --entries 1000,64KiB,1MiB
   archsim cache my-trace --policy lru,s3fifo,belady --entries 10000 --per-table
   archsim cache my-trace --policy all --entries 10000 --json
+  archsim cache my-trace --policy lru,fifo --line 64 --entries 32KiB --ways 8
   archsim cache my-trace --curve --out curve
       the whole LRU miss-ratio curve, exact, in one pass
   archsim cache my-trace --curve --policy lru,arc,belady --plot curves.png
@@ -108,7 +109,12 @@ def cache(
     ] = None,
     ways: Annotated[
         int | None,
-        typer.Option("--ways", metavar="N", parser=positive, help="Most ways of --sets. Default: 16."),
+        typer.Option(
+            "--ways",
+            metavar="N",
+            parser=positive,
+            help="Most ways of --sets (default: 16); with --entries, sets of N ways under lru, fifo or random.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the policy random.")] = 0,
     threads: Annotated[
@@ -166,7 +172,7 @@ def cache(
     accesses = Accesses.of(opened, line_bytes)
     sizes = None if entries is None else parse_entries(entries, accesses)
     if not curve:
-        found, count = _rows(accesses, names, sizes or [], per_table, threads, seed)
+        found, count = _rows(accesses, names, sizes or [], ways, per_table, threads, seed)
     elif sets is not None:
         found, count = _ways(accesses, sets, ways or 16)
     else:
@@ -229,23 +235,36 @@ def _check(
         raise InputError(
             f"{[*given, '--per-table'][0]}: is for the curve of lru alone, not {', '.join(names)}"
         )
-    if ways is not None and sets is None:
-        raise InputError("--ways: needs --sets")
+    if ways is not None and curve and sets is None:
+        raise InputError("--ways: a curve needs --sets as well")
     if sets is not None and (entries is not None or per_table or len(given) > 1):
         raise InputError("--sets: goes with --ways and --line alone; the sizes are its multiples")
 
 
 def _rows(
-    accesses: Any, names: list[str], sizes: list[int], per_table: bool, threads: int | None, seed: int
+    accesses: Any,
+    names: list[str],
+    sizes: list[int],
+    ways: int | None,
+    per_table: bool,
+    threads: int | None,
+    seed: int,
 ) -> tuple[dict[str, Any], int]:
     from archsim.cache.documents import rows
     from archsim.cache.study import compare_policies
 
     with progress_bar(accesses.count * len(names) * len(sizes), "access") as advance:
         results = compare_policies(
-            accesses, names, sizes, per_table=per_table, threads=threads, seed=seed, progress=advance
+            accesses,
+            names,
+            sizes,
+            ways=ways,
+            per_table=per_table,
+            threads=threads,
+            seed=seed,
+            progress=advance,
         )
-    return rows(results, accesses), results[0].accesses
+    return {"ways": ways, **rows(results, accesses)}, results[0].accesses
 
 
 def _ways(accesses: Any, sets: int, ways: int) -> tuple[dict[str, Any], int]:

@@ -18,9 +18,13 @@ from archsim.cache.replay import (
     DENSE_WORDS_PER_ACCESS,
     MOST_ENTRIES,
     CacheResult,
+    Replay,
     replay_of,
     whole,
 )
+from archsim.cache.sets import HIT
+from archsim.errors import InputError, nearest
+from archsim.kernels.cache import SET_POLICIES, SetReplay
 
 Progress = Callable[[int], object]
 
@@ -34,6 +38,7 @@ def compare_policies(
     policies: Iterable[str],
     entries: Iterable[int],
     *,
+    ways: int | None = None,
     per_table: bool = False,
     threads: int | None = None,
     seed: int = 0,
@@ -48,6 +53,9 @@ def compare_policies(
         Names of `archsim.cache.POLICIES`.
     entries : iterable of int
         Objects that the caches hold.
+    ways : int, optional
+        Ways of a set, for the policies of `SetCache`: object ``n`` goes to set ``n % (entries / ways)``. Fully
+        associative by default.
     per_table : bool
         Count hits by table too.
     threads : int, optional
@@ -65,10 +73,12 @@ def compare_policies(
     Raises
     ------
     InputError
-        For an unknown policy, or a size out of its range.
+        For an unknown policy, or a size or ways that cannot be.
     """
     sizes = [whole("entries", size, 0, MOST_ENTRIES) for size in entries]
     names = [policy_named(name).name for name in policies]
+    if ways is not None:
+        _check_ways(names, sizes, ways)
     jobs = [(name, size) for name in names for size in sizes]
     source = as_accesses(accesses)
     if len(jobs) > 1 or "belady" in names:
@@ -84,16 +94,25 @@ def compare_policies(
                 progress(count)
 
     def work(job: tuple[str, int]) -> CacheResult:
-        return _replay(source, job[0], job[1], future, per_table, seed, advance)
+        try:
+            replay, values = _replay_of(source, *job, ways, future, seed)
+            return _run(source, *job, replay, values, per_table, advance)
+        except BaseException:
+            stop.set()
+            raise
 
     with ThreadPoolExecutor(max_workers=threads) as pool:
         waiting = [pool.submit(work, job) for job in jobs]
         try:
-            return [future_result.result() for future_result in waiting]
+            failures = [one.exception() for one in waiting]
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    for failure in failures:
+        if failure is not None and not isinstance(failure, _StopError):
+            raise failure
+    return [one.result() for one in waiting]
 
 
 def _span(source: Accesses) -> int:
@@ -103,12 +122,51 @@ def _span(source: Accesses) -> int:
     return -1 if source.objects < 2**32 else 0
 
 
-def _replay(
-    source: Accesses, name: str, entries: int, future: Ints, per_table: bool, seed: int, advance: Progress
-) -> CacheResult:
+def _check_ways(names: list[str], sizes: list[int], ways: int) -> None:
+    for name in names:
+        if name not in SET_POLICIES:
+            raise InputError(f"policy {name!r} is not one of a set{nearest(name, SET_POLICIES)}")
+    for size in sizes:
+        if ways < 1 or ways > size:
+            raise InputError(f"ways = {ways} must lie in 1 .. {size}, the entries of the cache")
+        if size % ways:
+            raise InputError(f"entries = {size} is not a multiple of {ways} ways; {size - size % ways} is")
+
+
+class _Sets:
+    """A cache of sets, in the terms of the other policies."""
+
+    def __init__(self, name: str, entries: int, ways: int, seed: int) -> None:
+        self.cache = SetReplay(entries // ways, ways, 1, name, True, True, seed)
+        self.state_bytes = 8 * entries
+
+    def feed(self, ids: Ints, hits: NDArray[np.uint8] | None = None) -> int:
+        """Replay accesses, note hits, return their number."""
+        found = int(self.cache.feed(ids, None, None, hits))
+        if hits is not None:
+            hits &= HIT
+        return found
+
+
+def _replay_of(
+    source: Accesses, name: str, entries: int, ways: int | None, future: Ints, seed: int
+) -> tuple[Replay, dict[str, float | int]]:
+    if ways is not None:
+        return _Sets(name, entries, ways, seed), {"ways": ways}
     policy = policy_named(name)
     values = policy.resolve({})
-    replay = replay_of(policy, values, entries, _span(source), seed, future)
+    return replay_of(policy, values, entries, _span(source), seed, future), values
+
+
+def _run(
+    source: Accesses,
+    name: str,
+    entries: int,
+    replay: Replay,
+    values: dict[str, float | int],
+    per_table: bool,
+    advance: Progress,
+) -> CacheResult:
     tables = max(1, len(source.tables)) if per_table else 0
     table_accesses, table_hits = np.zeros(tables, np.int64), np.zeros(tables, np.int64)
     accesses, hits, cpu_s = 0, 0, getattr(replay, "cpu_s", 0.0)
@@ -129,7 +187,7 @@ def _replay(
         hits=hits,
         kernel_cpu_s=cpu_s,
         state_bytes=replay.state_bytes,
-        parameters=dict(values),
+        parameters=values,
         table_accesses=table_accesses if per_table else None,
         table_hits=table_hits if per_table else None,
     )

@@ -32,7 +32,8 @@ def _head(document: Document) -> str:
     text = f"{printable(document['trace']['name'])}: {document['accesses']:,} accesses"
     label = document.get("counting", {}).get("label")
     if label is None:
-        return f"{text} to {document['unit']}s{size}"
+        ways = f", sets of {document['ways']} ways" if document.get("ways") and "rows" in document else ""
+        return f"{text} to {document['unit']}s{size}{ways}"
     about = "" if label == "exact" else "about "
     share = _percent(document["compulsory_miss_ratio"])
     return (
