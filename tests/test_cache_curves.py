@@ -207,10 +207,10 @@ def test_a_sample_of_everything_is_exact_and_a_part_is_labelled():
 
 
 @pytest.mark.parametrize(
-    ("skew", "rate", "mean"), [(0.0, 0.1, 0.02), (0.7, 0.1, 0.02), (0.7, 0.01, 0.06), (1.0, 0.1, 0.06)]
+    ("skew", "rate", "mean"), [(0.0, 0.1, 0.01), (0.7, 0.1, 0.03), (0.7, 0.01, 0.05), (1.0, 0.1, 0.06)]
 )
 def test_a_sample_comes_close_to_the_exact_curve(skew, rate, mean):
-    """Bounds are about twice the error measured over eight hashes; without the correction 1.0 misses its own."""
+    """Bounds are the largest mean error over eight hashes, rounded up."""
     ids = zipf(1_000_000, 300_000, skew, 11)
     exact, found = lru_curve(ids), lru_curve(ids, sample=rate)
     sizes = found.sizes()
