@@ -25,7 +25,7 @@ from archsim.cli_options import (
 CACHE_EXAMPLES = """\b
 Examples:
   archsim cache my-trace --entries 1000,64KiB,1MiB
-  archsim cache my-trace --policy lru,s3fifo,belady --entries 10000 --per-table
+  archsim cache my-trace --policy lru,s3fifo,belady --entries 9000 --per-table
   archsim cache my-trace --policy all --entries 10000 --json
   archsim cache my-trace --policy lru,fifo --line 64 --entries 32KiB --ways 8
   archsim cache my-trace --curve --out curve
@@ -126,6 +126,14 @@ def cache(
             help="Replays at a time; changes no result. Default: processors.",
         ),
     ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change a parameter of a generated trace, e.g. rows=1e6. Repeatable.",
+        ),
+    ] = None,
     limit: LimitOption = None,
     format_: FormatOption = None,
     rows: RowsOption = None,
@@ -164,7 +172,14 @@ def cache(
     from archsim.traces import open_trace
 
     opened = open_trace(
-        trace, format=format_, rows=rows, vector_bytes=vector_bytes, tables=tables, order=order, limit=limit
+        trace,
+        format=format_,
+        rows=rows,
+        vector_bytes=vector_bytes,
+        tables=tables,
+        order=order,
+        limit=limit,
+        overrides=[text.removeprefix("workload.") for text in overrides or []],
     )
     opened.validate()
     if line == "vector" and not hasattr(opened, "tables"):
