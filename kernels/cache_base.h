@@ -261,8 +261,8 @@ static int64_t line_bytes(const Line *l) { return l->limit / 8; }
 static int64_t line_length(const Setup *s, const Table *t) {
     if (s->line_bits)
         return s->line_bits;
-    int64_t bits = 4 * ((int64_t)t->size + s->entries);
-    return bits < (1 << 22) ? 1 << 22 : bits;
+    int64_t objects = t->dense ? (int64_t)t->size : 4 * s->entries; /* a table of slots grows to about that */
+    return 4 * (objects + s->entries) + (1 << 14);
 }
 
 #endif

@@ -96,3 +96,54 @@ def test_renumbering_and_chunk_boundaries_change_nothing(policy, seed, entries, 
 def test_belady_hits_as_often_as_the_best_of_all_choices(ids, entries, bypass):
     found = simulate("belady", ids, entries, bypass=int(bypass)).hits
     assert found == cache_belady_twin.most_hits(ids, entries, bypass)
+
+
+def wandering(seed, accesses=4000, objects=120):
+    """Return skewed ids whose favourites wander, with a loop now and then."""
+    random = np.random.default_rng(seed)
+    at = np.arange(accesses)
+    ids = (objects * random.random(accesses) ** 3 + at // 40 * random.integers(0, 3)).astype(
+        np.int64
+    ) % objects
+    loop = at // 150 % 3 == 0
+    ids[loop] = at[loop] % random.integers(10, 60)
+    return ids
+
+
+@NO_ORACLE
+@pytest.mark.parametrize("entries", [3, 8, 20, 45])
+def test_a_policy_hits_where_its_twin_hits_for_long(policy, entries):
+    for seed in range(4):
+        ids = wandering(1000 * entries + seed)
+        assert hits_of(policy, ids, entries) == cache_twins.replay(policy, ids.tolist(), entries)
+
+
+@NO_ORACLE
+@pytest.mark.parametrize("entries", [300, 1500])
+def test_hash_tables_that_overflow_and_are_swept_change_nothing(policy, entries):
+    ids = wandering(entries, accesses=40_000, objects=6000)
+    dense = hits_of(policy, ids, entries, objects=6000)
+    assert hits_of(policy, ids, entries, objects=0) == dense
+    if policy != "wtinylfu":  # which hashes names itself
+        assert hits_of(policy, ids * 2**33 - 5, entries) == dense
+
+
+def test_objects_whose_tags_collide_are_told_apart():
+    inverse = pow(0xD6E8FEB86659FD93, -1, 2**64)  # the tag is the upper half of the id times this number
+    names = [(7 << 32 | low) * inverse % 2**64 for low in range(400)]
+    signed = np.array(names, np.uint64).view(np.int64)
+    ids = wandering(9, accesses=6000, objects=400)
+    assert hits_of("lru", signed[ids], 200) == hits_of("lru", ids, 200)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_objects_that_crowd_in_one_place_of_the_table_survive_its_sweeps(wide):
+    many = np.arange(1, 200_000, dtype=np.uint64)
+    place = (many * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(57)  # of 128; each has room for eight
+    crowd = many[place == 5][:36].astype(np.int64)
+    names = np.concatenate([crowd, np.arange(300_000, 302_000), [2**40 if wide else 7_000_000]])
+    random = np.random.default_rng(3)
+    some = random.integers(0, crowd.size, 100_000)
+    ids = np.where(random.random(100_000) < 0.1, some, random.integers(0, names.size, 100_000))
+    for policy in ("lru", "clock"):
+        assert hits_of(policy, names[ids], 330, objects=0) == hits_of(policy, ids, 330)
