@@ -12,7 +12,7 @@ TEST := $(call stamp,test)
 DEV := $(call stamp,dev)
 
 # The trace and the systems that `make run` compares.
-REPLAY := preset:zipf --system host-8rank --system recnmp-base-8rank
+REPLAY := preset:recnmp-comb8 --system host-8rank --system recnmp-base-8rank
 
 .PHONY: build run test lint bench figures clean
 .NOTPARALLEL:

@@ -131,7 +131,9 @@ def trace_info(
 
     if out is not None:
         check_new(out)
-    opened = open_trace(trace, format=format_, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit)
+    opened = open_trace(
+        trace, format=format_, rows=rows, vector_bytes=vector_bytes, order=order, limit=limit, verify=True
+    )
     opened.validate()
     with progress_bar(*_length(opened)) as advance:
         info = describe(opened, progress=advance)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST_CHARACTERS = 8192
+"""Longer messages lose their middle."""
+
 
 class InputError(ValueError):
     """Bad input from the user.
@@ -12,6 +15,13 @@ class InputError(ValueError):
     The message is one line and says where (file, place inside it), what was found, the rule it breaks and,
     for names, the nearest valid one. The command line prints it and exits with status 2.
     """
+
+    def __init__(self, message: str) -> None:
+        # Files may hold names of any length.
+        if len(message) > LONGEST_CHARACTERS:
+            kept = LONGEST_CHARACTERS // 2
+            message = f"{message[:kept]} ... {message[-kept:]}"
+        super().__init__(message)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -100,8 +100,7 @@ INLINE void apply_around(Channel *c, int32_t command, int32_t bank, int32_t t) {
     const int32_t first = rank * c->t.banks_per_rank;
     const size_t across = (size_t)(bank >> c->t.group_shift) * (size_t)c->t.padded;
     int32_t clk = t + c->t.rank_refresh_delta[command];
-    if (clk > c->refresh_ready[rank])
-        c->refresh_ready[rank] = clk;
+    c->refresh_ready[rank] = clk > c->refresh_ready[rank] ? clk : c->refresh_ready[rank];
     for (int32_t i = 0; i < b->spread_rules; i++) {
         const int32_t from = first & b->rank_mask[i];
         raise_by(b->spread_ready[i] + from, b->spread[i] + across + from, t, b->spread_banks[i]);
@@ -111,7 +110,7 @@ INLINE void apply_around(Channel *c, int32_t command, int32_t bank, int32_t t) {
         int32_t *history = c->history[w] + unit * c->t.window_acts[w];
         int32_t head = c->history_head[w][unit];
         history[head] = t;
-        head = head + 1 == c->t.window_acts[w] ? 0 : head + 1;
+        head = (head + 1) & -(head + 1 != c->t.window_acts[w]); /* round the ring, without a branch */
         c->history_head[w][unit] = head;
         clk = history[head] + c->t.window_clk[w];
         if (clk > t)

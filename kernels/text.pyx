@@ -38,7 +38,7 @@ cdef class NumberScanner:
     cdef readonly int64_t line, line_start, token_start, blanks
     cdef readonly int problem
 
-    def __cinit__(self, int64_t limit, *, bint commas=False, bint first_apart=False, int64_t most_blanks=1000000):
+    def __cinit__(self, int64_t limit, *, bint commas=False, bint first_apart=False, int64_t most_blanks=1000):
         self.numbers, self.offsets = Grown(4), Grown(8)
         self.limit, self.commas, self.first_apart, self.most_blanks = limit, commas, first_apart, most_blanks
         self.line = 1

@@ -17,6 +17,9 @@ HEX, DECIMAL, EITHER, WORD, TIME, SKIPPED, WRITTEN = range(7)
 # Columns of a table of fields.
 IGNORED, NUMBER, HASH, TEXT = range(4)
 
+# Most columns of a table of fields.
+MOST_COLUMNS = 256
+
 
 cdef inline int64_t hex_digit(uint8_t letter) noexcept nogil:
     if 48 <= letter <= 57:
@@ -232,8 +235,8 @@ cdef class FieldScanner(LineScanner):
     def __cinit__(self, int separator, list columns, list modulo, uint64_t key, int64_t first_row=0,
                   int64_t first_line=1):
         cdef int i
-        if not 0 < len(columns) == len(modulo) <= 256:
-            raise ValueError("1 to 256 columns")
+        if not 0 < len(columns) == len(modulo) <= MOST_COLUMNS:
+            raise ValueError(f"1 to {MOST_COLUMNS} columns")
         self.rows = Grown(4)
         self.separator, self.given, self.line, self.first_row = separator, len(columns), first_line, first_row
         for i in range(self.given):

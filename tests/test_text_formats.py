@@ -327,7 +327,7 @@ def test_an_empty_file_is_refused(tmp_path, name):
 
 @pytest.mark.parametrize("name", SOUND)
 def test_thousands_of_empty_lines_are_refused(tmp_path, name):
-    line = SOUND[name].count(b"\n") + (5000 if name == "bags" else 1)
+    line = SOUND[name].count(b"\n") + (1001 if name == "bags" else 1)
     found = refusal(file(tmp_path, SOUND[name] + b"\n" * 5000), format=name)
     assert re.match(rf"trace: line {line}(, column 1)?: (empty line|a second line)", found), found
 
@@ -345,8 +345,8 @@ def test_a_line_of_a_hundred_megabytes_ends_in_an_answer(tmp_path):
         "trace: line 2: longer than 1048576 bytes; no line of this format is"
     )
     assert refusal(file(tmp_path, digits), format="criteo").endswith("no line of this format is")
-    assert refusal(file(tmp_path, b"a:token\t" + digits), format="recbole").startswith(
-        "trace: line 1: the header "
+    assert refusal(file(tmp_path, b"a:token\t" + digits), format="recbole") == (
+        "trace: line 1: longer than 1048576 bytes; no line of this format is"
     )
 
 

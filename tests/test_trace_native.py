@@ -138,8 +138,10 @@ def test_large_data_are_verified_only_when_asked(folder, monkeypatch):
     message = f"DIR/trace.json: sha256 = '{TRACE.sha256}', but the columns hash to {damaged}: damaged"
     assert refusal(folder) == message
     monkeypatch.setattr("archsim.traces.formats.native.VERIFY_BYTES", 10)
-    assert read_native(folder).sha256 == TRACE.sha256
+    assert read_native(folder).sha256 == read_trace(folder).sha256 == TRACE.sha256
     assert refusal(folder, verify=True) == message
+    with pytest.raises(InputError, match=f"hash to {damaged}"):
+        read_trace(folder, verify=True)
 
 
 def test_a_row_outside_its_table_is_named_on_opening(folder):

@@ -3,6 +3,7 @@
 import gzip
 import lzma
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -271,15 +272,17 @@ def test_an_archive_without_lookups_is_refused(tmp_path):
 
 def test_pickled_objects_are_never_loaded(tmp_path):
     path = archive(tmp_path, emb_0_indices=np.array([print], object), emb_0_lengths=np.arange(1))
-    assert refusal(path).startswith(
-        "bags.npz: emb_0_indices: damaged .npz archive: Object arrays cannot be loaded"
+    assert refusal(path) == (
+        "bags.npz: emb_0_indices holds object of shape (1,); it must hold integers in one dimension"
     )
 
 
 def test_a_truncated_archive_is_refused(tmp_path):
     path = archive(tmp_path, **SOUND)
     path.write_bytes(path.read_bytes()[:-30])
-    assert refusal(path) == "bags.npz: not a complete zip archive, as an .npz file is"
+    assert refusal(path) == (
+        f"bags.npz: byte {path.stat().st_size}: not a complete zip archive: the file ends without a directory"
+    )
 
 
 def test_an_archive_whose_directory_lost_entries_is_refused(tmp_path):
@@ -289,7 +292,9 @@ def test_an_archive_whose_directory_lost_entries_is_refused(tmp_path):
     # A longer comment of the second entry (byte 32 of its record) swallows the records behind it.
     content[second + 33] = 1
     path.write_bytes(content)
-    assert refusal(path) == "bags.npz: damaged .npz archive: its directory lists 2 of 4 arrays"
+    assert re.fullmatch(
+        "bags.npz: byte [0-9]+: damaged zip archive: an entry runs beyond the directory", refusal(path)
+    )
 
 
 @settings(deadline=None)
@@ -329,7 +334,7 @@ def test_what_is_no_trace_is_refused_in_one_line(tmp_path):
         "bags.txt: unknown format 'bag' (did you mean 'bags'?)"
     )
     assert refusal(text(tmp_path, b"1 2\n"), format="npz") == (
-        "bags.txt: not a complete zip archive, as an .npz file is"
+        "bags.txt: byte 4: not a complete zip archive: the file ends without a directory"
     )
 
 

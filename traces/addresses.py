@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import InputError, nearest
-
-CHUNK = 1 << 20
-"""Requests looked at together; bounds the scratch memory on memory-mapped traces."""
+from archsim.traces.checks import CHUNK, forget_pages
 
 ADDRESS_COLUMNS = {
     "address": ("int64", "byte address"),
@@ -111,6 +109,7 @@ class AddressTrace:
             kind = np.dtype(ADDRESS_COLUMNS[name][0]).newbyteorder("<")
             for start in range(0, len(column), CHUNK):
                 digest.update(np.ascontiguousarray(column[start : start + CHUNK], dtype=kind).data)
+                forget_pages(column)
         return digest.hexdigest()
 
     def validate(self, where: str | None = None) -> None:
@@ -140,6 +139,8 @@ class AddressTrace:
                 self._refuse(where, start, self.time[start:stop] < 0, "time", "must not be negative")
                 bad = np.diff(self.time[max(start - 1, 0) : stop]) < 0
                 self._refuse(where, max(start, 1), bad, "time", "is before that of the request before")
+            for column in self.columns.values():
+                forget_pages(column)
 
     def _refuse(self, where: str, start: int, bad: NDArray[np.bool_], name: str, rule: str) -> None:
         if bad.any():

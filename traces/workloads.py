@@ -53,6 +53,7 @@ def open_trace(
     tables: int | None = None,
     order: str | None = None,
     limit: int | None = None,
+    verify: bool = False,
     overrides: Iterable[str] = (),
 ) -> EmbeddingTrace: ...
 @overload
@@ -66,6 +67,7 @@ def open_trace(
     tables: int | None = None,
     order: str | None = None,
     limit: int | None = None,
+    verify: bool = False,
     overrides: Iterable[str] = (),
 ) -> AddressTrace: ...
 @overload
@@ -79,6 +81,7 @@ def open_trace(
     tables: int | None = None,
     order: str | None = None,
     limit: int | None = None,
+    verify: bool = False,
     overrides: Iterable[str] = (),
 ) -> Trace: ...
 def open_trace(
@@ -91,6 +94,7 @@ def open_trace(
     tables: int | None = None,
     order: str | None = None,
     limit: int | None = None,
+    verify: bool = False,
     overrides: Iterable[str] = (),
 ) -> Trace:
     """Open what a user calls a trace: ``preset:NAME`` or a path in any supported format.
@@ -105,6 +109,8 @@ def open_trace(
         How to read a file, see `archsim.traces.formats.registry.read_trace`; not for presets.
     order, limit
         Order to sort the bags into, and lookups (or requests) to keep after that.
+    verify
+        Check a native trace in full however long it is.
     overrides : iterable of str
         ``PATH=VALUE`` laid over a preset; not for paths.
 
@@ -135,6 +141,7 @@ def open_trace(
             tables=tables,
             order=order,
             limit=limit,
+            verify=verify,
         )
     options = {"format": format, "rows": rows, "vector_bytes": vector_bytes, "tables": tables}
     for option, value in options.items():

@@ -34,7 +34,13 @@ def decode_table(spec: DramSpec) -> npt.NDArray[np.int64]:
             for bit, mask in enumerate(field):
                 value |= (mask >> place & 1) << (shifts[name] + bit)
         byte, bit = divmod(place, 8)
-        table[byte] ^= np.where(np.arange(256) >> bit & 1, value, 0)
+        # The entries that have this bit, and no higher one, are those without it and the contribution of the bit.
+        table[byte, 1 << bit : 2 << bit] = table[byte, : 1 << bit] ^ value
+    for byte in range(len(table)):
+        known = 1 << min(8, unit_bits - 8 * byte) if unit_bits > 8 * byte else 1
+        table[byte] = np.resize(
+            table[byte, :known], 256
+        )  # bits beyond the number of units contribute nothing
     return table
 
 

@@ -155,7 +155,8 @@ class DramReplay:
         organization = self.spec.organization
         per_line = organization.accesses_per_line
         capacity = organization.capacity_bytes // LINE_BYTES
-        if len(line) and (int(line.min()) < 0 or int(line.max()) >= capacity):
+        # As unsigned numbers, negative ones are too large as well.
+        if len(line) and int(line.view(np.uint64).max()) >= capacity:
             at = int(np.flatnonzero((line < 0) | (line >= capacity))[0])
             request = self.requests // per_line + at
             raise InputError(

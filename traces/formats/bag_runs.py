@@ -28,10 +28,12 @@ class BagRuns:
         Lookups there can be at most.
     kind : numpy type
         Type in which row numbers come.
+    largest_rows : int
+        Row numbers must be below it, and it below 2^63.
     """
 
-    def __init__(self, file: Path, optional: list[str], most: int, kind: Any) -> None:
-        self._file = file
+    def __init__(self, file: Path, optional: list[str], most: int, kind: Any, largest_rows: int) -> None:
+        self._file, self._largest_rows = file, largest_rows
         self._per_bag = [name for name in optional if COLUMNS[name].per == "bag"]
         self._per_lookup = [name for name in optional if COLUMNS[name].per == "lookup"]
         self._parts: dict[str, list[NDArray[Any]]] = {
@@ -78,6 +80,9 @@ class BagRuns:
         if row.min() < 0:
             at = int(np.argmax(row < 0))
             self._refuse(first + at, f"row = {row[at]} must not be negative")
+        if int(row.max()) >= self._largest_rows:
+            at = int(np.argmax(row >= self._largest_rows))
+            self._refuse(first + at, f"row = {row[at]} must be below {self._largest_rows}")
         self._measure(np.concatenate(([0], starts)) if not changes[0] else starts, table, row)
         keep = slice(None) if empty is None else ~empty
         before = starts if empty is None else starts - np.searchsorted(lone, starts)

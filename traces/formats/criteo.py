@@ -18,10 +18,10 @@ from archsim.traces.columns import Table
 from archsim.traces.formats.layout import Layout
 from archsim.traces.formats.sources import BLOCK_BYTES, trace_name
 from archsim.traces.formats.text import (
-    LONGEST_LINE_BYTES,
-    check_encoding,
+    check_columns,
     column_of,
     feed_lines,
+    header_line,
     open_text,
     shown,
 )
@@ -78,7 +78,7 @@ def read_criteo(
     layout = layout or Layout()
     declared = layout.declared_rows(file, len(CATEGORIES))
     with open_text(file) as stream:
-        line = stream.readline(LONGEST_LINE_BYTES)
+        line = header_line(file, stream)
         separator, names, has_header = _columns(file, line)
         categories = [name for name in names if name in CATEGORIES]
         modulo = dict(zip(categories, declared or [0] * len(categories), strict=True))
@@ -98,11 +98,13 @@ def read_criteo(
     rows = column_of(scanner.rows)
     if not len(rows):
         raise InputError(f"{file}: a header without data")
+    sizes = declared or scanner.counts
+    del scanner  # The categories may take more memory than all that follows.
     return EmbeddingTrace(
         name=trace_name(file),
         tables=tuple(
             Table(name, size, layout.vector_bytes, layout.dtype)
-            for name, size in zip(categories, declared or scanner.counts, strict=True)
+            for name, size in zip(categories, sizes, strict=True)
         ),
         rows=rows,
         bag_offsets=np.arange(len(rows) + 1),
@@ -119,9 +121,6 @@ def read_criteo(
 
 def _columns(file: Path, line: bytes) -> tuple[bytes, list[str], bool]:
     """Return the separator, the names of the columns, and whether the first line is a header."""
-    check_encoding(file, line)
-    if not line:
-        raise InputError(f"{file}: empty file")
     separator, names = _header(line)
     if not any(name in CATEGORIES for name in names):
         bare = (*COUNTS, *CATEGORIES)
@@ -132,4 +131,5 @@ def _columns(file: Path, line: bytes) -> tuple[bytes, list[str], bool]:
                 f"{file}: line 1: column {name} is {'missing' if name not in names else 'there twice'}; "
                 f"a header names C1 to C26, but this one is {shown(line.strip())}"
             )
+    check_columns(file, names, kernel.MOST_COLUMNS)
     return separator, names, True

@@ -20,8 +20,15 @@ from archsim.errors import InputError, nearest
 from archsim.files import check_plain
 from archsim.traces.addresses import ADDRESS_COLUMNS, AddressTrace
 from archsim.traces.columns import COLUMNS
-from archsim.traces.formats.sidecar import Types, check_description, check_keys, make_trace, parse_object
-from archsim.traces.formats.sources import NPY_DAMAGE, first_line
+from archsim.traces.formats.sidecar import (
+    LARGEST_BYTES,
+    Types,
+    check_description,
+    check_keys,
+    make_trace,
+    parse_object,
+)
+from archsim.traces.formats.sources import NPY_DAMAGE, first_line, no_warnings
 from archsim.traces.trace import EmbeddingTrace
 
 SIDECAR_NAME = "trace.json"
@@ -102,9 +109,14 @@ def _read_sidecar(file: Path) -> dict[str, Any]:
     """Parse ``trace.json`` and check its keys, their types and the version."""
     try:
         check_plain(file)
-        content = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+        with file.open("rb") as stream:
+            content = stream.read(LARGEST_BYTES + 1)
+        if len(content) > LARGEST_BYTES:
+            raise InputError(f"{file}: larger than {LARGEST_BYTES} bytes; no description of a trace is")
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     sidecar = parse_object(content, str(file))
     check_description(sidecar, str(file), SIDECAR, SIDECAR_KINDS)
     if not re.fullmatch("[0-9a-f]{64}", sidecar["sha256"]):
@@ -141,7 +153,7 @@ def _open_column(file: Path, types: tuple[str, ...], dtype: str, length: int) ->
     """Map one ``.npy`` file after comparing its header and its size with the sidecar."""
     try:
         check_plain(file)
-        with file.open("rb") as stream:
+        with file.open("rb") as stream, no_warnings():
             major, _ = np.lib.format.read_magic(stream)
             read_header = (
                 np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0

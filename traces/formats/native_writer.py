@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from archsim.errors import InputError
 from archsim.files import new_folder
 from archsim.traces.addresses import AddressTrace
-from archsim.traces.checks import CHUNK
+from archsim.traces.checks import CHUNK, forget_pages
 from archsim.traces.formats.native import COUNTS, SIDECAR_NAME, read_native
 from archsim.traces.formats.outputs import Progress, silent
-from archsim.traces.formats.sidecar import Trace, describe
+from archsim.traces.formats.sidecar import Trace, describe, encoded
 from archsim.traces.trace import EmbeddingTrace
 
 WINDOW = 16 << 20
@@ -45,6 +45,7 @@ class NativeWriter:
     """
 
     def __init__(self, folder: Path, header: Trace) -> None:
+        encoded(header)  # Said before any work is done: what is too large to be read again.
         self.header = header
         self.entries = 0
         self._kind = type(header)
@@ -91,6 +92,7 @@ class NativeWriter:
             for start in range(skipped, len(column), CHUNK):
                 part = column[start : start + CHUNK]
                 self._write(name, part + self.entries if name == "bag_offsets" else part)
+                forget_pages(column)
         first = next(name for name in columns if name != "bag_offsets")
         self.entries += len(columns[first])
 

@@ -107,6 +107,8 @@ def read_oracle(path: str | Path, layout: Layout | None = None) -> EmbeddingTrac
     declared = layout.declared_rows(file, 1)
     rows, size, notes = _rows(file, records["id"], declared[0] if declared else None)
     vector_bytes, note = _vector_bytes(records["bytes"], layout)
+    if size * vector_bytes >= 2**63:
+        raise InputError(f"{file}: {size} rows of {vector_bytes} bytes do not fit a 64-bit address space")
     return EmbeddingTrace(
         name=trace_name(file),
         tables=(Table(trace_name(file), size, vector_bytes, layout.dtype),),

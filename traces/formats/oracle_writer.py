@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import InputError
-from archsim.traces.checks import CHUNK
+from archsim.traces.checks import CHUNK, forget_pages
 from archsim.traces.formats.oracle import NEVER, RECORD, successors
 from archsim.traces.formats.outputs import Progress, new_output, silent
 from archsim.traces.trace import EmbeddingTrace
@@ -90,7 +90,10 @@ def _ids(
     edges = np.clip(trace.bag_offsets[begin : end + 1], first, last)
     bags = np.repeat(np.arange(begin, end), np.diff(edges))
     table = trace.bag_tables[bags]
-    return table, bases[table] + trace.rows[first:last], bags
+    ids = bases[table] + trace.rows[first:last]
+    for column in (trace.rows, trace.bag_offsets, trace.bag_tables):
+        forget_pages(column)
+    return table, ids, bags
 
 
 def _write_following(trace: EmbeddingTrace, bases: NDArray[np.int64], scratch: IO[bytes]) -> None:

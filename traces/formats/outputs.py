@@ -14,6 +14,7 @@ import zstandard
 
 from archsim.files import new_file
 from archsim.traces.addresses import AddressTrace
+from archsim.traces.checks import forget_pages
 
 Progress = Callable[[int], object]
 """Called with the number of lookups or requests that were written since the last call."""
@@ -24,6 +25,8 @@ def pieces(trace: AddressTrace | Iterable[AddressTrace], most: int) -> Iterator[
     for window in (trace,) if isinstance(trace, AddressTrace) else trace:
         for first, last in window.chunks(most):
             yield window.window(first, last)
+            for column in window.columns.values():
+                forget_pages(column)
 
 
 def silent(_written: int) -> None:

@@ -7,6 +7,7 @@ the file; other files get the stated defaults of `archsim.traces.formats.layout`
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -78,9 +79,16 @@ def read_parquet(path: str | Path, layout: Layout | None = None) -> Trace:
     arrow, parquet = pyarrow(file)
     with open_binary(file) as stream:
         plain = stream.seekable() and _has_number(stream)
-    source: Any = str(file) if plain else arrow.BufferReader(arrow.py_buffer(file_content(file)))
+        head = stream.read(4)
+    if not is_parquet(head):
+        # Without this look the library would trust the end of the file alone.
+        raise InputError(f"{file}: starts with {head!r}; a Parquet file starts with PAR1")
+    # Names are bytes, and need not be UTF-8.
+    source: Any = (
+        arrow.OSFile(os.fsencode(file)) if plain else arrow.BufferReader(arrow.py_buffer(file_content(file)))
+    )
     size = file.stat().st_size if plain else source.size()
-    damage = (arrow.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError)
+    damage = (arrow.ArrowException, OSError, ValueError, LookupError, OverflowError)
     try:
         with parquet.ParquetFile(source, page_checksum_verification=True) as opened:
             schema, rows = opened.schema_arrow, opened.metadata.num_rows
@@ -94,6 +102,8 @@ def read_parquet(path: str | Path, layout: Layout | None = None) -> Trace:
             return _read_lookups(file, opened, schema, described, layout)
     except InputError:
         raise
+    except MemoryError:
+        raise InputError(f"{file}: more rows, or larger pages, than fit the memory of this machine") from None
     except damage as error:
         raise InputError(f"{file}: damaged or no Parquet file: {first_line(error)}") from None
 
@@ -208,7 +218,9 @@ def _read_lookups(
     chosen, notes = _check_columns(file, schema, ("table", "row", "bag"), {"bag": "int64", **known})
     optional = [name for name in chosen if name not in ("table", "row", "bag")]
     kind = np.int32 if _narrow(schema.field("row").type) else np.int64
-    runs = BagRuns(file, optional, opened.metadata.num_rows, kind)
+    # Tables that the file declares are compared with their rows in the end.
+    largest_rows = layout.largest_rows if described is None else 2**63 - 1
+    runs = BagRuns(file, optional, opened.metadata.num_rows, kind, largest_rows)
     first = 0
     for batch in _batches(opened, chosen):
         empty = None

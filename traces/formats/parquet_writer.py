@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -12,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.traces.addresses import AddressTrace
+from archsim.traces.checks import forget_pages
 from archsim.traces.columns import COLUMNS
 from archsim.traces.formats.outputs import Progress, new_output, pieces, silent
 from archsim.traces.formats.parquet import BATCH_ROWS, METADATA_KEY, NAMES, pyarrow
-from archsim.traces.formats.sidecar import Trace, describe
+from archsim.traces.formats.sidecar import Trace, encoded
 from archsim.traces.trace import EmbeddingTrace
 
 ENCODINGS = {
@@ -95,7 +95,7 @@ def _schema(trace: Trace, arrow: Any) -> Any:
         # Half as wide where it fits, which is faster to read.
         bag = arrow.int32() if trace.bags < 2**31 else arrow.int64()
         kinds = {"table": named.pop("table"), "row": named.pop("row"), "bag": bag, **named}
-    return arrow.schema(list(kinds.items()), {METADATA_KEY: json.dumps(describe(trace)).encode()})
+    return arrow.schema(list(kinds.items()), {METADATA_KEY: encoded(trace)})
 
 
 def _windows(
@@ -106,6 +106,8 @@ def _windows(
         for first, last in trace.chunks(BATCH_ROWS):
             window = trace.window(first, last)
             yield *_per_lookup(window, first), window.lookups
+            for column in trace.columns.values():
+                forget_pages(column)
     else:
         for piece in pieces(trace, BATCH_ROWS):
             yield piece.columns, None, piece.requests

@@ -18,10 +18,10 @@ from archsim.traces.columns import Table
 from archsim.traces.formats.layout import Layout
 from archsim.traces.formats.sources import BLOCK_BYTES, trace_name
 from archsim.traces.formats.text import (
-    LONGEST_LINE_BYTES,
-    check_encoding,
+    check_columns,
     column_of,
     feed_lines,
+    header_line,
     open_text,
     shown,
 )
@@ -66,9 +66,7 @@ def read_recbole(
     layout = layout or Layout()
     declared = layout.declared_rows(file, 2)
     with open_text(file) as stream:
-        header = stream.readline(LONGEST_LINE_BYTES)
-        check_encoding(file, header)
-        names = _names(file, header)
+        names = _names(file, header_line(file, stream))
         kinds = [kernel.TEXT if name in LOOKED_UP else kernel.IGNORED for name in names]
         scanner = kernel.FieldScanner(
             ord("\t"), kinds, [0] * len(names), secrets.randbits(64), first_row=1, first_line=2
@@ -80,6 +78,7 @@ def read_recbole(
         raise InputError(f"{file}: a header without interactions")
     tables = [name for name in names if name in LOOKED_UP]
     needed = [count + 1 for count in scanner.counts]
+    del scanner  # The tokens may take more memory than all that follows.
     for name, size, rule in zip(tables, needed, declared or needed, strict=True):
         if size > rule:
             raise InputError(f"{file}: {name} has {size - 1} tokens, which need {size} rows; rows = {rule}")
@@ -100,14 +99,13 @@ def read_recbole(
 
 def _names(file: Path, header: bytes) -> list[str]:
     """Return the names of the columns; refuse a header without the two that are looked up."""
-    if not header:
-        raise InputError(f"{file}: empty file")
     if not is_recbole(header):
         raise InputError(
             f"{file}: line 1: the header {shown(header.strip())} must hold name:type, separated by tabs; "
             f"types are {', '.join(TYPES)}"
         )
     columns = [column.split(":") for column in header.decode("latin-1").rstrip(" \t\r\n").split("\t")]
+    check_columns(file, [name for name, _ in columns], kernel.MOST_COLUMNS)
     types = {name: kind for name, kind in columns}
     for name in LOOKED_UP:
         if name not in types:

@@ -128,6 +128,7 @@ def read_trace(
     tables: int | None = None,
     order: str | None = None,
     limit: int | None = None,
+    verify: bool = False,
 ) -> Trace:
     """Read a trace in any supported format.
 
@@ -149,6 +150,9 @@ def read_trace(
         Order to sort the bags into, see `EmbeddingTrace.reorder`. Not for addresses.
     limit : int, optional
         Keep this many lookups, after sorting, or this many requests.
+    verify : bool
+        Check all values and the recorded hash of a native trace however long it is, see `read_native`. Other
+        files are always read whole.
 
     Returns
     -------
@@ -169,7 +173,7 @@ def read_trace(
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if found == NATIVE:
         _refuse(file, given, "a native trace declares its tables")
-        trace: Trace = read_native(file)
+        trace: Trace = read_native(file, verify or None)
         need_kind(trace, kind, str(file))
     else:
         entry = FILE_FORMATS[found]

@@ -18,6 +18,9 @@ FORMAT = "archsim-trace"
 VERSION = 2
 """The version that is written. All versions from 1 on are read; version 1 has no ``kind`` and holds lookups."""
 
+LARGEST_BYTES, MOST_VALUES = 16 << 20, 1 << 19
+"""Largest description; 65,536 tables take 8 MiB and 327,680 values."""
+
 LABELS: Types = {
     "format": (str,),
     "version": (int,),
@@ -51,14 +54,41 @@ def describe(header: Trace) -> dict[str, Any]:
     return {"format": FORMAT, "version": VERSION, "name": header.name, **further, **labels}
 
 
+def check_size(content: bytes, where: str) -> None:
+    """Refuse a description that is larger than `LARGEST_BYTES` or `MOST_VALUES`.
+
+    Two bytes of JSON can take a hundred in memory; nothing else limits their number.
+    """
+    if len(content) > LARGEST_BYTES:
+        raise InputError(
+            f"{where}: {len(content)} bytes; a description of a trace has at most {LARGEST_BYTES}"
+        )
+    if (values := sum(map(content.count, (b",", b"[", b"{")))) > MOST_VALUES:
+        raise InputError(f"{where}: {values} values; a description of a trace has at most {MOST_VALUES}")
+
+
+def encoded(header: Trace) -> bytes:
+    """Return what `describe` says as JSON.
+
+    Raises
+    ------
+    InputError
+        It is too large to be read again, see `check_size`.
+    """
+    content = json.dumps(describe(header)).encode()
+    check_size(content, header.name)
+    return content
+
+
 def parse_object(content: bytes, where: str) -> dict[str, Any]:
     """Parse a JSON object.
 
     Raises
     ------
     InputError
-        No JSON, with line and column, or no object.
+        No JSON, with line and column, no object, or more than `LARGEST_BYTES` or `MOST_VALUES`.
     """
+    check_size(content, where)
     try:
         found = json.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:

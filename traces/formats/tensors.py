@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from archsim.errors import InputError
 from archsim.traces.formats.content import file_content
 from archsim.traces.formats.unpickle import MAX_BYTES, Storage, TensorView, Unpickler
-from archsim.traces.formats.zipped import check_crc, stored_members
+from archsim.traces.formats.zipped import member_content, zip_members
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """The number that the first pickle of the older form holds."""
@@ -76,7 +76,7 @@ def _kind(value: Any) -> str:
 
 def _from_zip(data: memoryview, where: str) -> tuple[Any, dict[str, memoryview]]:
     """Return the unpickled value and the bytes of every storage it refers to."""
-    members = stored_members(data, where)
+    members = zip_members(data, where)
     pickles = [name for name in members if name.endswith("/data.pkl") or name == "data.pkl"]
     if len(pickles) != 1:
         raise InputError(f"{where}: {len(pickles)} members named data.pkl; a file of torch.save has one")
@@ -87,7 +87,7 @@ def _from_zip(data: memoryview, where: str) -> tuple[Any, dict[str, memoryview]]
     program = members[pickles[0]]
     if program.size > MAX_BYTES:
         raise InputError(f"{where}: {pickles[0]!r} has {program.size} bytes; at most {MAX_BYTES} are read")
-    unpickler = Unpickler(check_crc(data, program, pickles[0], where), 0, where, program.start)
+    unpickler = Unpickler(member_content(data, program, pickles[0], where), 0, where, program.start)
     value, end = unpickler.load()
     if end != program.size:
         raise InputError(f"{where}: byte {program.start + end}: something follows the pickle")
@@ -96,7 +96,7 @@ def _from_zip(data: memoryview, where: str) -> tuple[Any, dict[str, memoryview]]
         name = f"{folder}data/{key}"
         if name not in members:
             raise InputError(f"{where}: the member {name!r} is missing; a tensor needs it")
-        storages[key] = check_crc(data, members[name], name, where)
+        storages[key] = member_content(data, members[name], name, where)
     return value, storages
 
 
@@ -109,7 +109,8 @@ def _from_pickles(data: memoryview, at: int, where: str) -> tuple[Any, dict[str,
     unpickler = Unpickler(data, at, where)
     value, at = unpickler.load()
     keys, at = Unpickler(data, at, where).load()
-    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(unpickler.storages):
+    named = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not named or sorted(keys) != sorted(unpickler.storages):
         raise InputError(f"{where}: byte {at}: the list of storages does not match the tensors")
     storages = {}
     for key in keys:

@@ -44,6 +44,29 @@ def shown(token: bytes) -> str:
     return repr(text if len(text) <= 40 else text[:37] + "...").replace("\\\\x", "\\x")
 
 
+def header_line(file: Path, stream: BinaryIO) -> bytes:
+    """Read the first line of a file, which must not be longer than lines may be.
+
+    Raises
+    ------
+    InputError
+        A byte order mark, a line without an end, or none.
+    """
+    line = stream.readline(LONGEST_LINE_BYTES + 1)
+    check_encoding(file, line)
+    if not line:
+        raise InputError(f"{file}: empty file")
+    if len(line) > LONGEST_LINE_BYTES:
+        raise InputError(f"{file}: line 1: longer than {LONGEST_LINE_BYTES} bytes; no line of this format is")
+    return line
+
+
+def check_columns(file: Path, names: list[str], most: int) -> None:
+    """Refuse a header of too many columns."""
+    if len(names) > most:
+        raise InputError(f"{file}: line 1: the header names {len(names)} columns; at most {most} are read")
+
+
 @contextmanager
 def open_text(file: Path) -> Iterator[BinaryIO]:
     """Open a text file, see `open_binary`; too little memory is an `InputError` too."""
@@ -93,7 +116,7 @@ def feed_numbers(file: Path, scanner: Any, what: str, block_bytes: int = BLOCK_B
         raise InputError(f"{place}: carriage return without a newline")
     if scanner.problem == kernel.SECOND_LINE:
         raise InputError(f"{place}: a second line; this format has one line")
-    token = _token(file, scanner.token_start, block_bytes)
+    token = _token(file, scanner.token_start, block_bytes, _TO_COMMA if "commas" in what else _TO_BLANK)
     if scanner.problem == kernel.MISSING:
         raise InputError(f"{place}: the line ends where a number is expected")
     if scanner.problem == kernel.EXTRA:
@@ -110,12 +133,15 @@ def _complaint(token: bytes, what: str, limit: int) -> str:
     return f"{noun} {shown(token)} is outside the table's {limit} rows (0 to {limit - 1})"
 
 
-def _token(file: Path, place: int, block_bytes: int) -> bytes:
+_TO_BLANK, _TO_COMMA = re.compile(rb"[^ \t\r\n]*"), re.compile(rb"[^ \t\r\n,]+|[^ \t\r\n]*")
+
+
+def _token(file: Path, place: int, block_bytes: int, pattern: re.Pattern[bytes]) -> bytes:
     """Read the word at a byte of a file; only ever done once, for a message."""
     with open_binary(file) as stream:
         while place:
             place -= len(stream.read(min(place, block_bytes)))
-        found = re.match(rb"[^ \t\r\n,]*,?[^ \t\r\n]*", stream.read(SHOWN_BYTES))
+        found = pattern.match(stream.read(SHOWN_BYTES))
     return found.group() if found else b""
 
 

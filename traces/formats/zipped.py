@@ -1,35 +1,41 @@
-"""Where the uncompressed members of a zip archive stand in a buffer, so that large ones are never copied."""
+"""Where the members of a zip archive stand in a buffer, so that large ones that are not compressed are never copied."""
 
 from __future__ import annotations
 
 import struct
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 
 from archsim.errors import InputError
 
 MAX_DIRECTORY_BYTES = 1 << 20
-"""Largest directory that is read; an archive of tensors has a dozen members."""
+"""Largest directory that is read: some ten thousand members."""
+
+STORED, DEFLATED = 0, 8
+"""Methods of compression."""
 
 _END = struct.Struct("<4s4H2IH")
 _END64_LOCATOR = struct.Struct("<4sIQI")
 _END64 = struct.Struct("<4sQ2H2I4Q")
 _ENTRY = struct.Struct("<4s6H3I5H2I")
 _LOCAL = struct.Struct("<4s5H3I2H")
-_CRC_BLOCK = 1 << 24
+_CRC_BLOCK, _PACKED_BLOCK = 1 << 24, 1 << 12
 
 
 @dataclass(frozen=True)
 class Member:
-    """An uncompressed member: its first byte in the buffer, its size and checksum."""
+    """A member: its first byte in the buffer, its size there, its size unpacked, its checksum and method."""
 
     start: int
+    packed: int
     size: int
     crc: int
+    method: int
 
 
-def stored_members(data: memoryview, where: str) -> dict[str, Member]:
-    """Read the directory of a zip archive whose members are stored uncompressed.
+def zip_members(data: memoryview, where: str, methods: tuple[int, ...] = (STORED,)) -> dict[str, Member]:
+    """Read the directory of a zip archive.
 
     Parameters
     ----------
@@ -37,6 +43,8 @@ def stored_members(data: memoryview, where: str) -> dict[str, Member]:
         The archive.
     where : str
         Start of error messages.
+    methods : tuple of int
+        `STORED`, `DEFLATED` or both: how members may be compressed.
 
     Returns
     -------
@@ -46,7 +54,7 @@ def stored_members(data: memoryview, where: str) -> dict[str, Member]:
     Raises
     ------
     InputError
-        An archive that is cut short or damaged, or a member that is compressed or encrypted.
+        An archive that is cut short or damaged, or a member that is compressed otherwise or encrypted.
     """
     count, size, offset = _directory(data, where)
     if size > MAX_DIRECTORY_BYTES:
@@ -68,21 +76,26 @@ def stored_members(data: memoryview, where: str) -> dict[str, Member]:
             raise _damaged(where, names, "an entry runs beyond the directory")
         name = bytes(data[names:extras]).decode("utf-8", "replace")
         full, packed, local = _wide(data[extras : extras + extra_size], [full, packed, local], where, extras)
-        if method or flags & 1 or packed != full:
-            raise InputError(
-                f"{where}: {name!r} is compressed or encrypted; PyTorch stores members as they are"
-            )
+        if method not in methods or flags & 1 or (method == STORED and packed != full):
+            allowed = "stored as it is, or deflated" if DEFLATED in methods else "stored as it is"
+            raise InputError(f"{where}: {name!r} is compressed or encrypted; it must be {allowed}")
         if name in members:
             raise _damaged(where, names, f"a second member {name!r}")
-        members[name] = Member(_start(data, local, full, name, where), full, crc)
+        members[name] = Member(_start(data, local, packed, name, where), packed, full, crc, method)
     if at != end:
         raise _damaged(where, at, f"the directory goes on after its {count} entries")
+    # Members that share bytes could make a small file take long.
+    for before, after in pairwise(sorted(members.values(), key=lambda member: member.start)):
+        if before.start + before.packed > after.start:
+            raise _damaged(where, after.start, "two members overlap")
     return members
 
 
-def check_crc(data: memoryview, member: Member, name: str, where: str) -> memoryview:
-    """Return the bytes of a member after comparing them with their checksum."""
-    content = data[member.start : member.start + member.size]
+def member_content(data: memoryview, member: Member, name: str, where: str) -> memoryview:
+    """Return the bytes of a member, unpacked, after comparing them with their checksum."""
+    content = data[member.start : member.start + member.packed]
+    if member.method == DEFLATED:
+        content = _inflated(content, member.size, f"{where}: {name!r}")
     crc = 0
     for start in range(0, member.size, _CRC_BLOCK):
         crc = zlib.crc32(content[start : start + _CRC_BLOCK], crc)
@@ -91,6 +104,24 @@ def check_crc(data: memoryview, member: Member, name: str, where: str) -> memory
             f"{where}: {name!r}: CRC-32 {crc:08x}, but the archive says {member.crc:08x}: damaged"
         )
     return content
+
+
+def _inflated(packed: memoryview, size: int, what: str) -> memoryview:
+    """Unpack a member into as many bytes as the directory says, and no more."""
+    unpacked, at = bytearray(size), 0
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        for start in range(0, len(packed), _PACKED_BLOCK):
+            made = stream.decompress(packed[start : start + _PACKED_BLOCK], size - at + 1)
+            if at + len(made) > size:
+                raise InputError(f"{what} holds more than the {size} bytes that the archive says: damaged")
+            unpacked[at : at + len(made)] = made
+            at += len(made)
+    except zlib.error as error:
+        raise InputError(f"{what}: damaged deflate data: {error}") from None
+    if not stream.eof or stream.unused_data or at != size:
+        raise InputError(f"{what} holds {at} of the {size} bytes that the archive says, or goes on: damaged")
+    return memoryview(unpacked).toreadonly()
 
 
 def _directory(data: memoryview, where: str) -> tuple[int, int, int]:
