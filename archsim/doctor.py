@@ -26,6 +26,8 @@ _COMPILED = (
     "reuse",
     "stack_distance",
     "set_lru",
+    "cache",
+    "curves",
 )
 _REQUESTS = 300_000
 

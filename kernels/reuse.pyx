@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint32_t
+from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 cdef extern from "reuse_ids.h" nogil:
@@ -32,7 +32,7 @@ cdef extern from "reuse_ids.h" nogil:
         int64_t ids, slot_count
         uint32_t *slots
         const int64_t *bases
-        int32_t sample_shift
+        uint64_t sample_below
 
     int grow_slots(Numbering *n)
     int64_t number_rows(Numbering *n, const int32_t *rows32, const int64_t *rows64, const int64_t *ends,
@@ -168,15 +168,19 @@ cdef class RowNumbers:
         rows are hashed, 8 to 16 bytes per row used. 24 bytes per row used come on top.
     sample_shift : int
         Keep one row in ``2**sample_shift``, chosen by a hash of table and row; hashed only.
+    sample_below : int
+        Keep the rows whose 64-bit hash is below it; 0: as `sample_shift` says.
     """
 
     cdef Numbering numbering
     cdef int64_t[::1] bases
 
-    def __cinit__(self, table_rows=None, int32_t sample_shift=0):
-        if not 0 <= sample_shift < 64 or (sample_shift and table_rows is not None):
-            raise ValueError(f"sample_shift = {sample_shift} with table_rows = {table_rows}")
-        self.numbering.sample_shift = sample_shift
+    def __cinit__(self, table_rows=None, int32_t sample_shift=0, uint64_t sample_below=0):
+        if not 0 <= sample_shift < 64 or ((sample_shift or sample_below) and table_rows is not None):
+            raise ValueError(f"sample_shift = {sample_shift}, sample_below = {sample_below}, table_rows = {table_rows}")
+        if sample_shift and not sample_below:
+            sample_below = <uint64_t>1 << (64 - sample_shift)
+        self.numbering.sample_below = sample_below
         self.bases = None
         if table_rows is None:
             if grow_slots(&self.numbering):

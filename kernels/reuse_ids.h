@@ -19,7 +19,7 @@ typedef struct {
     uint32_t *slots;              /* [slot_count] id plus 1: by table base + row, or an open-addressed hash table */
     int64_t slot_count;
     const int64_t *bases;         /* first slot of each table, or NULL: hashed */
-    int32_t sample_shift;         /* 1 row in 2^shift is kept */
+    uint64_t sample_below;        /* rows of a hash below it are kept; 0: all */
 } Numbering;
 
 /* The finaliser of SplitMix64. */
@@ -100,7 +100,7 @@ INLINE int64_t number_segment(Numbering *n, const int32_t *rows32, const int64_t
         for (int64_t i = start; i < start + BATCH && i < count; i++) {
             int64_t row = rows32 ? rows32[i] : rows64[i];
             uint64_t slot = n->bases ? (uint64_t)(n->bases[table] + row) : row_hash(key, row);
-            if (!n->bases && !in_sample(slot, n->sample_shift))
+            if (!n->bases && n->sample_below && slot >= n->sample_below)
                 continue;
             PREFETCH(&n->slots[n->bases ? slot : slot & (uint64_t)(n->slot_count - 1)]);
             rows[m] = row;

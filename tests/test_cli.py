@@ -23,6 +23,7 @@ COMMANDS = (
     ["trace", "info"],
     ["trace", "compare"],
     ["show"],
+    ["cache"],
     ["check"],
     ["doctor"],
 )

@@ -1,0 +1,200 @@
+"""The same accesses replayed through many caches, in threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from archsim.cache.accesses import Accesses, Ints
+from archsim.cache.curves import as_accesses
+from archsim.cache.policies import policy_named
+from archsim.cache.replay import (
+    DENSE_WORDS,
+    DENSE_WORDS_PER_ACCESS,
+    MOST_ENTRIES,
+    CacheResult,
+    Replay,
+    replay_of,
+    whole,
+)
+from archsim.cache.sets import HIT
+from archsim.errors import InputError, nearest
+from archsim.kernels.cache import SET_POLICIES, SetReplay
+
+Progress = Callable[[int], object]
+
+
+class _StopError(Exception):
+    """Another replay failed or was interrupted."""
+
+
+def compare_policies(
+    accesses: Accesses | ArrayLike,
+    policies: Iterable[str],
+    entries: Iterable[int],
+    *,
+    ways: int | None = None,
+    per_table: bool = False,
+    threads: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> list[CacheResult]:
+    """Replay accesses through every policy at every size.
+
+    Parameters
+    ----------
+    accesses : Accesses, or int array [accesses]
+    policies : iterable of str
+        Names of `archsim.cache.POLICIES`.
+    entries : iterable of int
+        Objects that the caches hold.
+    ways : int, optional
+        Ways of a set, for the policies of `SetCache`: object ``n`` goes to set ``n % (entries / ways)``. Fully
+        associative by default.
+    per_table : bool
+        Count hits by table too.
+    threads : int, optional
+        One per processor by default. No result depends on it.
+    seed : int
+        Of policies that choose at random.
+    progress : callable, optional
+        Told how many more accesses one of the replays has done; called from several threads, one at a time.
+
+    Returns
+    -------
+    list of CacheResult
+        Policy by policy, sizes in the order given.
+
+    Raises
+    ------
+    InputError
+        For an unknown policy, or a size or ways that cannot be.
+    """
+    sizes = [whole("entries", size, 0, MOST_ENTRIES) for size in entries]
+    names = [policy_named(name).name for name in policies]
+    if ways is not None:
+        _check_ways(names, sizes, ways)
+    jobs = [(name, size) for name in names for size in sizes]
+    source = as_accesses(accesses)
+    if len(jobs) > 1 or "belady" in names:
+        source = source.held()
+    future = source.ids() if "belady" in names else np.empty(0, np.int64)
+    stop, lock = threading.Event(), threading.Lock()
+
+    def advance(count: int) -> None:
+        if stop.is_set():
+            raise _StopError
+        if progress is not None:
+            with lock:
+                progress(count)
+
+    def work(job: tuple[str, int]) -> CacheResult:
+        try:
+            replay, values = _replay_of(source, *job, ways, future, seed)
+            return _run(source, *job, replay, values, per_table, advance)
+        except BaseException:
+            stop.set()
+            raise
+
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        waiting = [pool.submit(work, job) for job in jobs]
+        try:
+            failures = [one.exception() for one in waiting]
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    for failure in failures:
+        if failure is not None and not isinstance(failure, _StopError):
+            raise failure
+    return [one.result() for one in waiting]
+
+
+def _span(source: Accesses) -> int:
+    """Return the ids a table is for, or what `PolicyReplay` calls ids that are to be hashed."""
+    if source.objects < max(DENSE_WORDS, DENSE_WORDS_PER_ACCESS * source.count):
+        return source.objects
+    return -1 if source.objects < 2**32 else 0
+
+
+def _check_ways(names: list[str], sizes: list[int], ways: int) -> None:
+    for name in names:
+        if name not in SET_POLICIES:
+            raise InputError(f"policy {name!r} is not one of a set{nearest(name, SET_POLICIES)}")
+    for size in sizes:
+        if ways < 1 or ways > size:
+            raise InputError(f"ways = {ways} must lie in 1 .. {size}, the entries of the cache")
+        if size % ways:
+            raise InputError(f"entries = {size} is not a multiple of {ways} ways; {size - size % ways} is")
+
+
+class _Sets:
+    """A cache of sets, in the terms of the other policies."""
+
+    def __init__(self, name: str, entries: int, ways: int, seed: int) -> None:
+        self.cache = SetReplay(entries // ways, ways, 1, name, True, True, seed)
+        self.state_bytes = 8 * entries
+
+    def feed(self, ids: Ints, hits: NDArray[np.uint8] | None = None) -> int:
+        """Replay accesses, note hits, return their number."""
+        found = int(self.cache.feed(ids, None, None, hits))
+        if hits is not None:
+            hits &= HIT
+        return found
+
+
+def _replay_of(
+    source: Accesses, name: str, entries: int, ways: int | None, future: Ints, seed: int
+) -> tuple[Replay, dict[str, float | int]]:
+    if ways is not None:
+        return _Sets(name, entries, ways, seed), {"ways": ways}
+    policy = policy_named(name)
+    values = policy.resolve({})
+    return replay_of(policy, values, entries, _span(source), seed, future), values
+
+
+def _run(
+    source: Accesses,
+    name: str,
+    entries: int,
+    replay: Replay,
+    values: dict[str, float | int],
+    per_table: bool,
+    advance: Progress,
+) -> CacheResult:
+    tables = max(1, len(source.tables)) if per_table else 0
+    table_accesses, table_hits = np.zeros(tables, np.int64), np.zeros(tables, np.int64)
+    accesses, hits, cpu_s = 0, 0, getattr(replay, "cpu_s", 0.0)
+    for ids, ends, owners in source:
+        notes = np.empty(len(ids), np.uint8) if per_table else None
+        began = time.thread_time()
+        hits += replay.feed(ids, notes)
+        cpu_s += time.thread_time() - began
+        accesses += len(ids)
+        if notes is not None:
+            np.add.at(table_accesses, owners, np.diff(ends, prepend=0))
+            np.add.at(table_hits, owners, _sums(notes, ends))
+        advance(len(ids))
+    return CacheResult(
+        policy=name,
+        entries=entries,
+        accesses=accesses,
+        hits=hits,
+        kernel_cpu_s=cpu_s,
+        state_bytes=replay.state_bytes,
+        parameters=values,
+        table_accesses=table_accesses if per_table else None,
+        table_hits=table_hits if per_table else None,
+    )
+
+
+def _sums(notes: NDArray[np.uint8], ends: Ints) -> Ints:
+    """Sums of consecutive parts."""
+    until = np.concatenate(([0], np.cumsum(notes, dtype=np.int64)))
+    sums: Ints = np.diff(until[ends], prepend=0)
+    return sums

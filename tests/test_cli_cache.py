@@ -1,0 +1,416 @@
+"""``archsim cache``: the promised objects, tables, pictures, and what is refused."""
+
+import csv
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from program import run, start, strict_json
+
+from archsim.cache import POLICIES, Accesses, lru_curve, simulate, way_curve
+from archsim.cache.documents import parse_entries
+from archsim.errors import InputError
+from archsim.report.cache_plots import plot_answer, plot_intervals, plot_tables
+from archsim.report.cache_text import spread
+from archsim.traces import AddressTrace, EmbeddingTrace, Table, open_trace, read_trace, write_native
+
+SHARED = Path(__file__).parents[2] / "shared" / "data" / "kaggle-emb" / "kaggle-emb.npz"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with traces of both kinds."""
+    folder = tmp_path_factory.mktemp("cache")
+    write_native(
+        open_trace("preset:zipf", overrides=["lookups=8000", "rows=900", "tables=3"]), folder / "lookups"
+    )
+    address = np.random.default_rng(4).integers(0, 1 << 16, 5000)
+    write_native(AddressTrace("a", address.astype(np.int64)), folder / "addresses")
+    rows = np.array([0, 1, 2, 0, 1, 0], np.int64)
+    mixed = (Table("narrow", 9, 64), Table("wide", 9, 256))
+    write_native(
+        EmbeddingTrace("mixed", mixed, rows, np.array([0, 3, 6]), np.array([0, 1], np.int32)),
+        folder / "mixed",
+    )
+    return folder
+
+
+@pytest.fixture
+def here(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def answer(typed):
+    status, out, err = run("cache", *shlex.split(typed), "--json")
+    assert (status, err) == (0, "")
+    return strict_json(out)
+
+
+# ---- the JSON object
+
+
+def test_rows_have_the_promised_keys_and_are_those_of_the_policies(here):
+    found = answer("lookups --policy lru,s3fifo,belady --entries 50,400")
+    ids = Accesses.of(read_trace("lookups")).ids()
+    assert [(row["policy"], row["entries"]) for row in found["rows"]] == [
+        (name, size) for name in ("lru", "s3fifo", "belady") for size in (50, 400)
+    ]
+    for row in found["rows"]:
+        assert {"policy", "entries", "accesses", "hits", "hit_ratio", "kernel_cpu_s"} <= set(row)
+        assert row["hits"] == simulate(row["policy"], ids, row["entries"]).hits
+        assert (row["accesses"], row["hit_ratio"]) == (8000, row["hits"] / 8000)
+        assert row["kernel_cpu_s"] >= 0
+        assert row["bytes"] == row["entries"] * found["unit_bytes"]
+    assert found["trace"]["sha256"] == read_trace("lookups").sha256
+
+
+def test_a_curve_has_the_promised_keys_and_is_exact(here):
+    found = answer("lookups --curve")
+    exact = lru_curve(Accesses.of(read_trace("lookups")))
+    assert found["miss_ratio"] == exact.miss_ratio(found["entries"]).tolist()
+    assert found["entries"][0] == 1
+    assert found["entries"][-1] == found["distinct"] == exact.distinct
+    assert found["miss_ratio"][-1] == found["compulsory_miss_ratio"] == exact.distinct / 8000
+    assert found["counting"] == {"label": "exact", "sample_rate": 1}
+
+
+def test_a_curve_may_be_asked_for_at_sizes(here):
+    found = answer("lookups --curve --entries 400,50,1MiB")
+    assert found["entries"] == [50, 400, 8192]
+    rows = answer("lookups --entries 50,400,8192")["rows"]
+    assert found["miss_ratio"] == pytest.approx([1 - row["hit_ratio"] for row in rows], abs=1e-15)
+
+
+def test_curves_of_several_policies_are_replayed_at_every_size(here):
+    found = answer("lookups --curve --policy sieve,lru")
+    ids = Accesses.of(read_trace("lookups")).ids()
+    assert found["miss_ratio"] == found["policies"]["sieve"]
+    assert list(found["policies"]) == ["sieve", "lru"]
+    for name, ratios in found["policies"].items():
+        assert ratios == pytest.approx(
+            [1 - simulate(name, ids, size).hit_ratio for size in found["entries"]], abs=1e-15
+        )
+
+
+def test_threads_change_nothing(here):
+    runs = [answer(f"lookups --policy all --entries 30,300 --threads {threads}") for threads in (1, 3)]
+    for found in runs:
+        for row in found["rows"]:
+            del row["kernel_cpu_s"]
+    assert runs[0] == runs[1]
+
+
+def test_all_means_every_policy(here):
+    assert [row["policy"] for row in answer("lookups --policy all --entries 9")["rows"]] == list(POLICIES)
+
+
+def test_hits_by_table_add_up(here):
+    for row in answer("lookups --policy lru,arc --entries 300 --per-table")["rows"]:
+        assert [table["name"] for table in row["tables"]] == [t.name for t in read_trace("lookups").tables]
+        for key in ("accesses", "hits"):
+            assert sum(table[key] for table in row["tables"]) == row[key]
+
+
+def test_a_curve_by_table_and_over_time_adds_up(here):
+    found = answer("lookups --curve --per-table --interval 3000 --entries 20,300")
+    assert found["intervals"]["accesses"] == [3000, 3000, 2000]
+    misses = np.array(found["miss_ratio"]) * 8000
+    by_time = np.array(found["intervals"]["accesses"]) @ np.array(found["intervals"]["miss_ratio"])
+    by_table = sum(table["accesses"] * np.array(table["miss_ratio"]) for table in found["tables"])
+    assert by_time == pytest.approx(misses)
+    assert by_table == pytest.approx(misses)
+    for table in found["tables"]:
+        assert all(alone <= shared for alone, shared in zip(table["alone"], table["miss_ratio"], strict=True))
+
+
+def test_a_sample_is_labelled(here):
+    found = answer("lookups --curve --sample 0.25")
+    assert found["counting"] == {"label": "sampled 25 %", "sample_rate": 0.25}
+    assert found["entries"][0] == 4
+    assert "sampled 25 %" in run("cache", "lookups", "--curve", "--sample", "0.25").out
+
+
+def test_the_ways_of_a_number_of_sets(here):
+    found = answer("lookups --curve --line 64 --sets 16 --ways 5")
+    exact = way_curve(Accesses.of(read_trace("lookups"), 64), 16, 5)
+    assert (found["sets"], found["ways"]) == (16, [1, 2, 3, 4, 5])
+    assert found["entries"] == [16, 32, 48, 64, 80]
+    assert found["miss_ratio"] == exact.miss_ratio.tolist()
+    rows = answer("lookups --line 64 --entries 16,32,48 --ways 1")["rows"]
+    assert len({row["hits"] for row in rows}) == 3
+    (row,) = answer("lookups --line 64 --entries 5KiB --ways 5")["rows"]
+    assert row["hit_ratio"] == pytest.approx(1 - found["miss_ratio"][4], abs=1e-15)
+
+
+def test_addresses_are_lines_of_64_bytes_or_as_asked(here):
+    found = answer("addresses --entries 1KiB,32KiB")
+    assert (found["unit"], found["unit_bytes"]) == ("line", 64)
+    assert [row["entries"] for row in found["rows"]] == [16, 512]
+    lines = read_trace("addresses").address
+    assert found["rows"][1]["hits"] == simulate("lru", lines // 64, 512).hits
+    (row,) = answer("addresses --entries 100 --line 256B")["rows"]
+    assert row["hits"] == simulate("lru", lines // 256, 100).hits
+    assert answer("addresses --curve --per-table")["tables"][0]["name"] == "all"
+
+
+def test_an_entry_holds_the_largest_vector(here):
+    found = answer("mixed --entries 1KiB")
+    assert (found["unit_bytes"], found["rows"][0]["entries"], found["rows"][0]["hits"]) == (256, 4, 1)
+
+
+def test_generated_traces_take_overrides():
+    found = answer("preset:zipf --set lookups=300 --set workload.rows=50 --entries 5")
+    assert found["accesses"] == 300
+
+
+def test_one_table_a_limit_and_an_empty_table(here):
+    assert answer("lookups --limit 77 --entries 5")["accesses"] == 77
+    found = answer("mixed --limit 3 --curve --per-table")
+    assert [table["miss_ratio"] is None for table in found["tables"]] == [False, True]
+    assert "-" in run("cache", "mixed", "--limit", "3", "--curve", "--per-table").out
+
+
+# ---- sizes
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        ("1", [1]),
+        ("10, 1_000,1e3,10", [10, 1000]),
+        ("1KiB,1 kB,1024 bytes", [8, 125 / 15.625]),
+        ("128B,1MiB", [1, 8192]),
+    ],
+)
+def test_sizes_are_entries_or_bytes(text, sizes):
+    accesses = Accesses(0, 0, "vector", 128 if "kB" not in text else 125, (), lambda: iter(()))
+    if "kB" in text:
+        with pytest.raises(InputError, match="not a whole number of vectors of 125 bytes; 8 of them fit"):
+            parse_entries(text, accesses)
+    else:
+        assert parse_entries(text, accesses) == sizes
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("lookups", "give the sizes of the cache, such as --entries 1000,64KiB, or --curve for all sizes"),
+        ("lookups --entries 5 --policy lru,s3fif", "unknown cache policy 's3fif' (did you mean 's3fifo'?)"),
+        ("lookups --entries 5 --policy ''", "unknown cache policy ''"),
+        ("lookups --entries 0", "--entries 0: must hold 1 to 1,073,741,824 vectors"),
+        ("lookups --entries=-3", "--entries -3: must hold 1 to 1,073,741,824 vectors"),
+        ("lookups --entries 1e12", "--entries 1e12: must hold 1 to 1,073,741,824 vectors"),
+        ("lookups --entries 1.5", "--entries 1.5: must be a whole number"),
+        ("lookups --entries 5,", "--entries '': must be whole numbers, separated by commas"),
+        ("lookups --entries 1XB", "--entries '1XB': unknown unit 'XB'"),
+        (
+            "lookups --entries 100B",
+            "--entries 100B: 100 bytes are not a whole number of vectors of 128 bytes; 0 of them fit",
+        ),
+        ("lookups --entries 5 --line 0", "--line 0: must be a whole number of bytes, at least 1"),
+        (
+            "lookups --entries 5 --line x",
+            "--line 'x': must be a number and a unit, such as '14 B', 64 or vector",
+        ),
+        ("lookups --entries 5 --line 2", "line of 2 bytes: table table_0 has elements of 4, which must fit"),
+        (
+            "addresses --entries 5 --line vector",
+            "--line vector: a is a trace of addresses, which are taken as lines",
+        ),
+        ("lookups --entries 5 --sample 0.1", "--sample: is for --curve"),
+        ("lookups --entries 5 --interval 9", "--interval: is for --curve"),
+        ("lookups --entries 5 --sets 9", "--sets: is for --curve"),
+        ("lookups --curve --policy arc --per-table", "--per-table: is for the curve of lru alone, not arc"),
+        (
+            "lookups --curve --policy lru,arc --sample 0.1",
+            "--sample: is for the curve of lru alone, not lru, arc",
+        ),
+        ("lookups --curve --ways 4", "--ways: a curve needs --sets as well"),
+        (
+            "lookups --curve --sets 4 --entries 4",
+            "--sets: goes with --ways and --line alone; the sizes are its multiples",
+        ),
+        ("lookups --entries 10 --ways 4", "entries = 10 is not a multiple of 4 ways; 8 is"),
+        ("lookups --entries 4 --ways 8", "ways = 8 must lie in 1 .. 4, the entries of the cache"),
+        (
+            "lookups --entries 8 --ways 4 --policy arc",
+            "policy 'arc' is not one of a set (valid: fifo, lru, random)",
+        ),
+        ("lookups --curve --sets 9 --ways 9999", "ways = 9999 must lie in 1 .. 4096"),
+        ("lookups --curve --plot x.jpg", "x.jpg: must end in .png, .svg or .pdf"),
+        ("lookups --curve --out lookups", "lookups: exists already; choose a new name or remove it first"),
+        (
+            "lookups --curve --plot lookups.png/x.png",
+            "lookups.png/x.png: cannot be written: there is no folder",
+        ),
+        ("nowhere --curve", "nowhere: "),
+        ("lookups --curve --set rows=5", "lookups: "),
+        (
+            "lookups --curve --sample 0",
+            "Invalid value for '--sample': '0' must be a number above 0 and at most 1",
+        ),
+        ("lookups --curve --interval 0", "Invalid value for '--interval': '0' must be at least 1"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing_behind(here, typed, told):
+    before = sorted(here.rglob("*"))
+    status, out, err = run("cache", *shlex.split(typed))
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"archsim: error: {told}")
+    assert sorted(here.rglob("*")) == before
+
+
+def test_an_interrupt_stops_at_once_and_leaves_nothing(here, monkeypatch, tmp_path):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("archsim.report.cache_plots.plot_answer", interrupted)
+    status, _, err = run("cache", "lookups", "--curve", "--out", tmp_path / "new")
+    assert (status, err) == (130, "archsim: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- text and pictures
+
+
+def test_the_table_is_aligned_and_has_bytes(here):
+    lines = run("cache", "lookups", "--policy", "lru,belady", "--entries", "50,64KiB").out.splitlines()
+    assert lines[0] == "zipf: 8,000 accesses to vectors of 128 B"
+    assert lines[2].split() == ["hit", "ratio", "(%)", "50", "512"]
+    assert lines[3].split() == ["6.25", "KiB", "64", "KiB"]
+    assert [line.split()[0] for line in lines[4:6]] == ["lru", "belady"]
+    assert len({len(line) for line in lines[2:6]}) == 1
+
+
+def test_many_sizes_stand_one_under_another(here):
+    sizes = ",".join(str(2**n) for n in range(9))
+    lines = run("cache", "lookups", "--policy", "lru,fifo", "--entries", sizes).out.splitlines()
+    assert lines[4].split() == ["vectors", "bytes", "lru", "fifo"]
+    assert len(lines[5:14]) == 9
+
+
+def test_many_intervals_are_cut_short_and_say_so(here):
+    lines = run("cache", "lookups", "--curve", "--interval", "100").out.splitlines()
+    assert "... 40 more intervals; --json has them all" in lines
+
+
+def test_the_first_line_of_a_curve_says_what_no_size_can_hit(here):
+    found = answer("lookups --curve")
+    first = run("cache", "lookups", "--curve").out.splitlines()[0]
+    assert first == (
+        f"zipf: 8,000 accesses to {found['distinct']:,} vectors of 128 B, exact; the first access to each cannot "
+        f"hit: {100 * found['compulsory_miss_ratio']:.2f} %"
+    )
+
+
+def test_notes_of_the_trace_are_shown(here):
+    Path("bags.txt").write_text("1 2 3\n1 2\n")
+    try:
+        assert "note: " in run("cache", "bags.txt", "--curve").out
+    finally:
+        Path("bags.txt").unlink()
+
+
+def test_the_report_has_pictures_and_all_numbers(here, tmp_path):
+    out = tmp_path / "new"
+    status, text, err = run(
+        "cache", "lookups", "--curve", "--per-table", "--interval", "3000", "--out", out, "--json"
+    )
+    assert (status, err) == (0, f"report: {out}\n")
+    assert sorted(path.name for path in out.iterdir()) == (
+        ["cache.csv", "cache.json", "cache.png", "intervals.png", "tables.png"]
+    )
+    found = strict_json(text)
+    assert json.loads((out / "cache.json").read_text()) == found
+    with open(out / "cache.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["entries"]) for row in rows] == found["entries"]
+    assert [float(row["miss_ratio"]) for row in rows] == found["miss_ratio"]
+
+
+def test_the_csv_of_rows_holds_every_row(here, tmp_path):
+    assert run("cache", "lookups", "--entries", "5,9", "--per-table", "--out", tmp_path / "new").status == 0
+    with open(tmp_path / "new" / "cache.csv", newline="") as file:
+        assert [(row["policy"], row["entries"]) for row in csv.DictReader(file)] == [
+            ("lru", "5"),
+            ("lru", "9"),
+        ]
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_a_picture_is_the_same_file_each_time(here, tmp_path, kind):
+    files = [tmp_path / f"{number}.{kind}" for number in range(2)]
+    for file in files:
+        assert run("cache", "lookups", "--curve", "--policy", "lru,arc", "--plot", file).status == 0
+    if kind == "png":
+        assert files[0].read_bytes() == files[1].read_bytes()
+    assert all(file.stat().st_size > 3000 for file in files)
+
+
+def test_pictures_show_sizes_in_entries_and_bytes_and_name_every_policy(here):
+    found = answer("lookups --curve --policy lru,arc,belady")
+    (axes,) = plot_answer(found).axes
+    assert axes.get_xlabel() == "vectors in the cache, and their bytes"
+    assert all(len(tick.get_text().split("\n")) == 2 for tick in axes.get_xticklabels())
+    assert {text.get_text() for text in axes.get_legend().get_texts()} == {"lru", "arc", "belady (optimum)"}
+    lines = {line.get_label(): line for line in axes.lines}
+    assert lines["arc"].get_ydata() == pytest.approx([100 * ratio for ratio in found["policies"]["arc"]])
+    assert axes.get_title(loc="left") == "zipf: 8 k accesses"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "lookups --policy all --entries 5,50,500",
+        "lookups --policy all --entries 5,50,500,600,700",
+        "lookups --policy lru --entries 5",
+        "lookups --curve --entries 5",
+        "lookups --curve --sets 4",
+        "lookups --curve --sample 0.5",
+        "addresses --curve",
+        "mixed --entries 1,2",
+        "mixed --limit 1 --curve",
+    ],
+)
+def test_every_answer_has_a_picture(here, typed, tmp_path, recwarn):
+    plot_answer(answer(typed), tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 3000
+    assert not [str(one.message) for one in recwarn]
+
+
+def test_tables_and_intervals_are_drawn_from_their_numbers(here):
+    found = answer("lookups --curve --per-table --interval 1000")
+    left, right = plot_tables(found).axes
+    assert [line.get_label() for line in right.lines] == [table["name"] for table in found["tables"]]
+    assert left.lines[0].get_ydata() == pytest.approx([100 * r for r in found["tables"][0]["miss_ratio"]])
+    (axes,) = plot_intervals(found).axes
+    assert len(axes.patches) == len(spread(found, 6))
+
+
+def test_sizes_are_spread_over_the_fall_of_the_curve():
+    ratios = [1.0] * 50 + [1 - i / 100 for i in range(1, 81)]
+    found = {"miss_ratio": ratios, "entries": list(range(len(ratios)))}
+    places = spread(found, 5)
+    assert places[-1] == len(ratios) - 1
+    assert [round(ratios[place], 2) for place in places] == [0.84, 0.68, 0.52, 0.36, 0.2]
+    assert spread({"miss_ratio": [1.0] * 9, "entries": list(range(9))}, 3) == [0, 8]
+
+
+def test_progress_is_not_shown_where_nobody_looks(here):
+    with start("cache", "lookups", "--curve", stdout=-1) as program:
+        assert program.communicate()[1] == ""
+
+
+def test_the_recorded_trace_gives_the_curve_of_its_simulation():
+    if not SHARED.exists():
+        pytest.skip("the recorded trace ../shared/data/kaggle-emb is not there")
+    found = answer(f"{SHARED} --curve --entries 1000,10000,100000")
+    rows = answer(f"{SHARED} --entries 1000,10000,100000")["rows"]
+    assert found["distinct"] == 363_535
+    assert found["miss_ratio"] == pytest.approx([1 - row["hit_ratio"] for row in rows], abs=1e-15)
