@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -283,17 +284,27 @@ def _split_overrides(overrides: list[str]) -> tuple[list[str], list[str]]:
     return workload, [text for text in overrides if not text.startswith(prefix)]
 
 
+#: First names of overrides that are for some systems only, what those have, and how to tell them.
+_SPECIAL: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "nmp": ("near-memory units", lambda spec: spec.nmp is not None),
+    "cache": ("a front end that caches can serve (kind = 'host')", lambda spec: spec.kind == "host"),
+    "hierarchy": ("cores with caches (kind = 'host')", lambda spec: spec.kind == "host"),
+}
+
+
 def _load_systems(names: list[str], overrides: list[str], load: Any) -> list[Any]:
-    """Load systems; ``nmp.`` overrides go to those that have near-memory units, if any does."""
-    plain = [text for text in overrides if not text.startswith("nmp.")]
-    systems = [load(name, plain) for name in names]
-    if len(plain) == len(overrides):
+    """Load systems; overrides of what only some of them have go to those, if any does."""
+    special = {text: text.partition(".")[0].strip() for text in overrides if text.partition(".")[0].strip() in _SPECIAL}
+    systems = [load(name, [text for text in overrides if text not in special]) for name in names]
+    if not special:
         return systems
-    if all(spec.nmp is None for spec in systems):
-        first = next(text for text in overrides if text.startswith("nmp."))
-        raise InputError(f"--set {first}: none of the systems has near-memory units: {', '.join(names)}")
+    for text, part in special.items():
+        what, has = _SPECIAL[part]
+        if not any(has(spec) for spec in systems):
+            raise InputError(f"--set {text}: none of the systems has {what}: {', '.join(names)}")
     return [
-        spec if spec.nmp is None else load(name, overrides) for name, spec in zip(names, systems, strict=True)
+        load(name, [text for text in overrides if text not in special or _SPECIAL[special[text]][1](spec)])
+        for name, spec in zip(names, systems, strict=True)
     ]
 
 

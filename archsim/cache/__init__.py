@@ -1,0 +1,1 @@
+"""Caches: what they are, what they hold, what they cost."""
