@@ -538,12 +538,12 @@ INLINE int memory_write(Memory *m, int64_t coordinate) {
 /* Serve all that waits. */
 static int memory_finish(Memory *m) {
     Channel *c = m->c;
-    int stuck = memory_run(m, m->clk);
+    int stuck = memory_run(m, m->clk + 1);
     while (!stuck && (m->s.i < m->s.n || c->queue[READS].waiting + c->queue[WRITES].waiting > 0)) {
         if (c->general && m->s.i == m->s.n && !c->ended) {
             c->ended = 1;
             if (c->t.command_queue)
-                c->move_next = c->clk + 1;
+                c->move_next = (c->clk > m->clk ? c->clk : m->clk) + 1;
         }
         if (c->now > REBASE)
             rebase(c, c->now);
