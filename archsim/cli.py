@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -284,28 +283,32 @@ def _split_overrides(overrides: list[str]) -> tuple[list[str], list[str]]:
     return workload, [text for text in overrides if not text.startswith(prefix)]
 
 
-#: First names of overrides that are for some systems only, what those have, and how to tell them.
-_SPECIAL: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "nmp": ("near-memory units", lambda spec: spec.nmp is not None),
-    "cache": ("a front end that caches can serve (kind = 'host')", lambda spec: spec.kind == "host"),
-    "hierarchy": ("cores with caches (kind = 'host')", lambda spec: spec.kind == "host"),
-}
+#: First names of overrides that are for some systems only, and what those have.
+_SPECIAL = {"nmp": "near-memory units", "cache": "a front end for caches", "hierarchy": "cores with caches"}
 
 
 def _load_systems(names: list[str], overrides: list[str], load: Any) -> list[Any]:
-    """Load systems; overrides of what only some of them have go to those, if any does."""
-    special = {text: text.partition(".")[0].strip() for text in overrides if text.partition(".")[0].strip() in _SPECIAL}
+    """Load systems; overrides of a part go to those that have it, or else to the hosts that may have it."""
+    special = {text: part for text in overrides if (part := text.partition(".")[0].strip()) in _SPECIAL}
     systems = [load(name, [text for text in overrides if text not in special]) for name in names]
-    if not special:
-        return systems
+    takers = {part: _takers(systems, part) for part in special.values()}
     for text, part in special.items():
-        what, has = _SPECIAL[part]
-        if not any(has(spec) for spec in systems):
-            raise InputError(f"--set {text}: none of the systems has {what}: {', '.join(names)}")
+        if not any(takers[part]):
+            raise InputError(f"--set {text}: none of the systems has {_SPECIAL[part]}: {', '.join(names)}")
     return [
-        load(name, [text for text in overrides if text not in special or _SPECIAL[special[text]][1](spec)])
-        for name, spec in zip(names, systems, strict=True)
+        load(name, [text for text in overrides if text not in special or takers[special[text]][number]])
+        if any(taken[number] for taken in takers.values())
+        else spec
+        for number, (name, spec) in enumerate(zip(names, systems, strict=True))
     ]
+
+
+def _takers(systems: list[Any], part: str) -> list[bool]:
+    """Which of the systems an override of a part is for?"""
+    have = [getattr(spec, part) is not None for spec in systems]
+    if any(have) or part == "nmp":
+        return have
+    return [spec.kind == "host" and not (part == "cache" and spec.hierarchy) for spec in systems]
 
 
 def _check_targets(targets: dict[str, Path | None]) -> None:

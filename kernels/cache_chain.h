@@ -101,6 +101,15 @@ static int64_t chain_invalidate(Chain *c, int64_t block) {
     return dirty;
 }
 
+/* Does any core hold a block in its private caches? */
+static int32_t chain_elsewhere(const Chain *c, int64_t block) {
+    for (int32_t k = c->levels - 2; k >= 0; k--)
+        for (int64_t unit = 0; unit < c->cores; unit++)
+            if (chain_find(&c->level[k], chain_set(&c->level[k], unit, block), block) >= 0)
+                return 1;
+    return 0;
+}
+
 /* A line has been driven out of a level. */
 static void chain_leave(Chain *c, int32_t level, int64_t unit, int64_t line) {
     const int64_t block = line >> 1;
@@ -161,6 +170,10 @@ static int32_t chain_access(Chain *c, int64_t unit, int64_t index, int64_t block
         else if (l->policy == CHAIN_LRU)
             chain_to_front(set, w);
         break;
+    }
+    if (found > last && c->shared && last > 0 && c->inclusion != INCLUSIVE && chain_elsewhere(c, block)) {
+        found = last; /* another core has it and passes it on */
+        c->level[last].hits++;
     }
     if (found > last) {
         if (write && (!c->allocate_writes || keep_out)) {

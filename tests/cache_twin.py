@@ -77,7 +77,12 @@ class Chain:
         else:
             level, line = self.last + 1, None
         dirty = False
-        if line is None:
+        if line is None and self.shared and self.last > 0:
+            others = [cache for private in self.levels[:-1] for cache in private]
+            if any(cache.find(block, block) for cache in others):  # passed on by another core
+                level = self.last
+                self.counts[level]["hits"] += 1
+        if level > self.last:
             if write and (keep_out or not self.allocate_writes):
                 return level, False, True, victims
             if keep_out:
@@ -85,7 +90,9 @@ class Chain:
             nearer = range(self.last + (not moving))
         else:
             nearer = range(level)
-            if moving and level == self.last:
+            if line is None:
+                pass
+            elif moving and level == self.last:
                 cache.of(index).remove(line)
                 dirty = line[1]
             else:
@@ -95,7 +102,7 @@ class Chain:
             dirty = False
         if write and self.write_back:
             self.levels[0][unit].find(index, block)[1] = True
-        return level, line is None, write and not self.write_back, victims
+        return level, level > self.last, write and not self.write_back, victims
 
     def bring_in(self, level, unit, index, block, dirty, victims):
         self.counts[level]["fills"] += 1
