@@ -235,7 +235,9 @@ class Memory:
             joined = self.in_flight(access.key) if settings.merging and access.reads else None
             full = sum(miss.unit == access.unit for miss in self.misses) == settings.mshrs
             waiting = len(self.requests) - self.accepted
-            if (access.writes and waiting >= settings.units * settings.mshrs) or (access.reads and not joined and full):
+            if (access.writes and waiting >= settings.units * settings.mshrs) or (
+                access.reads and not joined and full
+            ):
                 self.counts["miss_wait"] += 1
                 return
             used[access.unit] += 1
@@ -267,7 +269,11 @@ class Memory:
 
     def run(self):
         t, controller = 0, self.controller
-        while self.next < len(self.accesses) or self.accepted < len(self.requests) or controller.queues.any_waits():
+        while (
+            self.next < len(self.accesses)
+            or self.accepted < len(self.requests)
+            or controller.queues.any_waits()
+        ):
             controller.clock(t)
             self.over(t)
             self.look_up(t)
@@ -284,4 +290,6 @@ class Memory:
         self.over(float("inf"))
         counts = twin._counts(controller, self.requests)
         self.counts["last_clk"] = max(self.ends)
-        return Seen(self.counts, self.latencies, twin.Replay(controller.device.log, counts, controller.finished))
+        return Seen(
+            self.counts, self.latencies, twin.Replay(controller.device.log, counts, controller.finished)
+        )

@@ -41,7 +41,9 @@ def test_a_chain_of_caches_holds_and_drives_out_what_lists_do(rules, data):
     units = levels[0][2]
     n = data.draw(st.integers(1, 120))
     whole = st.integers(0, 11)
-    blocks, cores = (data.draw(st.lists(s, min_size=n, max_size=n)) for s in (whole, st.integers(0, units - 1)))
+    blocks, cores = (
+        data.draw(st.lists(s, min_size=n, max_size=n)) for s in (whole, st.integers(0, units - 1))
+    )
     writes, keep_out = (data.draw(st.lists(st.booleans(), min_size=n, max_size=n)) for _ in range(2))
     if len(levels) > 1:
         keep_out = [False] * n
@@ -101,7 +103,7 @@ def accesses_of(chance, tried):
         elif chance.random() < 0.2:
             reads = [at, at ^ 1]
         if reads and chance.random() < 0.3:
-            written = written + [at ^ 2]
+            written = [*written, at ^ 2]
         accesses.append(
             cache_twin.Access(key, chance.randrange(units), level, write, int(arrival), reads, written)
         )
@@ -147,7 +149,9 @@ def compare(tried):
         "accesses": "accesses", "reads": "reads", "misses": "misses", "merged": "merged", "delayed": "delayed",
         "port_wait_clk": "port_wait", "miss_wait_clk": "miss_wait", "miss_clk": "miss_clk", "last_clk": "last_clk",
     }  # fmt: skip
-    assert {name: counts[name] for name in pairs} == {name: theirs[other] for name, other in pairs.items()}, where
+    assert {name: counts[name] for name in pairs} == {name: theirs[other] for name, other in pairs.items()}, (
+        where
+    )
     values, times = found.cache_latency_histogram()
     assert dict(zip(values.tolist(), times.tolist(), strict=True)) == Counter(expected.latencies), where
     assert counts["latency_sum_clk"] == sum(expected.latencies), where

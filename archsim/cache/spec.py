@@ -130,7 +130,11 @@ class MemoryCache(CacheLevel):
         "", "with bypass = 'profile': bring in what a batch needs more often than this", default=1, ge=0
     )
     batch_lookups: int = quantity(
-        "", "with bypass = 'profile': lookups of a batch, a power of two", default=4096, ge=1, le=MOST_PROFILED
+        "",
+        "with bypass = 'profile': lookups of a batch, a power of two",
+        default=4096,
+        ge=1,
+        le=MOST_PROFILED,
     )
 
     @model_validator(mode="after")
@@ -175,9 +179,13 @@ class Hierarchy(Spec):
             try:
                 level.check_whole_lines()
             except FieldError as error:
-                raise FieldError(f"{name}.{error}".partition(": ")[0], str(error).partition(": ")[2]) from None
+                raise FieldError(
+                    f"{name}.{error}".partition(": ")[0], str(error).partition(": ")[2]
+                ) from None
             if not level.size:
-                raise FieldError(f"{name}.size = 0", "must hold a line or more; leave the table out for no such level")
+                raise FieldError(
+                    f"{name}.size = 0", "must hold a line or more; leave the table out for no such level"
+                )
             if level.line_bytes != self.l1.line_bytes:
                 rule = f"must equal l1.line_bytes = {self.l1.line_bytes}"
                 raise FieldError(f"{name}.line_bytes = {level.line_bytes}", rule)

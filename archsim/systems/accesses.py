@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,8 @@ Int32s = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
 
 
-class Accesses(NamedTuple):
+@dataclass(frozen=True)
+class Accesses:
     """Accesses in the order in which they are offered.
 
     Attributes
@@ -120,9 +121,13 @@ class Frontend:
     def _check_vectors(self, cache: MemoryCache) -> None:
         trace = self.trace
         if isinstance(trace, AddressTrace):
-            raise InputError(f"{trace.name}: cache.granularity = 'vector' needs lookups, and a trace of addresses has none")
+            raise InputError(
+                f"{trace.name}: cache.granularity = 'vector' needs lookups, and a trace of addresses has none"
+            )
         if trace.operation is not None and np.any(trace.operation):
-            raise InputError(f"{trace.name}: cache.granularity = 'vector' is for reading, but the trace updates rows")
+            raise InputError(
+                f"{trace.name}: cache.granularity = 'vector' is for reading, but the trace updates rows"
+            )
         for table in trace.tables:
             if table.vector_bytes > cache.line_bytes:
                 raise InputError(
@@ -151,7 +156,9 @@ class Frontend:
         assert isinstance(self.trace, EmbeddingTrace)
         assert window.lookup is not None
         lines, first = window.lines.copy(), np.searchsorted(window.lookup, np.arange(window.taken + 1))
-        return self._accesses(window, self._vectors(window), lines[first[:-1]], None, None, lines, first.astype(np.int64))
+        return self._accesses(
+            window, self._vectors(window), lines[first[:-1]], None, None, lines, first.astype(np.int64)
+        )
 
     def _accesses(
         self,
@@ -175,7 +182,9 @@ class Frontend:
             units=units,
             channels=channels,
             index=index if lines is None else None,
-            kinds=None if window.kinds is None or lines is not None else np.ascontiguousarray(window.kinds, np.uint8),
+            kinds=None
+            if window.kinds is None or lines is not None
+            else np.ascontiguousarray(window.kinds, np.uint8),
             keep_out=self._keep_out(window, lines is not None),
             written=written,
             lines=lines,
@@ -189,7 +198,9 @@ class Frontend:
         self, places: Ints, cores: Int32s | None
     ) -> tuple[Int32s | None, Int32s | None, Int32s | None, Ints | None]:
         """Return channel, cache of the channel, cache of the system, and what decides the set, for lines."""
-        if self.units * self._organization.channels == 1 or (cores is not None and self._organization.channels == 1):
+        if self.units * self._organization.channels == 1 or (
+            cores is not None and self._organization.channels == 1
+        ):
             return None, cores, cores, None
         coordinates = self._coordinates(places)
         channels = (coordinates >> CHANNEL_SHIFT).astype(np.int32)
@@ -220,7 +231,11 @@ class Frontend:
 
     def _local(self, coordinates: Ints) -> Ints:
         """Number the lines of each cache without gaps: by row, then bank, then column."""
-        row, bank, column = coordinates >> ROW_SHIFT & 0xFFFFFF, coordinates >> BANK_SHIFT & 0xFFFF, coordinates & 0xFFFF
+        row, bank, column = (
+            coordinates >> ROW_SHIFT & 0xFFFFFF,
+            coordinates >> BANK_SHIFT & 0xFFFF,
+            coordinates & 0xFFFF,
+        )
         banks = self._banks_per_unit()
         bursts = self._organization.bursts_per_row
         local: Ints = (row * banks + bank % banks) * bursts + column
@@ -234,7 +249,11 @@ class Frontend:
         InputError
             When a line of a cache, or a vector, lies over several ranks, DIMMs or channels with caches of their own.
         """
-        if self.cache is None or (self.block_lines == 1 and accesses.lines is None) or accesses.channels is None:
+        if (
+            self.cache is None
+            or (self.block_lines == 1 and accesses.lines is None)
+            or accesses.channels is None
+        ):
             return
         owner = np.repeat(np.arange(len(accesses.blocks)), np.diff(first))
         reads = kinds == 0

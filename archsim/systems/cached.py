@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from archsim.cache.spec import CacheLevel
+from archsim.cache.spec import CacheLevel, Hierarchy, MemoryCache
 from archsim.dram.address import decode_table
 from archsim.dram.energy import dram_ledger
 from archsim.dram.engine import DramReplay, merged_counts, merged_histogram
@@ -56,7 +56,7 @@ class CachedReplay(DramReplay):
     @property
     def caches(self) -> list[CachedChannel]:
         """The channels, as what they are here."""
-        return cast("list[CachedChannel]", self.channels)
+        return self.channels
 
     def feed_accesses(self, accesses: Accesses, found: Found) -> None:
         """Take in accesses in the order in which they are offered; may return before they are replayed."""
@@ -124,6 +124,7 @@ class _Replay:
         self.system, self.options = system, options
         self.frontend = Frontend(system, trace)
         self.levels: list[tuple[str, CacheLevel]]
+        self.rules: Hierarchy | MemoryCache
         cache, hierarchy = system.cache, system.hierarchy
         if hierarchy is not None:
             self.levels, self.rules = hierarchy.levels(), hierarchy
@@ -200,7 +201,9 @@ class _Replay:
             )
         totals = merged_counts(caches)
         totals["latency_max_clk"] = max(each["latency_max_clk"] for each in caches)
-        latency_clk, latency_count = merged_histogram([channel.cache_latency_histogram() for channel in memory.caches])
+        latency_clk, latency_count = merged_histogram(
+            [channel.cache_latency_histogram() for channel in memory.caches]
+        )
         buses = organization.channels * organization.pseudo_channels
         return Outcome(
             cycles=cycles,
@@ -231,7 +234,7 @@ class _Replay:
             yield name, level, dict(zip(LEVEL_COUNTS, row, strict=True))
 
     def _figures(self, totals: dict[str, int], cycles: int) -> dict[str, Any]:
-        levels = [
+        levels: list[dict[str, Any]] = [
             {
                 "name": name,
                 "accesses": counts["lookups"],

@@ -50,15 +50,20 @@ class SystemSpec(Spec):
     def _check_caches(self) -> None:
         for name, caches in (("cache", self.cache), ("hierarchy", self.hierarchy)):
             if caches is not None and self.kind != "host":
-                raise FieldError(name, f"must be absent when kind = {self.kind!r}, whose units read the memory themselves")
+                raise FieldError(
+                    name, f"must be absent when kind = {self.kind!r}, whose units read the memory themselves"
+                )
         if self.cache is None:
             return
         if self.hierarchy is not None:
-            raise FieldError("cache", "must be absent beside hierarchy: one of them is in front of the memory")
+            raise FieldError(
+                "cache", "must be absent beside hierarchy: one of them is in front of the memory"
+            )
         ranks = self.dram.organization.all_ranks
         if self.cache.size and self.cache.per == "dimm" and ranks % self.cache.ranks_per_dimm:
             raise FieldError(
-                f"cache.ranks_per_dimm = {self.cache.ranks_per_dimm}", f"must divide the {ranks} ranks of a channel"
+                f"cache.ranks_per_dimm = {self.cache.ranks_per_dimm}",
+                f"must divide the {ranks} ranks of a channel",
             )
 
     def _check_one_channel(self) -> None:
