@@ -203,9 +203,9 @@ def test_a_source_follows_its_value_until_the_value_is_replaced(presets):
 
 def test_an_unknown_preset_is_refused_with_the_nearest(presets):
     assert preset_names("store") == ["big", "small"]
-    assert refusal(lambda: Cache.load("smal")) == "cache 'smal': unknown cache preset (did you mean 'small'?)"
+    assert refusal(lambda: Cache.load("smal")) == "store 'smal': unknown store preset (did you mean 'small'?)"
     text = "label = 'x'\ncache.preset = 'smal'"
-    expected = "chip.toml: cache.preset = 'smal': unknown cache preset (did you mean 'small'?)"
+    expected = "chip.toml: cache.preset = 'smal': unknown store preset (did you mean 'small'?)"
     assert refusal(lambda: chip(text)) == expected
     assert (
         refusal(lambda: chip("preset = 3")) == "chip.toml: preset = 3: unknown chip preset (valid: one, two)"
@@ -269,7 +269,7 @@ def test_overrides_are_laid_in_order_and_checked_together(presets):
         ("cache.ways=-3", "--set: cache.ways = -3: must be at least 1"),
         ("cache.ways=many", "--set: cache.ways = 'many': must be a whole number"),
         ("cache.ways.x=1", "--set: cache.ways: must be a whole number"),
-        ("cache.preset=tiny", "--set: cache.preset = 'tiny': unknown cache preset (valid: big, small)"),
+        ("cache.preset=tiny", "--set: cache.preset = 'tiny': unknown store preset (valid: big, small)"),
         ("cache.ways", "--set 'cache.ways': must be PATH=VALUE, such as dram.timing.tRCD=16"),
         ("cache..ways=1", "--set 'cache..ways=1': must be PATH=VALUE, such as dram.timing.tRCD=16"),
         ("=1", "--set '=1': must be PATH=VALUE, such as dram.timing.tRCD=16"),
