@@ -3,6 +3,7 @@
 import os
 import random
 from collections import Counter
+from unittest.mock import patch
 
 import cache_twin
 import engine
@@ -16,6 +17,10 @@ from hypothesis import strategies as st
 from archsim.dram.resolve import resolve
 from archsim.kernels.cache_chain import INCLUSIONS, LEVEL_COUNTS, POLICIES, CacheChain
 from archsim.kernels.cache_memory import CachedChannel
+from archsim.systems.accesses import Frontend
+from archsim.systems.cores import core_windows
+from archsim.systems.spec import load_system
+from archsim.traces import AddressTrace, EmbeddingTrace, Table
 
 CASES = int(os.environ.get("ARCHSIM_TWIN_CASES", "40"))
 
@@ -174,3 +179,73 @@ def test_the_memory_behind_caches_does_in_every_clock_what_its_twin_does(family)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_memory_behind_caches_does_in_every_clock_what_its_twin_does_many_times(family):
     assert sum(compare(case(family, seed)) for seed in range(1000)) > 500
+
+
+def by_core(trace, rule, cores, window_bags):
+    """The lookups of a trace as cores take turns at them: (core, table, row)."""
+    order, seen = [], Counter()
+    for begin in range(0, trace.bags, window_bags):
+        streams = [[] for _ in range(cores)]
+        for bag in range(begin, min(begin + window_bags, trace.bags)):
+            table = int(trace.bag_tables[bag])
+            sample = seen[table] if trace.sample is None else int(trace.sample[bag])
+            seen[table] += 1
+            core = {"bag": bag, "table": table, "sample": sample}[rule] % cores
+            rows = trace.rows[trace.bag_offsets[bag] : trace.bag_offsets[bag + 1]]
+            streams[core] += [(core, table, int(row)) for row in rows]
+        while any(streams):
+            order += [stream.pop(0) for stream in streams if stream]
+    return order
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_cores_take_turns_as_lists_do(data):
+    sizes = data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=30))
+    if not sum(sizes):
+        sizes[0] = 1
+    tables = data.draw(st.lists(st.integers(0, 2), min_size=len(sizes), max_size=len(sizes)))
+    numbered = data.draw(st.booleans())
+    samples = data.draw(st.lists(st.integers(0, 9), min_size=len(sizes), max_size=len(sizes)))
+    trace = EmbeddingTrace(
+        name="bags",
+        tables=tuple(Table(f"t{n}", 50, 64, "float32") for n in range(3)),
+        rows=np.array(
+            data.draw(st.lists(st.integers(0, 49), min_size=sum(sizes), max_size=sum(sizes))), np.int64
+        ),
+        bag_offsets=np.cumsum([0, *sizes]).astype(np.int64),
+        bag_tables=np.array(tables, np.int32),
+        order="as-recorded",
+        sample=np.array(samples, np.int64) if numbered else None,
+    )
+    rule = data.draw(st.sampled_from(["bag", "table", "sample"]))
+    cores, window_bags = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 7))
+    changes = [
+        f"hierarchy.cores={cores}",
+        f"hierarchy.distribute={rule}",
+        f"hierarchy.window_bags={window_bags}",
+    ]
+    system = load_system("host-2rank-skylake", changes)
+    with patch("archsim.systems.cores.CHUNK_LOOKUPS", data.draw(st.sampled_from([1, 5, 1000]))):
+        found = [
+            entry
+            for window, core in core_windows(system, trace)
+            for entry in zip(core.tolist(), window.tables.tolist(), window.rows.tolist(), strict=True)
+        ]
+    assert found == by_core(trace, rule, cores, window_bags)
+
+
+@pytest.mark.parametrize("per", ["rank", "dimm", "channel"])
+def test_each_cache_numbers_the_lines_behind_it_without_gaps(per):
+    small = ["dram.organization.rows=8", "dram.organization.columns=64", "dram.organization.channels=2",
+             "dram.address_map.preset=roco", "placement.policy=contiguous"]  # fmt: skip
+    system = load_system("host-4rank", [*small, "cache.size=4KiB", f"cache.per={per}"])
+    capacity = system.dram.organization.capacity_bytes
+    trace = AddressTrace(name="all", address=np.arange(0, capacity, 64), time_unit="clk")
+    caches, numbers = [], []
+    for accesses in Frontend(system, trace).windows():
+        caches += accesses.caches.tolist()
+        numbers += accesses.index.tolist()
+    count = {"rank": 8, "dimm": 4, "channel": 2}[per]
+    lines = capacity // 64 // count
+    assert sorted(zip(caches, numbers, strict=True)) == [(c, n) for c in range(count) for n in range(lines)]
