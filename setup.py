@@ -13,7 +13,7 @@ OPTIMISE = ["/O2"] if sys.platform == "win32" else ["-O3"]
 
 KERNELS = (
     "dram", "recnmp", "lowering", "text", "text_lines", "draws", "reuse", "stack_distance", "set_lru",
-    "cache", "curves",
+    "cache", "curves", "cache_chain", "cache_memory",
 )  # fmt: skip
 
 
