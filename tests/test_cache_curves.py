@@ -125,10 +125,21 @@ def test_the_curve_equals_the_simulated_policy_at_every_size_tested(skew):
     assert found.hits(sizes).tolist() == [simulate("lru", ids, size).hits for size in sizes]
 
 
-def test_ids_may_be_anything_that_is_not_negative():
+def test_ids_may_be_anything():
     ids = zipf(5000, 300, 0.9, 1)
-    far = ids * (2**63 // 300)
-    assert lru_curve(far).distances.tolist() == lru_curve(ids).distances.tolist()
+    near = lru_curve(ids).distances.tolist()
+    for far in (ids * (2**63 // 300), -ids, ids.astype(np.uint64) * 2**55):
+        assert lru_curve(far).distances.tolist() == near
+        (result,) = compare_policies(far, ["arc"], [70])
+        assert result.hits == simulate("arc", ids, 70).hits
+
+
+@pytest.mark.parametrize("apart", [1, 3000])
+def test_a_few_objects_far_apart_are_as_near_as_each_other(apart):
+    """Windows are compacted many times; ids far apart take another way through it than ids that fill the range."""
+    ids = zipf(60_000, 40, 0.5, 2)
+    expected = [int((np.array(reuse_twin.distances(ids.tolist())) == d).sum()) for d in range(40)]
+    assert lru_curve(ids * apart).distances.tolist() == expected
 
 
 def test_a_loop_hits_from_its_length_on():
@@ -380,9 +391,13 @@ def test_options_out_of_their_range_are_refused(options, message):
 
 
 def test_ids_that_are_no_ids_are_refused():
-    for ids in ([-1, 2], [0.5], [[1], [2]]):
+    for ids in ([0.5], [[1], [2]]):
         with pytest.raises(InputError, match="ids must"):
             lru_curve(ids)
+    with pytest.raises(InputError, match="ids must not be negative"):
+        way_curve([-1, 2], 4, 2)
+    with pytest.raises(InputError, match="ids must not be negative"):
+        compare_policies([-1, 2], ["lru"], [4], ways=2)
     with pytest.raises(InputError, match="one each"):
         Accesses.from_ids([1, 2], tables=[0])
     with pytest.raises(InputError, match="must not be negative"):

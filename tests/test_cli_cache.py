@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -414,3 +415,16 @@ def test_the_recorded_trace_gives_the_curve_of_its_simulation():
     rows = answer(f"{SHARED} --entries 1000,10000,100000")["rows"]
     assert found["distinct"] == 363_535
     assert found["miss_ratio"] == pytest.approx([1 - row["hit_ratio"] for row in rows], abs=1e-15)
+
+
+def test_the_table_of_the_readme_is_that_of_the_recorded_trace():
+    if not SHARED.exists():
+        pytest.skip("the recorded trace ../shared/data/kaggle-emb is not there")
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    head, _, *rows = re.search(r"<!-- cache table -->\n(.*?)<!-- end -->", text, re.S)[1].splitlines()
+    sizes = [size.replace(",", "") for size in re.findall(r"([\d,]+) \(", head)]
+    names = [row.split(" | ")[0].removeprefix("| ") for row in rows]
+    found = answer(f"{SHARED} --policy {','.join(names)} --entries {','.join(sizes)}")["rows"]
+    shown = [float(cell) for row in rows for cell in re.findall(r"\d+\.\d+", row)]
+    assert len(shown) == len(found) == 32
+    assert shown == pytest.approx([100 * row["hit_ratio"] for row in found], abs=0.0051)
