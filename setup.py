@@ -12,8 +12,8 @@ from setuptools import Extension, find_packages, setup
 OPTIMISE = ["/O2"] if sys.platform == "win32" else ["-O3"]
 
 KERNELS = (
-    "dram", "recnmp", "lowering", "text", "text_lines", "draws", "reuse", "stack_distance", "set_lru", "cache",
-    "curves",
+    "dram", "recnmp", "lowering", "text", "text_lines", "draws", "reuse", "stack_distance", "set_lru",
+    "cache", "curves", "cache_chain", "cache_memory",
 )  # fmt: skip
 
 

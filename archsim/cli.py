@@ -288,18 +288,32 @@ def _split_overrides(overrides: list[str]) -> tuple[list[str], list[str]]:
     return workload, [text for text in overrides if not text.startswith(prefix)]
 
 
+#: First names of overrides that are for some systems only, and what those have.
+_SPECIAL = {"nmp": "near-memory units", "cache": "a front end for caches", "hierarchy": "cores with caches"}
+
+
 def _load_systems(names: list[str], overrides: list[str], load: Any) -> list[Any]:
-    """Load systems; ``nmp.`` overrides go to those that have near-memory units, if any does."""
-    plain = [text for text in overrides if not text.startswith("nmp.")]
-    systems = [load(name, plain) for name in names]
-    if len(plain) == len(overrides):
-        return systems
-    if all(spec.nmp is None for spec in systems):
-        first = next(text for text in overrides if text.startswith("nmp."))
-        raise InputError(f"--set {first}: none of the systems has near-memory units: {', '.join(names)}")
+    """Load systems; overrides of a part go to those that have it, or else to the hosts that may have it."""
+    special = {text: part for text in overrides if (part := text.partition(".")[0].strip()) in _SPECIAL}
+    systems = [load(name, [text for text in overrides if text not in special]) for name in names]
+    takers = {part: _takers(systems, part) for part in special.values()}
+    for text, part in special.items():
+        if not any(takers[part]):
+            raise InputError(f"--set {text}: none of the systems has {_SPECIAL[part]}: {', '.join(names)}")
     return [
-        spec if spec.nmp is None else load(name, overrides) for name, spec in zip(names, systems, strict=True)
+        load(name, [text for text in overrides if text not in special or takers[special[text]][number]])
+        if any(taken[number] for taken in takers.values())
+        else spec
+        for number, (name, spec) in enumerate(zip(names, systems, strict=True))
     ]
+
+
+def _takers(systems: list[Any], part: str) -> list[bool]:
+    """Which of the systems an override of a part is for?"""
+    have = [getattr(spec, part) is not None for spec in systems]
+    if any(have) or part == "nmp":
+        return have
+    return [spec.kind == "host" and not (part == "cache" and spec.hierarchy) for spec in systems]
 
 
 def _check_targets(targets: dict[str, Path | None]) -> None:

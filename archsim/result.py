@@ -85,6 +85,8 @@ class Result:
         The rows that add up exactly to ``energy_nj``.
     nmp : mapping or None
         Packets, balance and functional sums of the near-memory units.
+    cache : mapping or None
+        Accesses and hits of caches, of each level, and what became of misses.
     commands : int64 array [5, n]
         Command log, empty unless asked for: clk, command, bank (counted channel by channel), row, column.
     """
@@ -105,6 +107,7 @@ class Result:
     energy: tuple[LedgerRow, ...]
     kernel_cpu_s: float
     nmp: Mapping[str, Any] | None
+    cache: Mapping[str, Any] | None
     channels: Rows
     ranks: Rows
     banks: Rows
@@ -119,7 +122,8 @@ class Result:
         ns = system.dram.timing.tCK_ps / 1000
         spec, counts, cycles = system.dram, outcome.counts, outcome.cycles
         p50, p90, p99 = percentiles(outcome.latency_clk, outcome.latency_count, (0.5, 0.9, 0.99))
-        average, queueing, service = latency_split_ns(counts, ns)
+        seen = counts if outcome.seen is None else outcome.seen
+        average, queueing, service = latency_split_ns(seen, ns)
         series = None
         if outcome.interval_clk:
             series = series_columns(spec, outcome.series, outcome.interval_clk, cycles)
@@ -134,12 +138,13 @@ class Result:
             latency_p50_ns=p50 * ns,
             latency_p90_ns=p90 * ns,
             latency_p99_ns=p99 * ns,
-            latency_max_ns=counts["latency_max_clk"] * ns,
+            latency_max_ns=seen["latency_max_clk"] * ns,
             peak_bandwidth_gbps=outcome.peak_bytes_per_clk / ns,
             utilisation=dict(outcome.utilisation),
             energy=outcome.ledger,
             kernel_cpu_s=outcome.kernel_cpu_s,
             nmp=outcome.nmp,
+            cache=outcome.cache,
             channels=channel_rows(spec, outcome.channel_counts, outcome.channel_utilisation, cycles),
             ranks=rank_rows(spec, outcome.bank_counts, outcome.rank_commands, outcome.rank_clocks, cycles),
             banks=bank_rows(spec, outcome.bank_counts, cycles),
@@ -156,6 +161,13 @@ class Result:
 
     @property
     def bandwidth_gbps(self) -> float:
+        """Bytes that the front end was served, over the run time: without a cache, what the DRAM moved."""
+        if self.cache is None:
+            return self.dram_bandwidth_gbps
+        return self.trace.requests * self.system.dram.organization.access_bytes / self.time_ns
+
+    @property
+    def dram_bandwidth_gbps(self) -> float:
         """Bytes moved over the data buses of the DRAM, over the run time."""
         moved = (self.counts["rd"] + self.counts["wr"]) * self.system.dram.organization.access_bytes
         return moved / self.time_ns
@@ -202,13 +214,14 @@ class Result:
             "latency_p99_ns": self.latency_p99_ns,
             "latency_max_ns": self.latency_max_ns,
             "bandwidth_gbps": self.bandwidth_gbps,
+            "dram_bandwidth_gbps": self.dram_bandwidth_gbps,
             "peak_bandwidth_gbps": self.peak_bandwidth_gbps,
             "bottleneck": self.bottleneck,
             "utilisation": dict(self.utilisation),
             "row_open": self.row_open,
             "energy_nj": self.energy_nj,
             "energy": [row.to_dict() for row in self.energy],
-            "cache": None,
+            "cache": None if self.cache is None else dict(self.cache),
             "nmp": None if self.nmp is None else dict(self.nmp),
             "channels": self.channels,
             "ranks": self.ranks,

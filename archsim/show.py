@@ -15,10 +15,13 @@ from archsim.toml import toml_value
 # Kind of preset (its folder in archsim/presets) -> the class its files describe, imported when needed.
 _SPECS = {
     "address_map": "archsim.dram.address_map:AddressMap",
+    "cache": "archsim.cache.spec:MemoryCache",
     "controller": "archsim.dram.spec:Controller",
     "dram": "archsim.dram.spec:DramSpec",
     "energy": "archsim.dram.energy:Energy",
+    "hierarchy": "archsim.cache.spec:Hierarchy",
     "nmp": "archsim.nmp.spec:NmpSpec",
+    "sram": "archsim.cache.sram:SramTable",
     "system": "archsim.systems.spec:SystemSpec",
     "workload": "archsim.traces.generators.base:WorkloadSpec",
 }

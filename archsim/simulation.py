@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from archsim.errors import InputError
 from archsim.result import Result
+from archsim.systems.cached import replay_cached
 from archsim.systems.host import replay_host
 from archsim.systems.outcome import Options, Outcome, Progress
 from archsim.systems.recnmp import replay_recnmp
@@ -63,10 +64,16 @@ def simulate(
     trace.validate()
     options = Options(log_limit, _interval_clk(interval_ns, system.dram.timing.tCK_ps), threads, progress)
     try:
-        outcome = _REPLAYS[system.kind](system, trace, options)
+        outcome = _replay_of(system)(system, trace, options)
     except RuntimeError as error:  # a kernel that cannot go on says why
         raise InputError(f"system {system.name!r}: {error}") from None
     return Result.of(system, trace, outcome)
+
+
+def _replay_of(system: SystemSpec) -> Callable[..., Outcome]:
+    if system.hierarchy is not None or (system.cache is not None and system.cache.size):
+        return replay_cached
+    return _REPLAYS[system.kind]
 
 
 def check_suits(system: SystemSpec, trace: EmbeddingTrace | AddressTrace) -> None:

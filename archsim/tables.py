@@ -75,6 +75,15 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
         ("energy", lambda run: format_energy(run["energy_nj"] * 1000)),
         *(_energy(key) for key in _union(_events(run) for run in runs)),
     ]
+    if any(run["cache"] for run in runs):
+        rows += [
+            ("cache hits", _cache(lambda cache: f"{100 * cache['hit_ratio']:.1f} %")),
+            *(_level(name) for name in _union(_levels(run) for run in runs)),
+            ("  accesses", _cache(lambda cache: f"{cache['accesses']:,}")),
+            ("  misses merged", _cache(lambda cache: f"{cache['merged']:,}")),
+            ("  lines written back", _cache(lambda cache: f"{cache['writebacks']:,}")),
+            ("  bandwidth of the DRAM", lambda run: f"{run['dram_bandwidth_gbps']:.2f} GB/s"),
+        ]
     if any(run["nmp"] for run in runs):
         rows += [
             ("packets", _nmp(lambda nmp: f"{nmp['packets']:,}")),
@@ -87,7 +96,8 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
 
 
 def _share(key: str) -> Callable[[Run], str]:
-    return lambda run: f"{100 * run[key] / run['requests']:.1f} %"
+    """Share of the requests that reached the DRAM."""
+    return lambda run: f"{100 * run[key] / max(run['reads'] + run['writes'], 1):.1f} %"
 
 
 def _utilisation(name: str) -> Row:
@@ -107,6 +117,24 @@ def _energy(key: tuple[str, str]) -> Row:
         return format_energy(events[key] * 1000) if key in events else "-"
 
     return "  " + " ".join(key).replace("_", " "), cell
+
+
+def _cache(text: Callable[[Mapping[str, Any]], str]) -> Callable[[Run], str]:
+    return lambda run: text(run["cache"]) if run["cache"] else "-"
+
+
+def _levels(run: Run) -> dict[str, Mapping[str, Any]]:
+    """Levels of a run's caches by name, where there are several."""
+    levels = run["cache"]["levels"] if run["cache"] else []
+    return {level["name"]: level for level in levels} if len(levels) > 1 else {}
+
+
+def _level(name: str) -> Row:
+    def cell(run: Run) -> str:
+        levels = _levels(run)
+        return f"{100 * levels[name]['hit_ratio']:.1f} %" if name in levels else "-"
+
+    return f"  of lookups in {name}", cell
 
 
 def _nmp(text: Callable[[Mapping[str, Any]], str]) -> Callable[[Run], str]:

@@ -20,7 +20,7 @@ class Port(Spec):
 
 
 class Cache(Spec):
-    preset_kind: ClassVar[str] = "cache"
+    preset_kind: ClassVar[str] = "store"
 
     size_bytes: int = quantity("B", "capacity", ge=1)
     hit_pj: float = quantity("pJ", "energy of a hit")
@@ -118,7 +118,7 @@ def test_quantities_and_lists_of_a_file_become_numbers_and_tuples():
             "widht_bits = 0",
             "cache.ports[1].widht_bits: unknown key (did you mean 'width_bits'?)",
         ),
-        ("ways = 4", "preset = 'small'", "cache.preset = 'small': unknown cache preset"),
+        ("ways = 4", "preset = 'small'", "cache.preset = 'small': unknown store preset"),
     ],
 )
 def test_a_wrong_file_is_refused_with_file_path_value_and_rule(old, new, message):
@@ -173,8 +173,8 @@ ports = "table 3"
 def presets(tmp_path, monkeypatch):
     monkeypatch.setattr(spec_module, "PRESETS", tmp_path)
     for kind, name, text in (
-        ("cache", "small", CACHE_FILE),
-        ("cache", "big", "preset = 'small'\nsize_bytes = '1 MiB'\nsources.size_bytes = 'table 9'"),
+        ("store", "small", CACHE_FILE),
+        ("store", "big", "preset = 'small'\nsize_bytes = '1 MiB'\nsources.size_bytes = 'table 9'"),
         ("chip", "one", "label = 'one'\ncache.preset = 'small'\ncache.ways = 8"),
         ("chip", "two", "preset = 'one'\nlabel = 'two'\nspare.preset = 'small'"),
     ):
@@ -202,10 +202,10 @@ def test_a_source_follows_its_value_until_the_value_is_replaced(presets):
 
 
 def test_an_unknown_preset_is_refused_with_the_nearest(presets):
-    assert preset_names("cache") == ["big", "small"]
-    assert refusal(lambda: Cache.load("smal")) == "cache 'smal': unknown cache preset (did you mean 'small'?)"
+    assert preset_names("store") == ["big", "small"]
+    assert refusal(lambda: Cache.load("smal")) == "store 'smal': unknown store preset (did you mean 'small'?)"
     text = "label = 'x'\ncache.preset = 'smal'"
-    expected = "chip.toml: cache.preset = 'smal': unknown cache preset (did you mean 'small'?)"
+    expected = "chip.toml: cache.preset = 'smal': unknown store preset (did you mean 'small'?)"
     assert refusal(lambda: chip(text)) == expected
     assert (
         refusal(lambda: chip("preset = 3")) == "chip.toml: preset = 3: unknown chip preset (valid: one, two)"
@@ -269,7 +269,7 @@ def test_overrides_are_laid_in_order_and_checked_together(presets):
         ("cache.ways=-3", "--set: cache.ways = -3: must be at least 1"),
         ("cache.ways=many", "--set: cache.ways = 'many': must be a whole number"),
         ("cache.ways.x=1", "--set: cache.ways: must be a whole number"),
-        ("cache.preset=tiny", "--set: cache.preset = 'tiny': unknown cache preset (valid: big, small)"),
+        ("cache.preset=tiny", "--set: cache.preset = 'tiny': unknown store preset (valid: big, small)"),
         ("cache.ways", "--set 'cache.ways': must be PATH=VALUE, such as dram.timing.tRCD=16"),
         ("cache..ways=1", "--set 'cache..ways=1': must be PATH=VALUE, such as dram.timing.tRCD=16"),
         ("=1", "--set '=1': must be PATH=VALUE, such as dram.timing.tRCD=16"),

@@ -179,7 +179,7 @@ def test_bags_equal_those_of_a_data_frame(tmp_path_factory, lookups, batch):
         ({"row": np.array([1, 2, 3, 2**64 - 1], np.uint64)}, f"row 3: row = {2**64 - 1} does not fit int64"),
         ({"weight": [1.0, 2.0, float("nan"), 4.0]}, "lookup 2: weight nan must be a finite number"),
         ({"operation": [0, 1, 2, 1]}, "lookup 2: operation 2 must be 0 (read) or 1 (update)"),
-        ({"row": [2**62, 1, 1, 1]}, "do not fit a 64-bit address space"),
+        ({"row": [1, 2**62, 1, 1]}, f"row 1: row = {2**62} must be below {2**56 - 1}"),
     ],
 )
 def test_wrong_values_are_named_with_their_row(tmp_path, monkeypatch, columns, message, batch):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.dram.address import decode_table
-from archsim.dram.resolve import resolve
+from archsim.dram.resolve import DramTables, resolve
 from archsim.dram.spec import LINE_BYTES, DramSpec
 from archsim.errors import InputError
 
@@ -54,20 +54,23 @@ class DramReplay:
     def __init__(
         self, spec: DramSpec, *, log_limit: int = 0, interval_clk: int = 0, threads: int | None = None
     ) -> None:
-        from archsim.kernels.dram import ChannelReplay
-
         tables = resolve(spec)
         self.spec = spec
         self.requests = 0
         self.cpu_s = 0.0
         self._log_limit = log_limit
-        self.channels: list[ChannelReplay] = [
-            ChannelReplay(tables, log_limit, interval_clk) for _ in range(spec.organization.channels)
+        self.channels = [
+            self._channel(tables, log_limit, interval_clk) for _ in range(spec.organization.channels)
         ]
         self._decode = decode_table(spec)
         count = min(len(self.channels), cores() if threads is None else max(1, threads))
         self._pool = ThreadPoolExecutor(count, "archsim-channel") if count > 1 else None
         self._running: list[Future[float]] = []
+
+    def _channel(self, tables: DramTables, log_limit: int, interval_clk: int) -> ChannelReplay:
+        from archsim.kernels.dram import ChannelReplay
+
+        return ChannelReplay(tables, log_limit, interval_clk)
 
     def __enter__(self) -> Self:
         return self
@@ -249,11 +252,7 @@ class DramReplay:
 
     def latency_histogram(self) -> tuple[Ints, Ints]:
         """Return (latency_clk, count) of the reads of all channels, ascending."""
-        parts = [channel.latency_histogram() for channel in self.channels]
-        clk, place = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
-        count = np.zeros(len(clk), dtype=np.int64)
-        np.add.at(count, place, np.concatenate([part[1] for part in parts]))
-        return clk, count
+        return merged_histogram([channel.latency_histogram() for channel in self.channels])
 
     def commands(self) -> Ints:
         """Return the command log, int64 [5, n]: clk, command, bank (counted channel by channel), row, column.
@@ -285,6 +284,14 @@ def merged_counts(parts: list[dict[str, int]]) -> dict[str, int]:
         values = [part[name] for part in parts]
         merged[name] = max(values) if name in _GREATEST else sum(values)
     return merged
+
+
+def merged_histogram(parts: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    """Return histograms (value, count) of several channels as one, ascending."""
+    values, place = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
+    count = np.zeros(len(values), dtype=np.int64)
+    np.add.at(count, place, np.concatenate([part[1] for part in parts]))
+    return values, count
 
 
 def merged_series(parts: list[Ints]) -> Ints:

@@ -81,6 +81,11 @@ class Outcome:
         By the names of `archsim.kernels.dram.SERIES`.
     nmp : mapping or None
         Figures of the near-memory units, where there are any.
+    cache : mapping or None
+        Figures of the caches, where there are any; ``latency_clk`` then holds hits too.
+    seen : mapping or None
+        What the front end saw of latencies, where that is not what ``counts`` says: ``reads``, ``latency_sum_clk``,
+        ``queueing_sum_clk``, ``latency_max_clk``.
     """
 
     cycles: int
@@ -101,3 +106,5 @@ class Outcome:
     interval_clk: int
     series: Ints
     nmp: Mapping[str, Any] | None = field(default=None)
+    cache: Mapping[str, Any] | None = field(default=None)
+    seen: Mapping[str, int] | None = field(default=None)

@@ -34,12 +34,19 @@ class Requests(NamedTuple):
         Earliest arrival; None: as fast as they are taken.
     taken : int
         Entries of the trace that became these requests: lookups, or requests of a trace of addresses.
+    lookup : int32 array [n] or None
+        Entry that each line belongs to, counted from the first of the window; None: each its own.
+    rows, tables : int64 and int32 arrays [taken] or None
+        Row and table of each lookup; None: a trace of addresses.
     """
 
     lines: Ints
     kinds: Kinds | None
     time: Ints | None
     taken: int
+    lookup: npt.NDArray[np.int32] | None = None
+    rows: Ints | None = None
+    tables: npt.NDArray[np.int32] | None = None
 
     def arrivals_clk(self, unit: str, tCK_ps: int) -> Ints | None:
         """Return the first clock edges at or after the arrivals, which are in ``unit`` ("clk" or "ps")."""
@@ -76,12 +83,13 @@ def _of_lookups(lowering: Lowering, trace: EmbeddingTrace) -> Iterator[Requests]
         edges: Ints = np.clip(trace.bag_offsets[begin : end + 1], first, last)
         lengths = edges[1:] - edges[:-1]
         rows = np.ascontiguousarray(trace.rows[first:last], dtype=np.int64)
-        lines, lookup = lowering.lines(rows, np.repeat(trace.bag_tables[begin:end], lengths))
+        tables = np.repeat(trace.bag_tables[begin:end], lengths)
+        lines, lookup = lowering.lines(rows, tables)
         kinds = None if trace.operation is None else trace.operation[first:last][lookup]
         time = None
         if trace.time_ps is not None:
             time = np.repeat(trace.time_ps[begin:end], lengths)[lookup]
-        yield Requests(lines, kinds, time, last - first)
+        yield Requests(lines, kinds, time, last - first, lookup, rows, tables)
 
 
 def _of_addresses(system: SystemSpec, trace: AddressTrace) -> Iterator[Requests]:

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from archsim.cache.spec import Hierarchy, MemoryCache
 from archsim.dram.spec import LINE_BYTES, DramSpec
 from archsim.nmp.spec import NmpSpec
 from archsim.spec import FieldError, Spec
@@ -26,6 +27,8 @@ class SystemSpec(Spec):
     dram: DramSpec
     placement: Placement
     nmp: NmpSpec | None = None
+    cache: MemoryCache | None = None
+    hierarchy: Hierarchy | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -33,6 +36,7 @@ class SystemSpec(Spec):
             raise FieldError("nmp", "must be absent when kind = 'host'")
         if self.kind == "recnmp" and self.nmp is None:
             raise FieldError("nmp", "missing; kind = 'recnmp' needs it")
+        self._check_caches()
         check_placement(self.placement, self.dram)
         if self.nmp is not None:
             self._check_one_channel()
@@ -42,6 +46,25 @@ class SystemSpec(Spec):
                 f"must divide dram.organization.ranks = {self.dram.organization.ranks}",
             )
         return self
+
+    def _check_caches(self) -> None:
+        for name, caches in (("cache", self.cache), ("hierarchy", self.hierarchy)):
+            if caches is not None and self.kind != "host":
+                raise FieldError(
+                    name, f"must be absent when kind = {self.kind!r}, whose units read the memory themselves"
+                )
+        if self.cache is None:
+            return
+        if self.hierarchy is not None:
+            raise FieldError(
+                "cache", "must be absent beside hierarchy: one of them is in front of the memory"
+            )
+        ranks = self.dram.organization.all_ranks
+        if self.cache.size and self.cache.per == "dimm" and ranks % self.cache.ranks_per_dimm:
+            raise FieldError(
+                f"cache.ranks_per_dimm = {self.cache.ranks_per_dimm}",
+                f"must divide the {ranks} ranks of a channel",
+            )
 
     def _check_one_channel(self) -> None:
         organization = self.dram.organization
