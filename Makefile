@@ -49,11 +49,13 @@ lint: $(DEV)
 bench: $(RUN)
 	@$(BIN)/python benchmarks/run.py
 	@$(BIN)/python benchmarks/traces.py
+	@$(BIN)/python benchmarks/cache_curves.py
 
 figures: $(RUN)
 	@$(BIN)/python docs/make_figures.py
 	@$(BIN)/python docs/make_standards.py
 	@$(BIN)/python docs/make_hardware.py
+	@$(BIN)/python docs/make_caches.py
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache kernels/*.so kernels/*.c

@@ -47,6 +47,7 @@ app = typer.Typer(
 Examples:
   archsim replay preset:zipf
   archsim trace info my-trace.npz
+  archsim cache my-trace.npz --curve
   archsim replay my-trace.npz --system host-8rank --set dram.timing.tRCD=16
 """,
 )

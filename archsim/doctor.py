@@ -28,6 +28,8 @@ _COMPILED = (
     "set_lru",
     "cache",
     "curves",
+    "cache_chain",
+    "cache_memory",
 )
 _REQUESTS = 300_000
 

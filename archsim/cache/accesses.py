@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from archsim.cache.replay import as_ids
 from archsim.errors import InputError
+from archsim.kernels.cache import span
 from archsim.traces.addresses import AddressTrace
 from archsim.traces.columns import ELEMENT_BYTES
 from archsim.traces.trace import EmbeddingTrace
@@ -22,6 +24,8 @@ HELD_BYTES = 1 << 30
 LINE_BYTES = 64
 """Line of a trace of addresses where none is given."""
 LARGEST_LINE = 1 << 30
+ANY_IDS = 1 << 64
+"""Objects of ids that may be negative."""
 
 Ints = NDArray[np.int64]
 
@@ -32,7 +36,7 @@ class Piece(NamedTuple):
     Attributes
     ----------
     ids : int64 array [n]
-        Objects, from 0 to below the `objects` of the accesses.
+        Objects.
     ends : int64 array [m]
         Where each run of accesses to one table ends in it.
     tables : int32 array [m]
@@ -53,7 +57,7 @@ class Accesses:
     count : int
         Accesses, or a bound of their number where a lookup takes a number of lines that depends on its row.
     objects : int
-        Ids are below it.
+        Ids are from 0 to below it; `ANY_IDS`: they may be any.
     unit : str
         What an object is: ``vector``, ``line`` or ``object``.
     unit_bytes : int
@@ -95,6 +99,11 @@ class Accesses:
             return self.array
         return np.concatenate([piece.ids for piece in self] or [np.empty(0, np.int64)])
 
+    def check_lines(self) -> None:
+        """Refuse ids that cannot be lines of sets."""
+        if self.objects == ANY_IDS:
+            raise InputError("ids must not be negative: their sets are remainders")
+
     @classmethod
     def from_ids(
         cls, ids: ArrayLike, *, tables: ArrayLike | None = None, names: tuple[str, ...] = ()
@@ -104,24 +113,20 @@ class Accesses:
         Parameters
         ----------
         ids : int array [accesses]
-            Objects, not negative.
+            Objects. A cache of sets needs them not negative.
         tables : int array [accesses], optional
             Table of each.
         names : tuple of str
             Of the tables; their numbers by default.
         """
-        array = np.asarray(ids)
-        if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-            raise InputError(f"ids must be whole numbers in one dimension, not {array.dtype} in {array.ndim}")
-        if array.size and not 0 <= (least := int(array.min())) <= int(array.max()) < 2**63:
-            raise InputError(f"ids must lie in 0 .. 2**63 - 1, not {least} .. {int(array.max())}")
-        array = np.ascontiguousarray(array, np.int64)
+        array = as_ids(ids)
+        least, most = span(array)
         of_table = None if tables is None else np.ascontiguousarray(tables, np.int32)
         if of_table is not None and (of_table.shape != array.shape or (array.size and of_table.min() < 0)):
             raise InputError(f"{of_table.shape} tables for {array.shape} ids; one each, not negative")
         if of_table is not None and not names:
             names = tuple(str(number) for number in range(int(of_table.max(initial=-1)) + 1))
-        objects = int(array.max(initial=-1)) + 1
+        objects = int(most) + 1 if least >= 0 else ANY_IDS
         return cls(array.size, objects, "object", 0, names, partial(_array_pieces, array, of_table), array)
 
     @classmethod
@@ -190,7 +195,9 @@ def _address_pieces(trace: AddressTrace, line_bytes: int) -> Iterator[Piece]:
 
 def _vector_pieces(trace: EmbeddingTrace, bases: Ints) -> Iterator[Piece]:
     for rows, ends, tables in _bag_pieces(trace):
-        yield Piece(rows + np.repeat(bases[tables], np.diff(ends, prepend=0)), ends, tables)
+        ids = np.repeat(bases[tables], np.diff(ends, prepend=0))
+        ids += rows
+        yield Piece(ids, ends, tables)
 
 
 def _line_pieces(trace: EmbeddingTrace, bases: Ints, line_bytes: int) -> Iterator[Piece]:

@@ -383,6 +383,7 @@ def way_curve(
         raise InputError(f"sets = {sets} must lie in 1 .. {1 << 31}")
     if not 1 <= ways <= MOST_WAYS:
         raise InputError(f"ways = {ways} must lie in 1 .. {MOST_WAYS}")
+    source.check_lines()
     # No set holds more lines than go to it.
     deep = min(ways, -(-max(source.objects, 1) // sets))
     depths, counts, cpu_s = SetDepths(sets, deep), np.zeros(deep + 1, np.int64), 0.0

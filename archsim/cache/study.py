@@ -81,6 +81,8 @@ def compare_policies(
         _check_ways(names, sizes, ways)
     jobs = [(name, size) for name in names for size in sizes]
     source = as_accesses(accesses)
+    if ways is not None:
+        source.check_lines()
     if len(jobs) > 1 or "belady" in names:
         source = source.held()
     future = source.ids() if "belady" in names else np.empty(0, np.int64)

@@ -56,15 +56,17 @@ def plot_answer(document: Document, path: Path | None = None, *, kind: str | Non
     kind : str, optional
         Its format, such as ``png``; by default as the name of the file ends.
     """
-    figure = new_figure(5.2, 3.4)
+    rows = document.get("rows", [])
+    dots = 0 < len({row["entries"] for row in rows}) <= _DOTS
+    figure = new_figure(5.2, 1.3 + 0.31 * len({row["policy"] for row in rows}) if dots else 3.4)
     with any_text():
         axes = figure.subplots()
-        if "rows" not in document:
-            _plot_curves(axes, document)
-        elif len({row["entries"] for row in document["rows"]}) > _DOTS:
+        if dots:
+            _plot_dots(axes, document)
+        elif rows:
             _plot_lines(axes, document)
         else:
-            _plot_dots(axes, document)
+            _plot_curves(axes, document)
         _finish(figure, axes, path, kind)
     return figure
 
@@ -152,7 +154,7 @@ def _plot_curves(axes: Axes, document: Document) -> None:
     label = label or f"LRU ({document['counting']['label']})"
     if "sets" in document:
         label = f"LRU, {document['sets']:,} sets of 1 to {document['ways'][-1]} ways"
-    curves = document.get("policies", {label: document["miss_ratio"]})
+    curves: dict[str, Sequence[float]] = document.get("policies", {label: document["miss_ratio"]})
     _plot_named(axes, entries, curves, miss=True)
     if "compulsory_miss_ratio" in document:
         floor = 100 * document["compulsory_miss_ratio"]
@@ -170,7 +172,9 @@ def _plot_curves(axes: Axes, document: Document) -> None:
 def _plot_lines(axes: Axes, document: Document) -> None:
     rows = sorted(document["rows"], key=lambda row: row["entries"])
     names = list(dict.fromkeys(row["policy"] for row in document["rows"]))
-    curves = {name: [row["hit_ratio"] for row in rows if row["policy"] == name] for name in names}
+    curves: dict[str, Sequence[float]] = {
+        name: [row["hit_ratio"] for row in rows if row["policy"] == name] for name in names
+    }
     _plot_named(axes, sorted({row["entries"] for row in rows}), curves, miss=False)
     _titled(axes, document)
     _size_axis(axes, document)
@@ -234,7 +238,6 @@ def _plot_dots(axes: Axes, document: Document) -> None:
     axes.set_ylim(len(names) - 0.5, -0.8)
     axes.set_xlim(0, 1.05 * max(max(ratio.values()), 1e-9))
     axes.set_xlabel("hit ratio (%)")
-    axes.figure.set_size_inches(5.2, 1.3 + 0.31 * len(names))
     _titled(axes, document)
     axes.legend(
         fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(0.0, -0.3 / (0.3 + 0.09 * len(names)))
