@@ -64,6 +64,22 @@ def test_a_cache_that_keeps_nothing_and_costs_no_time_leaves_the_memory_its_comm
     assert through.cache["bypassed"] == through.cache["accesses"]
 
 
+@pytest.mark.parametrize("merging", ["false", "true"])
+def test_so_do_reads_and_writes_of_a_long_trace(merging):
+    """Long enough for the requests in flight to be numbered anew many times."""
+    draws = np.random.RandomState(1)
+    trace = addresses(draws.randint(0, 1 << 12, 20_000), draws.randint(0, 3, 20_000) == 0)
+    bare = ("cache.size=1KiB", "cache.bypass=profile", "cache.bypass_up_to=1000000", "cache.latency_clk=0",
+            "cache.mshrs=4096", "cache.merging=false")  # fmt: skip
+    same = (f"dram.controller.read_merging={merging}",)
+    without = run("host-2rank", trace, *same, log_limit=10**6)
+    through = run("host-2rank", trace, *same, *bare, log_limit=10**6)
+    assert np.array_equal(without.commands, through.commands)
+    assert int(through.latency_count.sum()) == int(without.latency_count.sum())
+    if merging == "false":
+        assert through.latency_queueing_avg_ns == without.latency_queueing_avg_ns
+
+
 def test_chunks_and_threads_change_nothing(zipf, monkeypatch):
     import archsim.systems.cores as cores
     import archsim.systems.requests as requests
