@@ -49,6 +49,7 @@ lint: $(DEV)
 bench: $(RUN)
 	@$(BIN)/python benchmarks/run.py
 	@$(BIN)/python benchmarks/traces.py
+	@$(BIN)/python benchmarks/cache.py
 	@$(BIN)/python benchmarks/cache_curves.py
 
 figures: $(RUN)
