@@ -92,7 +92,7 @@ def test_the_same_log_gives_the_same_file_and_none_is_replaced(name, tmp_path):
 def test_logs_of_others_may_leave_out_columns_order_them_otherwise_and_use_long_names(tmp_path):
     lines = ["bank,cmd,clk,rank,bankgroup,row", "3,ACT,5,1,2,9", "3,PREpb,50,1,2,9", "-1,PREab,60,1,-4,-1"]
     text = "\n".join([*lines, "-1,REFab,80,1,-1,-1", "", ""])
-    (tmp_path / "log.csv.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "log.csv.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     log = read_commands(DDR4, tmp_path / "log.csv.gz")
     assert [COMMANDS[code] for code in log.command] == ["ACT", "PRE", "PREA", "REF"]
     assert log.bank.tolist() == [16 + 2 * 4 + 3, 16 + 2 * 4 + 3, 16, 16]
@@ -134,7 +134,7 @@ def test_what_is_no_command_log_is_refused_with_its_place(text, tmp_path):
     ("name", "data", "message"),
     [
         ("log.csv", b"\xff\xfe\x00", "not a text table: "),
-        ("log.csv", gzip.compress(b"clk")[:-6], "cannot be read: "),
+        ("log.csv", gzip.compress(b"clk", mtime=0)[:-6], "cannot be read: "),
         ("log.csv", b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 20, "damaged: "),
         ("log.parquet", b"PAR", "not a Parquet file: "),
         ("missing.csv", None, "no such file"),
