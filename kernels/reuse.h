@@ -38,14 +38,13 @@ typedef struct {
     int64_t window, now, capacity;
     int64_t ids;                  /* seen so far: also the first uses */
     int64_t group, fresh;         /* distinct ids of the current segment; first uses within their segments, all summed */
-    int64_t first, latest;        /* of the chain of ids in order of first use, plus 1 */
+    int32_t *order;               /* [capacity] ids in order of first use */
 } Stream;
 
 typedef struct {
     Stream *streams;
     int64_t stream_count, capacity;
     int32_t *last;                /* [capacity] position of the latest use, plus 1 */
-    int32_t *next;                /* [capacity] the id of the same stream that came next, plus 1 */
     int64_t *pending[PENDING];    /* elements of counts that are on their way to the cache, to be raised by one */
     uint32_t oldest;
 } Reuse;
@@ -158,8 +157,12 @@ static int compact(Reuse *r, Stream *s) {
             if (r->last[i])
                 r->last[i] = rank_of(&old, set_before, r->last[i]) + 1;
     } else {
-        for (int64_t id = s->first; id; id = r->next[id - 1])
-            r->last[id - 1] = rank_of(&old, set_before, r->last[id - 1]) + 1;
+        for (int64_t i = 0; i < s->ids; i++) {
+            if (i + AHEAD < s->ids)
+                PREFETCH(&r->last[s->order[i + AHEAD]]);
+            int32_t *last = &r->last[s->order[i]];
+            *last = rank_of(&old, set_before, *last) + 1;
+        }
     }
     for (s->now = 0; s->now < s->ids; s->now++)
         mark(s, (uint32_t)s->now, 1);
@@ -179,10 +182,6 @@ static int reuse_reserve(Reuse *r, int64_t count) {
     if (!last)
         return -1;
     r->last = last;
-    int32_t *next = enlarged(r->next, (size_t)r->capacity * sizeof(int32_t), (size_t)capacity * sizeof(int32_t));
-    if (!next)
-        return -1;
-    r->next = next;
     r->capacity = capacity;
     return 0;
 }
@@ -213,14 +212,13 @@ static int enter(Reuse *r, Stream *s, int64_t id) {
         if (!counts)
             return -1;
         s->counts = counts;
+        int32_t *order = enlarged(s->order, (size_t)s->capacity * sizeof(int32_t), (size_t)capacity * sizeof(int32_t));
+        if (!order)
+            return -1;
+        s->order = order;
         s->capacity = capacity;
     }
-    s->ids++;
-    if (!s->first)
-        s->first = id + 1;
-    else
-        r->next[s->latest - 1] = (int32_t)id + 1;
-    s->latest = id + 1;
+    s->order[s->ids++] = (int32_t)id;
     return 0;
 }
 
@@ -277,10 +275,10 @@ static void reuse_unmake(Reuse *r) {
     for (int64_t i = 0; r->streams && i < r->stream_count; i++) {
         free(r->streams[i].bits);
         free(r->streams[i].counts);
+        free(r->streams[i].order);
     }
     free(r->streams);
     free(r->last);
-    free(r->next);
 }
 
 #endif

@@ -74,8 +74,8 @@ cdef class StackDistances:
     The distance of a use is the number of distinct other ids of the same stream used since the id's latest use, so an
     LRU cache of ``c`` entries hits exactly the uses of a distance below ``c``. A first use has none.
 
-    Memory is 8 bytes per id up to the largest, 8 bytes per id seen for the counts and 0.5 to 1.1 bytes per id
-    seen for the window. An id belongs to one stream.
+    Memory is 4 bytes per id up to the largest, 12 bytes per id seen (and room for a quarter more) and 0.5 to 1.1
+    bytes per id seen for the window. An id belongs to one stream.
 
     Parameters
     ----------
