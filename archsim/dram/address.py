@@ -28,11 +28,14 @@ def decode_table(spec: DramSpec) -> npt.NDArray[np.int64]:
     shifts["pseudo_channel"] = shifts["rank"] + bits["rank"]
     unit_bits = sum(bits.values())
     table = np.zeros((max(-(-unit_bits // 8), 1), 256), dtype=np.int64)
-    for place in range(unit_bits):
-        value = 0
-        for name, field in masks.items():
-            for bit, mask in enumerate(field):
-                value |= (mask >> place & 1) << (shifts[name] + bit)
+    values = [0] * unit_bits  # what each bit of a unit number contributes
+    for name, field in masks.items():
+        for bit, mask in enumerate(field):
+            while mask:
+                place = mask.bit_length() - 1
+                values[place] |= 1 << (shifts[name] + bit)
+                mask ^= 1 << place
+    for place, value in enumerate(values):
         byte, bit = divmod(place, 8)
         # The entries that have this bit, and no higher one, are those without it and the contribution of the bit.
         table[byte, 1 << bit : 2 << bit] = table[byte, : 1 << bit] ^ value

@@ -158,12 +158,12 @@ class DramReplay:
         organization = self.spec.organization
         per_line = organization.accesses_per_line
         capacity = organization.capacity_bytes // LINE_BYTES
-        # As unsigned numbers, negative ones are too large as well.
-        if len(line) and int(line.view(np.uint64).max()) >= capacity:
-            at = int(np.flatnonzero((line < 0) | (line >= capacity))[0])
-            request = self.requests // per_line + at
+        # All bits together are no less than any number, and negative where one is; they are had faster than a maximum.
+        suspect = not 0 <= int(np.bitwise_or.reduce(line)) < capacity
+        if suspect and (outside := np.flatnonzero((line < 0) | (line >= capacity))).size:
+            request = self.requests // per_line + int(outside[0])
             raise InputError(
-                f"request {request}: line {line[at]} lies outside the memory of {capacity} lines"
+                f"request {request}: line {line[outside[0]]} lies outside the memory of {capacity} lines"
             )
         coordinates = np.empty(len(line) * per_line, dtype=np.int64)
         decode_lines(line, self._decode, coordinates, per_line)

@@ -151,18 +151,18 @@ def resolve_latency(expression: str, timing: Timing) -> int:
     if terms is None:
         raise InputError(f"{expression!r}: must be timing names and whole numbers joined by + and -")
     total, sign = 0, 1
-    named = timing.named()
-    known = [name for name in Timing.model_fields if name != "tCK_ps"]
     for token in re.findall(r"\w+|[+-]", expression, re.ASCII):
         if token in "+-":
             sign = 1 if token == "+" else -1
-        elif token in named:
-            total += sign * named[token]
         elif token.isdecimal():
             total += sign * int(token[:_DIGITS])  # cut off, a number is still far above MAX_CLK
-        elif token in known:
-            raise InputError(f"{expression!r}: {token} is not given in timing")
+        elif token in Timing.model_fields and token != "tCK_ps":
+            clocks = timing.row_cycle_clk if token == "tRC" else getattr(timing, token)
+            if clocks is None:
+                raise InputError(f"{expression!r}: {token} is not given in timing")
+            total += sign * clocks
         else:
+            known = [name for name in Timing.model_fields if name != "tCK_ps"]
             raise InputError(f"{expression!r}: unknown timing {token!r}{nearest(token, known)}")
     if abs(total) > MAX_CLK:
         raise InputError(f"{_shortened(expression)}: must come to at most {MAX_CLK} clocks")
