@@ -105,11 +105,6 @@ class Timing(Spec):
         """Shortest time between two ACT of one bank."""
         return self.tRAS + self.tRP if self.tRC is None else self.tRC
 
-    def named(self) -> dict[str, int]:
-        """Return the clocks that rules may name."""
-        values = {name: value for name, value in self if value is not None and name != "tCK_ps"}
-        return values | {"tRC": self.row_cycle_clk}
-
 
 class Rule(Spec):
     """One row of the standard: ``after`` follows ``before`` no earlier than ``latency`` clocks later.
