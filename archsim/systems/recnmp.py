@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from typing import Any
 
@@ -16,17 +15,13 @@ from archsim.dram.resolve import resolve
 from archsim.dram.spec import LINE_BYTES
 from archsim.errors import InputError
 from archsim.ledger import LedgerRow
-from archsim.nmp.functional import TableContents, check_sums, check_types, result_bursts
 from archsim.nmp.packets import Packetizer
+from archsim.nmp.pooling import PooledSums
 from archsim.systems.lowering import Lowering
 from archsim.systems.outcome import CHUNK_LOOKUPS, Options, Outcome
 from archsim.systems.spec import SystemSpec
 from archsim.systems.utilisation import array_utilisation
 from archsim.traces import EmbeddingTrace
-
-#: Poolings compared with NumPy in float64 in every replay: the first ones. All of them are added by the units.
-CHECKED_POOLINGS = 1024
-_POOLINGS_MAX = 16
 
 
 def replay_recnmp(system: SystemSpec, trace: EmbeddingTrace, options: Options) -> Outcome:
@@ -60,7 +55,7 @@ def replay_recnmp(system: SystemSpec, trace: EmbeddingTrace, options: Options) -
 
 
 class _Replay:
-    """The state of one replay: rank units, placement, table contents, running digest of the sums."""
+    """The state of one replay: rank units, placement, sums."""
 
     def __init__(self, system: SystemSpec, trace: EmbeddingTrace, options: Options) -> None:
         from archsim.kernels.recnmp import NMP_PARAMETERS, RankUnits
@@ -68,7 +63,6 @@ class _Replay:
         assert system.nmp is not None  # held by SystemSpec for this kind
         if trace.operation is not None and np.any(trace.operation):
             raise InputError(f"{trace.name}: RecNMP tables are read-only, but the trace updates rows")
-        check_types([t.dtype for t in trace.tables], [t.name for t in trace.tables])
         self.system, self.trace, self.nmp = system, trace, system.nmp
         organization = system.dram.organization
         per_rank = [resolve(system.dram, ranks=1, refresh_rank=rank) for rank in range(organization.ranks)]
@@ -88,18 +82,10 @@ class _Replay:
         )
         self.interval_clk = options.interval_clk
         self.lowering = Lowering(system, trace.tables)
-        self.contents = TableContents(
-            self.nmp.table_seed, [t.vector_bytes for t in trace.tables], [t.dtype for t in trace.tables]
-        )
-        self.result_bursts = result_bursts(self.contents)
+        self.sums = PooledSums(trace.tables, self.nmp, organization.ranks, self.nmp.ranks_per_dimm)
         self.rank_shift = organization.banks_per_rank.bit_length() - 1 + BANK_SHIFT
-        self.partial = np.zeros(
-            (_POOLINGS_MAX, organization.ranks, int(self.contents.elements.max())), dtype=np.float32
-        )
-        self.digest = hashlib.sha256()
-        self.requests = self.poolings = self.checked = 0
-        self.unit_adds = 0
-        self.max_error = self.cpu_s = 0.0
+        self.requests = 0
+        self.cpu_s = 0.0
 
     def execute(self, bags: npt.NDArray[np.int64], packet_bags: npt.NDArray[np.int64]) -> None:
         """Replay complete packets and add their vectors."""
@@ -111,7 +97,8 @@ class _Replay:
         source = np.repeat(trace.bag_offsets[bags] - starts, sizes) + np.arange(int(sizes.sum()))
         rows = np.asarray(trace.rows[source], dtype=np.int64)
         pooling = np.repeat(np.arange(len(bags), dtype=np.int32), sizes)
-        tables = trace.bag_tables[bags][pooling]
+        bag_tables = trace.bag_tables[bags]
+        tables = bag_tables[pooling]
         coordinates, lookup = self.lowering.lower(rows, tables)
         rank = (coordinates >> self.rank_shift).astype(np.int32) & (self.system.dram.organization.ranks - 1)
         self._check_one_rank(lookup, rank)
@@ -120,16 +107,15 @@ class _Replay:
         order = np.empty(len(coordinates), dtype=np.int64)
         start = time.process_time()
         self.units.feed(
-            coordinates, lookup, pooling, self.result_bursts[trace.bag_tables[bags]], packet_first,
+            coordinates, lookup, pooling, self.sums.result_bursts[bag_tables], packet_first,
             self._arrivals(bags, packet_bags), order,
         )  # fmt: skip
         self.cpu_s += time.process_time() - start
         weights = None if trace.weight is None else np.asarray(trace.weight[source])
-        sums = self._add(packet_first, order, lookup, rank, rows, tables, pooling, weights, len(bags))
-        self._check(sums, starts, sizes, rows, trace.bag_tables[bags], weights)
-        self.unit_adds += int(self.contents.elements[tables].sum())
+        self.sums.add(
+            packet_first, order, lookup, rank, rows, tables, pooling, weights, bag_tables, starts, sizes
+        )
         self.requests += len(coordinates)
-        self.poolings += len(bags)
 
     def _arrivals(
         self, bags: npt.NDArray[np.int64], packet_bags: npt.NDArray[np.int64]
@@ -147,50 +133,6 @@ class _Replay:
                 "vector_bytes must divide placement.page_bytes, and dram.address_map must have the rank bits above "
                 "the vector, as 'skylake' does"
             )
-
-    def _add(
-        self,
-        packet_first: npt.NDArray[np.int64],
-        order: npt.NDArray[np.int64],
-        lookup: npt.NDArray[np.int32],
-        rank: npt.NDArray[np.int32],
-        rows: npt.NDArray[np.int64],
-        tables: npt.NDArray[np.int32],
-        pooling: npt.NDArray[np.int32],
-        weights: npt.NDArray[np.float32] | None,
-        poolings: int,
-    ) -> npt.NDArray[np.float32]:
-        """Form the sums in the order in which the bursts arrive at the rank units."""
-        from archsim.kernels.sums import pool_packets
-
-        begins = np.concatenate([[True], lookup[1:] != lookup[:-1]])
-        first_part = np.maximum.accumulate(np.where(begins, np.arange(len(lookup)), 0))
-        part = (np.arange(len(lookup)) - first_part).astype(np.int32)
-        sums = np.zeros((poolings, self.partial.shape[2]), dtype=np.float32)
-        pool_packets(
-            packet_first, order, lookup, part, rank, rows, tables, pooling,
-            np.empty(0, np.float32) if weights is None else weights,
-            self.contents.keys, self.contents.elements, self.lowering.table_bytes, self.contents.bits,
-            self.contents.scales, self.nmp.ranks_per_dimm, self.partial, sums,
-        )  # fmt: skip
-        self.digest.update(sums.astype("<f4", copy=False).tobytes())
-        return sums
-
-    def _check(
-        self,
-        sums: npt.NDArray[np.float32],
-        starts: npt.NDArray[np.int64],
-        sizes: npt.NDArray[np.int64],
-        rows: npt.NDArray[np.int64],
-        bag_tables: npt.NDArray[np.int32],
-        weights: npt.NDArray[np.float32] | None,
-    ) -> None:
-        for k in range(min(len(sums), CHECKED_POOLINGS - self.checked)):
-            here = slice(int(starts[k]), int(starts[k] + sizes[k]))
-            factors = None if weights is None else weights[here]
-            error = check_sums(self.contents, rows[here], int(bag_tables[k]), factors, sums[k])
-            self.max_error = max(self.max_error, error)
-            self.checked += 1
 
     def outcome(self) -> Outcome:
         """Put the figures together."""
@@ -237,12 +179,7 @@ class _Replay:
             # Reads of the slowest rank of each packet over an even share: 1 is perfect balance.
             "load_imbalance": packets["slowest_rank_reads"] * len(reads) / int(reads.sum()),
             "rank_reads": reads.tolist(),
-            "sums": {
-                "poolings": self.poolings,
-                "sha256": self.digest.hexdigest(),
-                "checked_with_numpy": self.checked,
-                "max_abs_error": self.max_error,
-            },
+            "sums": self.sums.figures(),
         }
 
     def _ledger(
@@ -262,9 +199,9 @@ class _Replay:
                 "channel", "instruction", packets["instructions"], self.nmp.instruction_bits * io_pj_per_bit
             ),
             LedgerRow("channel", "result", packets["result_bursts"], 8 * LINE_BYTES * io_pj_per_bit),
-            LedgerRow("rank_unit", "fp32_add", self.unit_adds, energy.fp32_add_pj),
+            LedgerRow("rank_unit", "fp32_add", self.sums.adds, energy.fp32_add_pj),
             LedgerRow("dimm_unit", "fp32_add", dimm_adds, energy.fp32_add_pj),
         ]
-        if self.trace.weight is not None:
-            rows.append(LedgerRow("rank_unit", "fp32_mult", self.unit_adds, energy.fp32_mult_pj))
+        if self.sums.mults:
+            rows.append(LedgerRow("rank_unit", "fp32_mult", self.sums.mults, energy.fp32_mult_pj))
         return tuple(rows)
