@@ -1,9 +1,59 @@
-"""Packets: poolings of one table, sent to the rank units together."""
+"""Packets: poolings of one table, sent to the rank units together; ``docs/recnmp.md`` states the rules."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
+
+from archsim.nmp.spec import NmpSpec
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Packets:
+    """Packets in the order in which they are sent.
+
+    Attributes
+    ----------
+    bags : int64 array
+        Bag numbers, packet by packet.
+    packet_bags : int64 array [packets + 1]
+        First element of each packet in ``bags``, and the end.
+    batch : int64 array [bags]
+        Which batch of a table each bag belongs to, within these packets.
+    wait : int64 array [packets]
+        Packets of one number start no earlier than the last bag among them arrives; ascending.
+    """
+
+    bags: Ints
+    packet_bags: Ints
+    batch: Ints
+    wait: Ints
+
+    def part(self, first: int, last: int) -> Packets:
+        """Return packets ``first`` to ``last`` (not included)."""
+        begin, end = int(self.packet_bags[first]), int(self.packet_bags[last])
+        offsets = self.packet_bags[first : last + 1] - begin
+        return Packets(self.bags[begin:end], offsets, self.batch[begin:end], self.wait[first:last])
+
+
+class Scheduler(Protocol):
+    """Turns bags, as they come, into packets."""
+
+    def take(self, first_bag: int, bag_tables: npt.NDArray[np.int32], *, last: bool) -> Packets:
+        """Take the next bags and return the packets that can be sent."""
+
+
+def scheduler_of(nmp: NmpSpec, bag_tables: npt.NDArray[np.int32], tables: int) -> Scheduler:
+    """Return the scheduler that a specification asks for, over the bags of a trace."""
+    if nmp.scheduling == "interleaved" and not nmp.profile_threshold:
+        return Packetizer(tables, nmp.poolings_per_packet)
+    return RoundScheduler(nmp, bag_tables, tables)
 
 
 class Packetizer:
@@ -27,9 +77,7 @@ class Packetizer:
         self._open = np.empty(0, dtype=np.int64)
         self._open_table = np.empty(0, dtype=np.int32)
 
-    def take(
-        self, first_bag: int, bag_tables: npt.NDArray[np.int32], *, last: bool
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def take(self, first_bag: int, bag_tables: npt.NDArray[np.int32], *, last: bool) -> Packets:
         """Take the next bags and return the packets that they complete.
 
         Parameters
@@ -43,10 +91,8 @@ class Packetizer:
 
         Returns
         -------
-        bags : int64 array
-            Bag numbers, packet by packet.
-        packet_bags : int64 array [packets + 1]
-            First element of each packet in ``bags``, and the end.
+        Packets
+            Each waits for its own bags.
         """
         bags = np.concatenate([self._open, first_bag + np.arange(len(bag_tables), dtype=np.int64)])
         tables = np.concatenate([self._open_table, bag_tables])
@@ -68,4 +114,89 @@ class Packetizer:
         packet_bags = np.concatenate([[0], np.cumsum(packet_size[chosen])]).astype(np.int64)
         within = np.arange(packet_bags[-1]) - np.repeat(packet_bags[:-1], packet_size[chosen])
         members = by_table[np.repeat(packet_first[chosen], packet_size[chosen]) + within]
-        return bags[members], packet_bags
+        sent_packets = np.arange(len(packet_bags) - 1)
+        return Packets(
+            bags[members], packet_bags, np.repeat(sent_packets, np.diff(packet_bags)), sent_packets
+        )
+
+
+class RoundScheduler:
+    """Send whole batches of tables: table by table, or one packet of each in turn.
+
+    A batch is the next ``batch_bags`` bags of a table. Batches that are complete gather in a round, until one of a table
+    that is in the round already is complete; then the round is sent.
+
+    Parameters
+    ----------
+    nmp : NmpSpec
+        ``scheduling``, ``batch_bags``, ``poolings_per_packet``.
+    bag_tables : int32 array [bags]
+        Table of each bag of the whole trace.
+    tables : int
+        Number of tables.
+    """
+
+    def __init__(self, nmp: NmpSpec, bag_tables: npt.NDArray[np.int32], tables: int) -> None:
+        self._nmp = nmp
+        self._bag_tables = bag_tables
+        self._batches = Packetizer(tables, nmp.batch_bags)
+        self._round: dict[int, Ints] = {}
+
+    def take(self, first_bag: int, bag_tables: npt.NDArray[np.int32], *, last: bool) -> Packets:
+        """Take the next bags and return the packets of the rounds that they complete.
+
+        Parameters
+        ----------
+        first_bag, bag_tables, last
+            As `Packetizer.take` has them.
+
+        Returns
+        -------
+        Packets
+            Each waits for its round.
+        """
+        complete = self._batches.take(first_bag, bag_tables, last=last)
+        rounds = []
+        for begin, end in zip(complete.packet_bags[:-1], complete.packet_bags[1:], strict=True):
+            bags = complete.bags[begin:end]
+            table = int(self._bag_tables[bags[0]])
+            if table in self._round:
+                rounds.append(self._round)
+                self._round = {}
+            self._round[table] = bags
+        if last and self._round:
+            rounds.append(self._round)
+            self._round = {}
+        return self._packets(rounds)
+
+    def _packets(self, rounds: list[dict[int, Ints]]) -> Packets:
+        parts: list[Ints] = []
+        wait: list[int] = []
+        batches: list[int] = []
+        first = 0
+        for number, batch_of in enumerate(rounds):
+            for batch, bags in self._in_turn(list(batch_of.values())):
+                parts.append(bags)
+                wait.append(number)
+                batches.append(first + batch)
+            first += len(batch_of)
+        sizes = np.array([len(bags) for bags in parts], dtype=np.int64)
+        return Packets(
+            np.concatenate([np.empty(0, np.int64), *parts]),
+            np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            np.repeat(np.array(batches, dtype=np.int64), sizes),
+            np.array(wait, dtype=np.int64),
+        )
+
+    def _in_turn(self, batches: list[Ints]) -> Iterator[tuple[int, Ints]]:
+        """Yield the packets of a round, each with the number of its batch, in the order in which they are sent."""
+        size = self._nmp.poolings_per_packet
+        cut = [[bags[k : k + size] for k in range(0, len(bags), size)] for bags in batches]
+        if self._nmp.scheduling == "table-aware":
+            for batch, packets in enumerate(cut):
+                yield from ((batch, bags) for bags in packets)
+            return
+        for turn in range(max(map(len, cut))):
+            for batch, packets in enumerate(cut):
+                if turn < len(packets):
+                    yield batch, packets[turn]

@@ -5,9 +5,16 @@ Classes state the shape and the checks; the numbers are in ``archsim/presets/nmp
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal, Self
 
-from archsim.spec import Spec, quantity
+from pydantic import Field, model_validator
+
+from archsim.cache.spec import CacheLevel
+from archsim.dram.spec import LINE_BYTES
+from archsim.spec import FieldError, Spec, quantity
+
+#: The field vsize of an instruction has three bits and counts bursts.
+MOST_BURSTS = 7
 
 
 class NmpEnergy(Spec):
@@ -34,4 +41,25 @@ class NmpSpec(Spec):
     )
     instruction_bits: int = quantity("bit", "width of one NMP instruction", ge=1, le=1024)
     table_seed: int = quantity("", "seed of the rule that fills the tables", ge=0, lt=2**63)
+    scheduling: Literal["interleaved", "table-aware"] = Field(
+        description="order of packets: as poolings come, or table by table within a batch"
+    )
+    batch_bags: int = quantity(
+        "", "poolings of a table that are scheduled and profiled together", ge=1, le=1 << 20
+    )
+    profile_threshold: int = quantity(
+        "", "keep out of the RankCache rows that their batch looks up no more often than this", ge=0
+    )
+    cache: CacheLevel = Field(description="RankCache of each rank unit; size = 0: none")
     energy: NmpEnergy
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.cache.size:
+            return self
+        if self.cache.line_bytes != LINE_BYTES:
+            rule = f"must be {LINE_BYTES}: a RankCache holds bursts of the memory"
+            raise FieldError(f"cache.line_bytes = {self.cache.line_bytes}", rule)
+        if self.cache.policy != "lru":
+            raise FieldError(f"cache.policy = {self.cache.policy!r}", "must be 'lru' in a rank unit")
+        return self

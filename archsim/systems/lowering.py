@@ -38,6 +38,8 @@ class Lowering:
         Virtual byte address of each table; with colours, each colour has an address space of its own.
     table_color : int32 array [tables]
         Colour of each table; 0 without colours.
+    vector_lines : int64 array [tables]
+        Most lines that a vector can touch.
 
     Raises
     ------
@@ -57,7 +59,7 @@ class Lowering:
         self._buffer = np.empty(0, dtype=np.int64)
         # Most lines a vector can touch; one more than its size when it need not begin on a line.
         aligned = (self.table_bytes % LINE_BYTES == 0) & (self.table_base % LINE_BYTES == 0)
-        self._most_lines = np.where(
+        self.vector_lines = np.where(
             aligned, self.table_bytes // LINE_BYTES, (self.table_bytes - 2) // LINE_BYTES + 2
         )
 
@@ -87,7 +89,7 @@ class Lowering:
 
     def most_lines(self, tables: npt.NDArray[np.int32], lookups: npt.NDArray[np.int64]) -> int:
         """Return how many lines numbers of lookups [n] of tables [n] need at most."""
-        return int((self._most_lines[tables] * lookups).sum())
+        return int((self.vector_lines[tables] * lookups).sum())
 
     def lines(
         self, rows: npt.NDArray[np.int64], tables: npt.NDArray[np.int32]
@@ -112,7 +114,7 @@ class Lowering:
         from archsim.kernels.lowering import place_lookups
 
         frames = self._frames
-        room = int(self._most_lines[tables].sum())
+        room = int(self.vector_lines[tables].sum())
         if room > len(self._buffer):  # kept, because fresh memory costs more than the work done in it
             self._buffer = np.empty(room, dtype=np.int64)
         lines, lookup = self._buffer, np.empty(room, dtype=np.int32)

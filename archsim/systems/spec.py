@@ -39,7 +39,7 @@ class SystemSpec(Spec):
         self._check_caches()
         check_placement(self.placement, self.dram)
         if self.nmp is not None:
-            self._check_one_channel()
+            self._check_bursts()
         if self.nmp is not None and self.dram.organization.ranks % self.nmp.ranks_per_dimm:
             raise FieldError(
                 f"nmp.ranks_per_dimm = {self.nmp.ranks_per_dimm}",
@@ -66,14 +66,13 @@ class SystemSpec(Spec):
                 f"must divide the {ranks} ranks of a channel",
             )
 
-    def _check_one_channel(self) -> None:
+    def _check_bursts(self) -> None:
         organization = self.dram.organization
-        for name in ("channels", "pseudo_channels"):
-            if getattr(organization, name) != 1:
-                rule = "must be 1 with kind = 'recnmp', whose units share the pins of one channel"
-                raise FieldError(f"dram.organization.{name} = {getattr(organization, name)}", rule)
+        if organization.pseudo_channels != 1:
+            rule = f"must be 1 with kind = {self.kind!r}, whose units share the pins of a whole channel"
+            raise FieldError(f"dram.organization.pseudo_channels = {organization.pseudo_channels}", rule)
         if organization.access_bytes != LINE_BYTES:
-            rule = f"moves {organization.access_bytes} bytes; with kind = 'recnmp' a burst must move {LINE_BYTES}"
+            rule = f"moves {organization.access_bytes} bytes; with kind = {self.kind!r} a burst must move {LINE_BYTES}"
             raise FieldError(f"dram.organization.burst_length = {organization.burst_length}", rule)
 
 

@@ -1,0 +1,225 @@
+"""The near-memory units of all channels of a memory: one kernel each, fed with its share of every packet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from archsim.dram.address import channel_of
+from archsim.dram.engine import merged_counts, merged_histogram, merged_series
+from archsim.dram.resolve import DramTables
+from archsim.nmp.spec import NmpSpec
+from archsim.systems.outcome import Ints
+from archsim.systems.spec import SystemSpec
+from archsim.systems.utilisation import array_utilisation, highest
+
+_GREATEST = ("latency_max_clk", "end_clk")
+
+
+class ChannelUnits:
+    """Kernels of the channels. What they hold does not grow with the trace; figures are to be asked for after `finish`.
+
+    Parameters
+    ----------
+    system : SystemSpec
+        With ``nmp``.
+    tables : sequence of DramTables
+        What each rank of a channel is to its unit.
+    log_limit : int
+        Commands to keep, per rank.
+    interval_clk : int
+        Length of an interval of the time series; 0: no series.
+    """
+
+    def __init__(
+        self, system: SystemSpec, tables: Sequence[DramTables], log_limit: int, interval_clk: int
+    ) -> None:
+        from archsim.kernels.recnmp import RankUnits
+
+        assert system.nmp is not None  # held by SystemSpec for this kind
+        self.spec, self.nmp = system.dram, system.nmp
+        parameters = unit_parameters(system, system.nmp)
+        channels = range(system.dram.organization.channels)
+        self.kernels = [RankUnits(parameters, list(tables), log_limit, interval_clk) for _ in channels]
+        self.cpu_s = 0.0
+
+    def feed(
+        self,
+        coordinates: Ints,
+        lookup: npt.NDArray[np.int32],
+        pooling: npt.NDArray[np.int32],
+        locality: npt.NDArray[np.uint8],
+        result_bursts: npt.NDArray[np.int32],
+        packet_first: Ints,
+        arrivals: Ints,
+    ) -> Ints:
+        """Execute packets.
+
+        Parameters
+        ----------
+        coordinates, lookup, pooling, locality, result_bursts, packet_first, arrivals
+            As `archsim.kernels.recnmp.RankUnits.feed` takes them, bursts of all channels together.
+
+        Returns
+        -------
+        int64 array [bursts]
+            The bursts packet by packet, unit by unit, in order of their arrival.
+
+        Raises
+        ------
+        RuntimeError
+            When no command can ever make progress again.
+        """
+        start = time.process_time()
+        order = np.empty(len(coordinates), dtype=np.int64)
+        if len(self.kernels) == 1:
+            self.kernels[0].feed(
+                coordinates, lookup, pooling, locality, result_bursts, packet_first, arrivals, order
+            )
+        else:
+            self._feed_channels(
+                coordinates, lookup, pooling, locality, result_bursts, packet_first, arrivals, order
+            )
+        self.cpu_s += time.process_time() - start
+        return order
+
+    def _feed_channels(
+        self,
+        coordinates: Ints,
+        lookup: npt.NDArray[np.int32],
+        pooling: npt.NDArray[np.int32],
+        locality: npt.NDArray[np.uint8],
+        result_bursts: npt.NDArray[np.int32],
+        packet_first: Ints,
+        arrivals: Ints,
+        order: Ints,
+    ) -> None:
+        channel = channel_of(coordinates)
+        parts = []
+        for number, kernel in enumerate(self.kernels):
+            own = np.flatnonzero(channel == number)
+            first = np.searchsorted(own, packet_first).astype(np.int64)
+            part = np.empty(len(own), dtype=np.int64)
+            kernel.feed(coordinates[own], lookup[own], pooling, locality, result_bursts, first, arrivals, part)
+            parts.append(own[part])
+        together = np.concatenate(parts)
+        packet = np.searchsorted(packet_first, together, side="right")
+        order[:] = together[np.argsort(packet, kind="stable")]
+
+    def finish(self) -> None:
+        """Return the last results to the host. To be called once."""
+        for kernel in self.kernels:
+            kernel.finish()
+
+    @property
+    def cycles(self) -> int:
+        """Clock at which the last result has been returned."""
+        return int(self.packet_counts()["end_clk"])
+
+    def packet_counts(self) -> dict[str, int]:
+        """Return packets, instructions, results and latencies: sums over the channels, and maxima of what is one."""
+        parts = [kernel.packet_counts() for kernel in self.kernels]
+        return {
+            name: max(part[name] for part in parts) if name in _GREATEST else sum(part[name] for part in parts)
+            for name in parts[0]
+        }
+
+    def channel_counts(self) -> list[dict[str, int]]:
+        """Return the DRAM counters of each channel."""
+        return [kernel.counts() for kernel in self.kernels]
+
+    def counts(self) -> dict[str, int]:
+        """Return the DRAM counters."""
+        return merged_counts(self.channel_counts())
+
+    def cache_counts(self) -> Ints:
+        """Return lookups, hits, fills and bypassed bursts per rank, int64 [ranks of all channels, 4]."""
+        return np.concatenate([kernel.cache_counts() for kernel in self.kernels])
+
+    def rank_reads(self) -> Ints:
+        """Return RD commands per rank, int64 [ranks of all channels]."""
+        return np.concatenate([kernel.rank_reads() for kernel in self.kernels])
+
+    def bank_counts(self) -> Ints:
+        """Return what `archsim.dram.engine.DramReplay.bank_counts` does."""
+        return np.concatenate([kernel.bank_counts(self.cycles) for kernel in self.kernels])
+
+    def rank_clocks(self) -> Ints:
+        """Return the clocks of each rank by power state, int64 [ranks of all channels, 5]."""
+        return np.concatenate([kernel.rank_clocks(self.cycles) for kernel in self.kernels])
+
+    def rank_commands(self) -> Ints:
+        """Return REF, PREA and REFB of each rank, int64 [ranks of all channels, 3]."""
+        return np.concatenate([kernel.rank_commands() for kernel in self.kernels])
+
+    def latency_histogram(self) -> tuple[Ints, Ints]:
+        """Return (latency_clk, count) of the DRAM reads."""
+        return merged_histogram([kernel.latency_histogram() for kernel in self.kernels])
+
+    def series(self) -> Ints:
+        """Return the time series of all ranks together."""
+        return merged_series([part for kernel in self.kernels for part in kernel.series()])
+
+    def commands(self) -> Ints:
+        """Return the command log in order of clock, then of channel and rank; banks are counted channel by channel."""
+        parts = []
+        for number, kernel in enumerate(self.kernels):
+            part = kernel.commands()
+            part[2] += number * self.spec.organization.banks
+            parts.append(part)
+        together: Ints = np.concatenate(parts, axis=1)
+        return together if len(parts) == 1 else together[:, np.argsort(together[0], kind="stable")]
+
+    def utilisation(self) -> list[dict[str, float]]:
+        """Return, per channel, the busy share of each shared resource."""
+        cycles, tBL = self.cycles, self.spec.timing.tBL
+        banks = np.split(self.bank_counts(), len(self.kernels))
+        return [
+            {
+                "rank_data_bus": int(kernel.rank_reads().max()) * tBL / cycles,
+                **_pins(kernel.packet_counts(), tBL, cycles),
+                **self._ports(kernel.cache_counts(), cycles),
+                **array_utilisation(self.spec, counts, own, cycles),
+            }
+            for kernel, counts, own in zip(self.kernels, self.channel_counts(), banks, strict=True)
+        ]
+
+    def highest_utilisation(self) -> dict[str, float]:
+        """Return, for each resource, its share in the channel where it is busiest."""
+        return highest(self.utilisation())
+
+    def _ports(self, counts: Ints, cycles: int) -> dict[str, float]:
+        if not self.nmp.cache.size:
+            return {}
+        busy = int((counts[:, 0] + counts[:, 2]).max()) * self.nmp.cache.clocks(self.spec.timing.tCK_ps)
+        return {"rank_cache_port": busy / cycles}
+
+
+def _pins(packets: Mapping[str, int], tBL: int, cycles: int) -> dict[str, float]:
+    return {
+        "instruction_issue": packets["issue_clk"] / cycles,
+        "result_return": packets["result_bursts"] * tBL / cycles,
+    }
+
+
+def unit_parameters(system: SystemSpec, nmp: NmpSpec) -> Ints:
+    """Return the numbers that a channel's kernel takes, in the order of ``NMP_PARAMETERS``."""
+    from archsim.kernels.recnmp import NMP_PARAMETERS
+
+    organization, timing, cache = system.dram.organization, system.dram.timing, nmp.cache
+    values = {
+        "ranks": organization.ranks,
+        "ranks_per_dimm": nmp.ranks_per_dimm,
+        "instructions_per_clk": nmp.instructions_per_clk,
+        "config_clk": nmp.config_clk,
+        "transfer_clk": nmp.transfer_clk,
+        "burst_clk": timing.tBL,
+        "cache_sets": cache.sets if cache.size else 0,
+        "cache_ways": cache.ways,
+        "cache_clk": cache.clocks(timing.tCK_ps) if cache.size else 0,
+        "columns": organization.bursts_per_row,
+    }
+    return np.array([values[name] for name in NMP_PARAMETERS], dtype=np.int64)
