@@ -79,10 +79,22 @@ def test_a_host_has_the_ranks_of_its_name_at_8_gib_each(ranks):
 @pytest.mark.parametrize("ranks", [2, 4, 8])
 def test_recnmp_has_the_memory_and_placement_of_the_host(ranks):
     host, recnmp = load_system(f"host-{ranks}rank"), load_system(f"recnmp-base-{ranks}rank")
-    assert (recnmp.dram, recnmp.placement) == (host.dram, host.placement)
+    together = host.dram.refresh.model_copy(update={"staggered": False})
+    assert recnmp.dram == host.dram.model_copy(update={"refresh": together})
+    assert recnmp.placement == host.placement
     assert (host.kind, host.nmp, recnmp.kind) == ("host", None, "recnmp")
     assert recnmp.nmp.ranks_per_dimm == 2
     assert {host.name, recnmp.name} == {f"host-{ranks}rank", f"recnmp-base-{ranks}rank"}
+
+
+@pytest.mark.parametrize("ranks", [2, 4, 8])
+def test_optimised_recnmp_differs_from_the_base_by_cache_scheduling_and_profiling(ranks):
+    base, opt = load_system(f"recnmp-base-{ranks}rank"), load_system(f"recnmp-opt-{ranks}rank")
+    assert (opt.dram, opt.placement) == (base.dram, base.placement)
+    assert (base.nmp.cache.size, opt.nmp.cache.size) == (0, 128 * 1024)
+    assert (opt.nmp.scheduling, opt.nmp.profile_threshold) == ("table-aware", 1)
+    changed = {"cache", "scheduling", "profile_threshold"}
+    assert opt.nmp.model_dump(exclude=changed) == base.nmp.model_dump(exclude=changed)
 
 
 def test_ddr4_2400_is_the_memory_the_peers_were_measured_with():
@@ -118,7 +130,12 @@ def test_ddr4_2400_is_the_memory_the_peers_were_measured_with():
             "nmp.poolings_per_packet=17",
             "nmp.poolings_per_packet = 17: must be at most 16",
         ),
-        ("recnmp-base-2rank", "nmp.cache=1", "nmp.cache: unknown key"),
+        ("recnmp-base-2rank", "nmp.cach=1", "nmp.cach: unknown key"),
+        ("recnmp-opt-2rank", "nmp.cache.line_bytes=128", "nmp.cache.line_bytes = 128: must be 64: a RankCache holds"),
+        ("recnmp-opt-2rank", "nmp.cache.policy=fifo", "nmp.cache.policy = 'fifo': must be 'lru' in a rank unit"),
+        ("recnmp-opt-2rank", "nmp.cache.size=100", "nmp.cache.size = 100: must be a whole number of lines"),
+        ("recnmp-opt-2rank", "nmp.scheduling=random", "nmp.scheduling = 'random'"),
+        ("recnmp-opt-2rank", "nmp.profile_threshold=-1", "nmp.profile_threshold = -1"),
     ],
 )
 def test_an_impossible_system_is_refused(system, override, message):

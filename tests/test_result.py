@@ -48,7 +48,7 @@ def test_the_percentiles_of_nothing_are_zero():
 def test_a_result_has_units_on_the_figures_of_its_system(comparison):
     for result in comparison.results:
         tCK_ns = result.system.dram.timing.tCK_ps / 1000
-        assert result.time_ns == result.cycles * tCK_ns
+        assert result.time_ns == pytest.approx(result.cycles * tCK_ns, rel=1e-15)
         assert result.bandwidth_gbps == 64 * result.trace.requests / result.time_ns
         assert result.energy_nj == sum(row.energy_nj for row in result.energy)
         assert result.latency_p50_ns / tCK_ns == pytest.approx(round(result.latency_p50_ns / tCK_ns))

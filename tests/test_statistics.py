@@ -265,13 +265,9 @@ def test_threads_change_nothing(threads):
     ("overrides", "message"),
     [
         (
-            ["dram.organization.channels=2"],
-            "dram.organization.channels = 2: must be 1 with kind = 'recnmp', whose units share the pins of one channel",
-        ),
-        (
             ["dram.organization.pseudo_channels=2"],
-            "dram.organization.pseudo_channels = 2: must be 1 with kind = 'recnmp', whose units share the pins of one "
-            "channel",
+            "dram.organization.pseudo_channels = 2: must be 1 with kind = 'recnmp', whose units share the pins of a "
+            "whole channel",
         ),
         (
             ["dram.organization.bus_width_bits=32"],
