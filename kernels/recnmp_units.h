@@ -12,7 +12,7 @@ typedef struct { int64_t line, fill; } Way;   /* fill: number of the burst, coun
 typedef struct {
     Channel *channel;
     Way *ways;                        /* [sets][ways], most recently used first; NULL: no cache */
-    int64_t free_clk;                 /* when the unit is free for its next packet */
+    int64_t free_clk, end_clk;        /* when the unit may start its next packet; when its last one ended */
     int64_t port_clk, lookup_clk;     /* when the port is free; when its last lookup began */
     int64_t fills;                    /* bursts that went to the DRAM so far */
     int64_t counts[CACHE_COUNTS];
@@ -235,7 +235,7 @@ static int64_t rank_decode(Units *u, Unit *unit, int64_t low, int64_t high, int6
             unit->port_clk = clk;
             unit->counts[CACHE_LOOKUPS]++;
             if (hit) {
-                u->b.hit_clk[hits] = clk;
+                u->b.hit_clk[hits] = clk > unit->end_clk ? clk : unit->end_clk;
                 u->b.hit_burst[hits] = i;
                 u->b.next[hits++] = way->fill >= before ? way->fill - before : -1;
                 continue;
@@ -357,8 +357,10 @@ static int packet_execute(Units *u, const int64_t *coordinates, const int32_t *l
         }
     const int64_t end = (done > u->returned ? done : u->returned) + u->transfer_clk;
     for (int32_t r = 0; r < u->ranks; r++)
-        if (u->first[r + 1] > u->first[r])
-            u->unit[r].free_clk = end;
+        if (u->first[r + 1] > u->first[r]) {
+            u->unit[r].end_clk = end;
+            u->unit[r].free_clk = end - u->unit[r].channel->t.read_data;
+        }
     u->pending = packet_results(u, lookup, pooling, result_bursts);
     u->pending_start = start;
     u->returned = end;
