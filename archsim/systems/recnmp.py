@@ -190,16 +190,15 @@ class _Replay:
         )
 
     def _figures(self, packets: dict[str, int]) -> dict[str, Any]:
-        reads = self.units.rank_reads()
-        ns = self.system.dram.timing.tCK_ps / 1000
+        ranks, ns = self.system.dram.organization.ranks, self.system.dram.timing.tCK_ps / 1000
         return {
             "packets": packets["packets"],
             "instructions": packets["instructions"],
             "packet_latency_avg_ns": packets["latency_sum_clk"] * ns / packets["packets"],
             "packet_latency_max_ns": packets["latency_max_clk"] * ns,
             # Bursts of the slowest rank of each packet over an even share: 1 is perfect balance.
-            "load_imbalance": packets["slowest_rank_reads"] * len(reads) / self.requests,
-            "rank_reads": reads.tolist(),
+            "load_imbalance": packets["slowest_rank_reads"] * ranks / self.requests,
+            "rank_reads": self.units.rank_reads().tolist(),
             "sums": self.sums.figures(),
         }
 
