@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RANKS_MAX = 64, DIMM_NONE = -1, DIMM_RESULT = -2 };
+enum { RANKS_MAX = 64, DIMM_NONE = -1, DIMM_ALL = -2 };
 
 typedef struct {
     uint64_t ranks;                   /* those with an instruction in this clock */
-    int32_t dimm;                     /* whose instructions it carries, or DIMM_RESULT, or DIMM_NONE */
+    int32_t dimm;                     /* whose instructions it carries; DIMM_ALL: data; DIMM_NONE: nothing */
 } PinClock;
 
 typedef struct {
@@ -77,12 +77,13 @@ static inline int64_t pins_gap(const Pins *p, int64_t clk, int64_t n) {
     return start;
 }
 
-static inline int pins_take_result(Pins *p, int64_t clk, int64_t n) {
+/* Take `n` clocks from `clk` on for data. */
+static inline int pins_take(Pins *p, int64_t clk, int64_t n) {
     for (int64_t c = clk; c < clk + n; c++) {
         PinClock *at = pins_hold(p, c);
         if (!at)
             return -1;
-        at->dimm = DIMM_RESULT;
+        at->dimm = DIMM_ALL;
     }
     return 0;
 }

@@ -104,7 +104,7 @@ static int results_place(Units *u, int64_t limit) {
         const int64_t clk = pins_gap(&u->pins, u->returned, u->burst_clk);
         if (clk > limit - u->burst_clk)
             return 0;
-        if (pins_take_result(&u->pins, clk, u->burst_clk))
+        if (pins_take(&u->pins, clk, u->burst_clk))
             return -2;
         u->returned = clk + u->burst_clk;
         if (--u->pending == 0) {
@@ -154,6 +154,19 @@ static inline int64_t send_one(Units *u, int32_t rank, int64_t clk) {
     return at - begin;
 }
 
+/* Write the registers of every DIMM that the packet uses, one after another, from `clk` on; `clk` becomes the end. */
+static int packet_configure(Units *u, int64_t *clk) {
+    for (int32_t d = 0; d < u->dimms && u->config_clk; d++) {
+        if (u->first[(d + 1) * u->ranks_per_dimm] == u->first[d * u->ranks_per_dimm])
+            continue;
+        *clk = pins_gap(&u->pins, *clk, u->config_clk);
+        if (pins_take(&u->pins, *clk, u->config_clk))
+            return -2;
+        *clk += u->config_clk;
+    }
+    return 0;
+}
+
 /* Give every instruction of the packet its clock, from `clk` on. */
 static int packet_issue(Units *u, int64_t clk) {
     int64_t left[RANKS_MAX], all = u->first[u->ranks];
@@ -166,7 +179,7 @@ static int packet_issue(Units *u, int64_t clk) {
         PinClock *at = pins_hold(&u->pins, clk);
         if (UNLIKELY(!at))
             return -2;
-        if (at->dimm == DIMM_RESULT)
+        if (at->dimm == DIMM_ALL)
             continue;
         const int fresh = at->dimm == DIMM_NONE;
         if (fresh) {
@@ -344,11 +357,13 @@ static int packet_execute(Units *u, const int64_t *coordinates, const int32_t *l
             start = u->unit[r].free_clk;
     }
     u->started = start;
-    /* What can be returned before the first instruction is not touched by the instructions. */
-    if ((status = results_place(u, start + u->config_clk)))
+    /* What can be returned before the packet starts is not touched by it. */
+    if ((status = results_place(u, start)))
         return status;
-    pins_forget(&u->pins, u->pending && u->returned < start + u->config_clk ? u->returned : start + u->config_clk);
-    if ((status = packet_issue(u, start + u->config_clk)) || (status = results_place(u, INT64_MAX)))
+    pins_forget(&u->pins, u->pending && u->returned < start ? u->returned : start);
+    int64_t clk = start;
+    if ((status = packet_configure(u, &clk)) || (status = packet_issue(u, clk)) ||
+        (status = results_place(u, INT64_MAX)))
         return status;
     for (int32_t r = 0; r < u->ranks; r++)
         if (u->first[r + 1] > u->first[r] && (status = rank_run(u, r, &done))) {

@@ -34,7 +34,7 @@ class NmpSpec(Spec):
     poolings_per_packet: int = quantity("", "poolings sent and reordered together", ge=1, le=16)
     instructions_per_clk: int = quantity("", "NMP instructions per memory clock on the channel", ge=1, le=64)
     config_clk: int = quantity(
-        "clk", "start of a packet: counter and vector-size registers", ge=0, le=1_000_000
+        "clk", "start of a packet: pins for the registers of each DIMM that it uses", ge=0, le=1_000_000
     )
     transfer_clk: int = quantity(
         "clk", "end of a packet: moving the sum out of the rank unit", ge=0, le=1_000_000
