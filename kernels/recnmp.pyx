@@ -32,7 +32,7 @@ cdef extern from "recnmp_units.h" nogil:
     int results_place(Units *u, int64_t limit)
     int packet_execute(Units *u, const int64_t *coordinates, const int32_t *lookup, const int32_t *pooling,
                        const uint8_t *locality, const int32_t *result_bursts, int64_t n, int64_t arrival,
-                       int64_t first_burst, int64_t *order)
+                       int64_t first_burst, int64_t *order, uint8_t *hit)
 
 # The order of the `nmp` array; archsim.systems.recnmp fills it by these names.
 NMP_PARAMETERS = ("ranks", "ranks_per_dimm", "instructions_per_clk", "config_clk", "transfer_clk", "burst_clk",
@@ -132,7 +132,7 @@ cdef class RankUnits:
 
     def feed(self, const int64_t[::1] coordinates, const int32_t[::1] lookup, const int32_t[::1] pooling,
              const uint8_t[::1] locality, const int32_t[::1] result_bursts, const int64_t[::1] packet_first,
-             const int64_t[::1] arrivals, int64_t[::1] order):
+             const int64_t[::1] arrivals, int64_t[::1] order, uint8_t[::1] hit=None):
         """Execute packets; those without bursts do not exist for the channel.
 
         Parameters
@@ -153,6 +153,8 @@ cdef class RankUnits:
             Earliest clock at which each packet may start.
         order : int64 array [bursts]
             Receives the bursts packet by packet, rank by rank, in order of their arrival.
+        hit : uint8 array [bursts], optional
+            Receives 1 for the bursts that a RankCache had.
 
         Raises
         ------
@@ -163,6 +165,8 @@ cdef class RankUnits:
         """
         cdef int64_t p, low, high, packets = packet_first.shape[0] - 1
         cdef int status = 0
+        if hit is None:
+            hit = np.empty(order.shape[0], dtype=np.uint8)
         for p in range(packets):
             low, high = packet_first[p], packet_first[p + 1]
             if low < high and pooling[lookup[high - 1]] - pooling[lookup[low]] >= POOLINGS_MAX:
@@ -172,7 +176,7 @@ cdef class RankUnits:
                 low, high = packet_first[p], packet_first[p + 1]
                 if low < high:
                     status = packet_execute(&self.u, &coordinates[low], &lookup[low], &pooling[0], &locality[0],
-                                            &result_bursts[0], high - low, arrivals[p], low, &order[low])
+                                            &result_bursts[0], high - low, arrivals[p], low, &order[low], &hit[low])
                     if status:
                         break
         self._check(status)

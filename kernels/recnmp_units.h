@@ -21,7 +21,7 @@ typedef struct {
 /* The bursts of the packet at hand, sorted by rank; and what the DRAM gets of those of one rank. */
 typedef struct {
     int64_t *coordinate, *issued, *order, *burst;          /* [room] */
-    uint8_t *opens, *local;                                /* [room] */
+    uint8_t *opens, *local;                                /* [room]; local: LocalityBit, then 2 for a hit */
     int64_t *read_at, *read_clk, *arrived, *completed, *reader;   /* of the reads: [room] */
     int64_t *hit_clk, *hit_burst, *waiting, *next;         /* of the hits: [room]; waiting: first for a read */
     int64_t room;
@@ -250,6 +250,7 @@ static int64_t rank_decode(Units *u, Unit *unit, int64_t low, int64_t high, int6
             if (hit) {
                 u->b.hit_clk[hits] = clk > unit->end_clk ? clk : unit->end_clk;
                 u->b.hit_burst[hits] = i;
+                u->b.local[i] = 2;
                 u->b.next[hits++] = way->fill >= before ? way->fill - before : -1;
                 continue;
             }
@@ -341,10 +342,11 @@ static int64_t packet_results(const Units *u, const int32_t *lookup, const int32
     return total;
 }
 
-/* Execute one packet; `order` receives its bursts rank by rank in order of arrival. Returns 0; -1 stuck; -2 no memory. */
+/* Execute one packet; `order` receives its bursts rank by rank in order of arrival, `hit` whether a RankCache had them.
+ * Returns 0; -1 stuck; -2 no memory. */
 static int packet_execute(Units *u, const int64_t *coordinates, const int32_t *lookup, const int32_t *pooling,
                           const uint8_t *locality, const int32_t *result_bursts, int64_t n, int64_t arrival,
-                          int64_t first_burst, int64_t *order) {
+                          int64_t first_burst, int64_t *order, uint8_t *hit) {
     int64_t start = u->started > arrival ? u->started : arrival, done = 0, slowest = 0;
     int status;
     if (bursts_room(&u->b, n))
@@ -384,6 +386,8 @@ static int packet_execute(Units *u, const int64_t *coordinates, const int32_t *l
     u->slowest_reads += slowest;
     for (int64_t i = 0; i < n; i++)
         order[i] = first_burst + u->b.burst[u->b.order[i]];
+    for (int64_t i = 0; u->sets && i < n; i++)
+        hit[u->b.burst[i]] = u->b.local[i] == 2;
     return 0;
 }
 

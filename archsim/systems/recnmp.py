@@ -70,6 +70,8 @@ class _Replay:
         per_rank = [resolve(system.dram, ranks=1, refresh_rank=rank) for rank in range(organization.ranks)]
         self.units = ChannelUnits(system, per_rank, options.log_limit, options.interval_clk)
         self.requests = 0
+        self.table_bursts = np.zeros(len(trace.tables), dtype=np.int64)
+        self.table_hits = np.zeros(len(trace.tables), dtype=np.int64)
 
     def _check_trace(self) -> None:
         trace = self.trace
@@ -113,7 +115,7 @@ class _Replay:
         self._check_one_rank(lookup, rank)
         lookups_before = np.concatenate([starts, [len(rows)]])
         packet_first = np.searchsorted(lookup, lookups_before[packets.packet_bags]).astype(np.int64)
-        order = self.units.feed(
+        order, hit = self.units.feed(
             coordinates, lookup, pooling, self._locality(rows, packets.batch[pooling]),
             self.sums.result_bursts[bag_tables], packet_first, arrivals,
         )  # fmt: skip
@@ -122,6 +124,11 @@ class _Replay:
             packet_first, order, lookup, rank, rows, tables, pooling, weights, bag_tables, starts, sizes
         )
         self.requests += len(coordinates)
+        if self.nmp.cache.size:
+            burst_table = tables[lookup]
+            count = len(self.table_bursts)
+            self.table_bursts += np.bincount(burst_table, minlength=count)
+            self.table_hits += np.bincount(burst_table[hit == 1], minlength=count)
 
     def _ranks(self, coordinates: Ints) -> npt.NDArray[np.int32]:
         """Return the rank of each burst, counted channel by channel."""
@@ -214,6 +221,12 @@ class _Replay:
             "lookups": lookups,
             "fills": fills,
             "bypassed": bypassed,
+            "tables": [
+                {"name": table.name, "accesses": bursts, "hits": found, "hit_ratio": found / max(bursts, 1)}
+                for table, bursts, found in zip(
+                    self.trace.tables, self.table_bursts.tolist(), self.table_hits.tolist(), strict=True
+                )
+            ],
         }
 
     def _ledger(self, counts: dict[str, int], rank_clocks: Ints, packets: dict[str, int]) -> tuple[LedgerRow, ...]:

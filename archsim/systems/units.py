@@ -55,7 +55,7 @@ class ChannelUnits:
         result_bursts: npt.NDArray[np.int32],
         packet_first: Ints,
         arrivals: Ints,
-    ) -> Ints:
+    ) -> tuple[Ints, npt.NDArray[np.uint8]]:
         """Execute packets.
 
         Parameters
@@ -65,8 +65,10 @@ class ChannelUnits:
 
         Returns
         -------
-        int64 array [bursts]
+        order : int64 array [bursts]
             The bursts packet by packet, unit by unit, in order of their arrival.
+        hit : uint8 array [bursts]
+            1 for the bursts that a RankCache had.
 
         Raises
         ------
@@ -74,40 +76,24 @@ class ChannelUnits:
             When no command can ever make progress again.
         """
         start = time.process_time()
-        order = np.empty(len(coordinates), dtype=np.int64)
+        order, hit = np.empty(len(coordinates), dtype=np.int64), np.zeros(len(coordinates), dtype=np.uint8)
+        rest = pooling, locality, result_bursts
         if len(self.kernels) == 1:
-            self.kernels[0].feed(
-                coordinates, lookup, pooling, locality, result_bursts, packet_first, arrivals, order
-            )
+            self.kernels[0].feed(coordinates, lookup, *rest, packet_first, arrivals, order, hit)
         else:
-            self._feed_channels(
-                coordinates, lookup, pooling, locality, result_bursts, packet_first, arrivals, order
-            )
+            channel, parts = channel_of(coordinates), []
+            for number, kernel in enumerate(self.kernels):
+                own = np.flatnonzero(channel == number)
+                first = np.searchsorted(own, packet_first).astype(np.int64)
+                part, found = np.empty(len(own), dtype=np.int64), np.zeros(len(own), dtype=np.uint8)
+                kernel.feed(coordinates[own], lookup[own], *rest, first, arrivals, part, found)
+                parts.append(own[part])
+                hit[own] = found
+            together = np.concatenate(parts)  # packet by packet in each channel; now packet by packet
+            packet = np.searchsorted(packet_first, together, side="right")
+            order[:] = together[np.argsort(packet, kind="stable")]
         self.cpu_s += time.process_time() - start
-        return order
-
-    def _feed_channels(
-        self,
-        coordinates: Ints,
-        lookup: npt.NDArray[np.int32],
-        pooling: npt.NDArray[np.int32],
-        locality: npt.NDArray[np.uint8],
-        result_bursts: npt.NDArray[np.int32],
-        packet_first: Ints,
-        arrivals: Ints,
-        order: Ints,
-    ) -> None:
-        channel = channel_of(coordinates)
-        parts = []
-        for number, kernel in enumerate(self.kernels):
-            own = np.flatnonzero(channel == number)
-            first = np.searchsorted(own, packet_first).astype(np.int64)
-            part = np.empty(len(own), dtype=np.int64)
-            kernel.feed(coordinates[own], lookup[own], pooling, locality, result_bursts, first, arrivals, part)
-            parts.append(own[part])
-        together = np.concatenate(parts)
-        packet = np.searchsorted(packet_first, together, side="right")
-        order[:] = together[np.argsort(packet, kind="stable")]
+        return order, hit
 
     def finish(self) -> None:
         """Return the last results to the host. To be called once."""
