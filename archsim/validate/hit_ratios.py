@@ -14,9 +14,9 @@ WAYS, LINE_BYTES = 4, 64
 
 
 def line_hits(
-    windows: Iterable[EmbeddingTrace], cache_bytes: Sequence[int]
+    windows: Iterable[EmbeddingTrace], cache_bytes: Sequence[int], line_bytes: int = LINE_BYTES
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count accesses and hits of lines of 64 bytes in 4-way LRU caches that start empty.
+    """Count accesses and hits of lines in 4-way LRU caches that start empty.
 
     The tables follow one another in memory from address 0 on; a lookup accesses the lines of its vector in order.
 
@@ -26,13 +26,15 @@ def line_hits(
         A trace, in pieces.
     cache_bytes : sequence of int
         Capacities; each is a cache of its own.
+    line_bytes : int
+        Bytes of a line.
 
     Returns
     -------
     accesses : ndarray of int64, shape (tables,)
     hits : ndarray of int64, shape (len(cache_bytes), tables)
     """
-    caches = [SetLru(size // (WAYS * LINE_BYTES), WAYS) for size in cache_bytes]
+    caches = [SetLru(size // (WAYS * line_bytes), WAYS) for size in cache_bytes]
     counts: list[NDArray[np.int64]] = []
     for window in windows:
         footprints = [table.footprint_bytes for table in window.tables]
@@ -42,7 +44,7 @@ def line_hits(
         vectors = np.array([table.vector_bytes for table in window.tables])
         table = window.table
         start = window.rows * vectors[table] + bases[table]
-        first, last = start // LINE_BYTES, (start + vectors[table] - 1) // LINE_BYTES
+        first, last = start // line_bytes, (start + vectors[table] - 1) // line_bytes
         np.add.at(counts[0], table, last - first + 1)
         for cache, hits in zip(caches, counts[1:], strict=True):
             cache.access(first, last, table, hits)
