@@ -299,6 +299,17 @@ static int64_t rank_merge(Units *u, int64_t low, int64_t reads, int64_t hits) {
     return done;
 }
 
+/* Put reads that share a burst, so that they arrive in one clock, in program order. */
+static inline void order_merged(Bursts *b, int64_t reads) {
+    for (int64_t i = 1; i < reads; i++) {
+        const int64_t read = b->completed[i], clk = b->arrived[read];
+        int64_t k = i;
+        for (; k > 0 && b->completed[k - 1] > read && b->arrived[b->completed[k - 1]] == clk; k--)
+            b->completed[k] = b->completed[k - 1];
+        b->completed[k] = read;
+    }
+}
+
 /* Let a rank unit execute its share; `done` becomes the clock at which its last burst has arrived. */
 static int rank_run(Units *u, int32_t rank, int64_t *done) {
     Unit *unit = &u->unit[rank];
@@ -315,6 +326,8 @@ static int rank_run(Units *u, int32_t rank, int64_t *done) {
                                       cached ? u->b.read_clk : u->b.issued + low, reads, 1);
     if (stuck)
         return stuck;
+    if (c->t.merging)
+        order_merged(&u->b, reads);
     if (cached) {
         last = rank_merge(u, low, reads, hits);
     } else {

@@ -18,10 +18,21 @@ MOST_BURSTS = 7
 
 
 class NmpEnergy(Spec):
-    """Energy of the rank units' arithmetic, per FP32 operation."""
+    """Energy of the units, apart from their RankCaches."""
 
     fp32_add_pj: float = quantity("pJ", "one FP32 addition", ge=0)
     fp32_mult_pj: float = quantity("pJ", "one FP32 multiplication", ge=0)
+    internal_io_pj_per_bit: float = quantity("pJ", "moving a bit from the DRAM devices to the unit", ge=0)
+    static_mw: float = quantity("mW", "what the unit of one DIMM draws whatever it does", ge=0)
+
+
+class NmpUnit(Spec):
+    """The compute unit of one DIMM as a piece of silicon; for tables and comparisons, no model reads it."""
+
+    area_mm2: float = quantity("", "area in square millimetres", ge=0)
+    power_mw: float = quantity("mW", "total power at its clock", ge=0)
+    clock_mhz: float = quantity("", "clock in MHz", gt=0)
+    node_nm: float = quantity("", "process node in nanometres", gt=0)
 
 
 class NmpSpec(Spec):
@@ -52,6 +63,7 @@ class NmpSpec(Spec):
     )
     cache: CacheLevel = Field(description="RankCache of each rank unit; size = 0: none")
     energy: NmpEnergy
+    unit: NmpUnit
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -248,4 +248,16 @@ class _Replay:
             lookups, _, fills, _ = self.units.cache_counts().sum(axis=0).tolist()
             rows.append(LedgerRow("rank_cache", "lookup", lookups, nmp.cache.read_pj))
             rows.append(LedgerRow("rank_cache", "fill", fills, nmp.cache.write_pj))
+        rows += self._optional_rows(counts)
         return tuple(rows)
+
+    def _optional_rows(self, counts: dict[str, int]) -> Iterator[LedgerRow]:
+        """What costs nothing by default."""
+        energy, timing = self.nmp.energy, self.system.dram.timing
+        organization = self.system.dram.organization
+        if energy.internal_io_pj_per_bit:
+            yield LedgerRow("dimm", "internal_io", counts["rd"], 8 * LINE_BYTES * energy.internal_io_pj_per_bit)
+        if energy.static_mw:
+            dimms = organization.channels * organization.ranks // self.nmp.ranks_per_dimm
+            pj_per_clk = energy.static_mw * timing.tCK_ps / 1000
+            yield LedgerRow("dimm_unit", "static", dimms * self.units.cycles, pj_per_clk)

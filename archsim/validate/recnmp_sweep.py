@@ -3,41 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from archsim.validate.recnmp_setup import COLORED, STEPS, run, speedup
 from archsim.validate.row import Row
 
-#: Unpublished parameter -> overrides of RecNMP, of the host, vector bytes; each alone on the parameter set of all figures.
-VARIANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], int]] = {
-    "as judged": ((), (), 128),
-    "vectors of 64 bytes": ((), (), 64),
-    "vectors of 256 bytes": ((), (), 256),
-    "configuration: none": (("nmp.config_clk=0",), (), 128),
-    "configuration: 16 clocks per DIMM": (("nmp.config_clk=16",), (), 128),
-    "refresh: ranks in turn": (("dram.refresh.staggered=true",), (), 128),
-    "refresh: none": (("dram.refresh.mode=none",), ("dram.refresh.mode=none",), 128),
-    "unit queues of 8": (("dram.controller.read_queue=8",), (), 128),
-    "unit queues of 64": (("dram.controller.read_queue=64",), (), 128),
-    "host: first come, first served": ((), ("dram.controller.scheduler=fcfs",), 128),
-    "host: queue of 16": ((), ("dram.controller.read_queue=16",), 128),
-    "four instructions per clock": (("nmp.instructions_per_clk=4",), (), 128),
-    "page frames: seed 2": (("placement.seed=2",), ("placement.seed=2",), 128),
-    "address map skylake-64": (
-        ("dram.address_map.preset=skylake-64",), ("dram.address_map.preset=skylake-64",), 128,
+
+
+class Variant(NamedTuple):
+    """One unpublished parameter away from the parameter set of all figures."""
+
+    near: tuple[str, ...] = ()
+    host: tuple[str, ...] = ()
+    vector_bytes: int = 128
+
+
+#: What changes every figure.
+MEMORY = {
+    "as judged": Variant(),
+    "vectors of 64 bytes": Variant(vector_bytes=64),
+    "vectors of 256 bytes": Variant(vector_bytes=256),
+    "configuration: none": Variant(("nmp.config_clk=0",)),
+    "configuration: 16 clocks per DIMM": Variant(("nmp.config_clk=16",)),
+    "refresh: ranks in turn": Variant(("dram.refresh.staggered=true",)),
+    "refresh: none": Variant(("dram.refresh.mode=none",), ("dram.refresh.mode=none",)),
+    "unit queues of 8": Variant(("dram.controller.read_queue=8",)),
+    "unit queues of 64": Variant(("dram.controller.read_queue=64",)),
+    "host: queue of 16": Variant((), ("dram.controller.read_queue=16",)),
+    "host: queue of 64": Variant((), ("dram.controller.read_queue=64",)),
+    "page frames: seed 2": Variant(("placement.seed=2",), ("placement.seed=2",)),
+    "address map skylake-64": Variant(
+        ("dram.address_map.preset=skylake-64",), ("dram.address_map.preset=skylake-64",)
     ),
-    "batches of 64 poolings": (("nmp.batch_bags=64",), (), 128),
-    "batches of 256 poolings": (("nmp.batch_bags=256",), (), 128),
-    "RankCache: 1 way": (("nmp.cache.ways=1",), (), 128),
-    "RankCache: 16 ways": (("nmp.cache.ways=16",), (), 128),
-    "RankCache: 2 clocks": (("nmp.cache.latency_clk=2",), (), 128),
-    "RankCache: 4 clocks": (("nmp.cache.latency_clk=4",), (), 128),
-    "profile threshold 2": (("nmp.profile_threshold=2",), (), 128),
-}  # fmt: skip
+}
+#: What changes the figures with RankCaches.
+CACHES = {
+    "batches of 64 poolings": Variant(("nmp.batch_bags=64",)),
+    "batches of 256 poolings": Variant(("nmp.batch_bags=256",)),
+    "RankCache: 1 way": Variant(("nmp.cache.ways=1",)),
+    "RankCache: 16 ways": Variant(("nmp.cache.ways=16",)),
+    "RankCache: 2 clocks": Variant(("nmp.cache.latency_clk=2",)),
+    "RankCache: 3 clocks": Variant(("nmp.cache.latency_clk=3",)),
+}
+#: What changes the energy alone.
+ENERGIES = {
+    "internal I/O: 5.5 pJ per bit": Variant(("nmp.energy.internal_io_pj_per_bit=5.5",)),
+    "internal I/O: 11 pJ per bit": Variant(("nmp.energy.internal_io_pj_per_bit=11",)),
+    "internal I/O: 22 pJ per bit": Variant(("nmp.energy.internal_io_pj_per_bit=22",)),
+    "static power: Table II's": Variant(("nmp.energy.static_mw=184.2",)),
+}
 _FIGURES = {
     "Fig. 14a, 2 ranks, 1 pooling": (2, ("nmp.poolings_per_packet=1",), ("14a", "2-rank", "1")),
+    "Fig. 14a, 2 ranks, 4 poolings": (2, ("nmp.poolings_per_packet=4",), ("14a", "2-rank", "4")),
+    "Fig. 14a, 2 ranks, colouring": (2, COLORED, ("14a", "2-rank", "colored")),
     "Fig. 14a, 8 ranks, 1 pooling": (8, ("nmp.poolings_per_packet=1",), ("14a", "8-rank", "1")),
     "Fig. 14a, 8 ranks, colouring": (8, COLORED, ("14a", "8-rank", "colored")),
     "Fig. 15a, base": (8, STEPS["base"], ("15a", "8-rank", "base")),
+}
+_CACHED = {
     "Fig. 15a, cache": (8, STEPS["cache"], ("15a", "8-rank", "cache")),
     "Fig. 15a, schedule": (8, STEPS["schedule"], ("15a", "8-rank", "schedule")),
     "Fig. 15a, profile": (8, STEPS["schedule+profile"], ("15a", "8-rank", "schedule+profile")),
@@ -45,15 +68,19 @@ _FIGURES = {
 
 
 def sweep_rows(expected: Mapping[tuple[str, str, str], float]) -> Iterator[Row]:
-    """Yield every figure under every variant; nothing is judged here."""
-    for variant, (near, host, vector_bytes) in VARIANTS.items():
-        for figure, (ranks, overrides, key) in _FIGURES.items():
-            measured = speedup(ranks, (*overrides, *near), host=host, vector_bytes=vector_bytes)
-            yield Row(f"sweep: {variant}: {figure}", "speedup", expected[key], measured, None)
-        yield Row(
-            f"sweep: {variant}: memory energy saved", "%", expected["headline", "8-rank", "energy saving"],
-            _saving((*STEPS["schedule+profile"], *near), host, vector_bytes), None,
-        )  # fmt: skip
+    """Yield the figures under every variant that can change them; nothing is judged here."""
+    for name, variant in (MEMORY | CACHES | ENERGIES).items():
+        figures = {} if name in ENERGIES else _CACHED if name in CACHES else _FIGURES | _CACHED
+        for figure, (ranks, overrides, key) in figures.items():
+            near = (*overrides, *variant.near)
+            measured = speedup(ranks, near, host=variant.host, vector_bytes=variant.vector_bytes)
+            yield Row(f"RecNMP sweep, {name}: {figure}", "speedup", expected[key], measured, None)
+        target = expected["headline", "8-rank", "energy saving"]
+        for step in ("base", "schedule+profile"):
+            if name in CACHES and step == "base":
+                continue
+            saved = _saving((*STEPS[step], *variant.near), variant.host, variant.vector_bytes)
+            yield Row(f"RecNMP sweep, {name}: memory energy saved, {step}", "%", target, saved, None)
 
 
 def _saving(near: tuple[str, ...], host: tuple[str, ...], vector_bytes: int) -> float:
