@@ -1,0 +1,100 @@
+"""Write docs/recnmp-figures.md and its picture: RecNMP's paper beside the model. Part of ``make figures``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from archsim.report.plots import COLOURS, new_figure
+from archsim.validate.page import markdown_page, summary
+from archsim.validate.recnmp import SERIES_14A, assumptions, rows
+from archsim.validate.row import Row
+
+PAGE = Path(__file__).with_name("recnmp-figures.md")
+PICTURE = Path(__file__).with_name("figures") / "recnmp.png"
+SWEEP = "RecNMP sweep, "
+
+
+def sweep_table(swept: Sequence[Row]) -> list[str]:
+    """Return the sweep as a table: a line per unpublished parameter, a column per figure."""
+    cells: dict[str, dict[str, Row]] = {}
+    for row in swept:
+        variant, _, figure = row.figure.removeprefix(SWEEP).partition(": ")
+        if figure.count(": "):  # the variant has a colon of its own
+            more, _, figure = figure.rpartition(": ")
+            variant = f"{variant}: {more}"
+        cells.setdefault(variant, {})[figure] = row
+    figures = list(dict.fromkeys(figure for found in cells.values() for figure in found))
+    lines = [
+        "| one parameter changed | " + " | ".join(figures) + " |",
+        "|---|" + "---:|" * len(figures),
+        "| *paper* | " + " | ".join(_number(_first(cells, figure).expected) for figure in figures) + " |",
+    ]
+    for variant, found in cells.items():
+        values = [_number(found[figure].measured) if figure in found else "" for figure in figures]
+        lines.append(f"| {variant} | " + " | ".join(values) + " |")
+    return lines
+
+
+def _first(cells: dict[str, dict[str, Row]], figure: str) -> Row:
+    return next(found[figure] for found in cells.values() if figure in found)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}" if abs(value) >= 15 else f"{value:.2f}"
+
+
+def draw(judged: Sequence[Row]) -> None:
+    """Draw Fig. 14a and 15a, paper and model side by side."""
+    figure = new_figure(7.2, 3.2)
+    left, right = figure.subplots(1, 2, width_ratios=(3, 1))
+    places = [6 * group + bar for group in range(3) for bar in range(5)]
+    _bars(left, places, [row for row in judged if "Fig. 14a" in row.figure and "order" not in row.figure])
+    left.set_xticks(places, [series if series != "colored" else "1c" for series in SERIES_14A] * 3)
+    for number, ranks in enumerate((2, 4, 8)):
+        left.text(6 * number + 2, 8.2, f"{ranks} ranks", ha="center", fontsize=8)
+    left.set_xlabel("poolings per packet (c: page colouring)", fontsize=8)
+    left.set_ylabel("speedup over the host", fontsize=8)
+    left.set_title("Fig. 14a: RecNMP base", fontsize=9)
+    _bars(right, range(4), [row for row in judged if "Fig. 15a" in row.figure and "order" not in row.figure])
+    right.set_xticks(range(4), ["base", "+cache", "+sched.", "+profile"], fontsize=6)
+    right.set_title("Fig. 15a: 8 ranks", fontsize=9)
+    left.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(0, 0.9))
+    figure.savefig(PICTURE, metadata={"Software": None})
+
+
+def _bars(axes, places: Sequence[int], shown: Sequence[Row]) -> None:  # type: ignore[no-untyped-def]
+    axes.bar([p - 0.2 for p in places], [row.expected for row in shown], 0.4, label="paper", color=COLOURS[0])
+    axes.bar([p + 0.2 for p in places], [row.measured for row in shown], 0.4, label="archsim", color=COLOURS[1])
+    axes.set_ylim(0, max(row.expected for row in shown) * 1.2)
+    axes.tick_params(labelsize=7)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def main() -> None:
+    """Write the page and the picture."""
+    found = list(rows())
+    judged = [row for row in found if not row.figure.startswith(SWEEP)]
+    swept = [row for row in found if row.figure.startswith(SWEEP)]
+    draw(judged)
+    page = markdown_page(judged, ["recnmp"], assumptions()).replace("# Validation\n", "# RecNMP figure by figure\n", 1)
+    page = page.replace(
+        f"Made by `archsim validate recnmp --write FILE`; {summary(judged)}.",
+        f"Made by `make figures` from `archsim validate recnmp`; {summary(judged)}.\n\n"
+        "![Speedups of the paper and of the model](figures/recnmp.png)\n",
+    )
+    sweep = [
+        "",
+        "## What the paper does not publish",
+        "",
+        "Each line changes one parameter of the set that all figures share. Columns are speedups, and the memory energy saved in "
+        "percent; an empty cell cannot change.",
+        "",
+        *sweep_table(swept),
+    ]
+    PAGE.write_text(page + "\n".join(sweep) + "\n", encoding="utf-8")
+    print(f"page: {PAGE}, picture: {PICTURE}")
+
+
+if __name__ == "__main__":
+    main()
