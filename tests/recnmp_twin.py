@@ -146,9 +146,9 @@ def rounds_of(bag_tables, batch_bags):
 
 
 def locality_bits(bag_tables, bag_rows, batch_bags, threshold):
-    """Return the LocalityBits of each bag's lookups; ``bag_rows`` lists the rows of each bag."""
+    """Return the LocalityBits of each bag's lookups; ``bag_rows`` lists the rows of each bag. 0: no profiling."""
     bits = [[1] * len(rows) for rows in bag_rows]
-    if threshold is None:
+    if not threshold:
         return bits
     for batch in [batch for batches in rounds_of(bag_tables, batch_bags) for batch in batches]:
         uses = Counter(row for bag in batch for row in bag_rows[bag])

@@ -1,0 +1,363 @@
+"""RecNMP's packets, pins, rank units and RankCache, with clocks worked out by hand from docs/recnmp.md.
+
+DDR4-2400 without refresh: a read of a closed bank that is offered at clock t has its ACT at t + 1, its RD at t + 18
+(tRCD 17) and has arrived at t + 39 (CL 17, tBL 4); a read of an open row has its RD at t + 1 and has arrived at t + 22.
+Reads of one bank group follow one another after 6 clocks (tCCD_L), others and activations of other bank groups after 4.
+Unless said otherwise: two ranks on one DIMM, two instructions a clock, configuration 2 clocks, transfer 1.
+"""
+
+import pytest
+from by_hand import spec_of
+from recnmp_twin import Channel, Design, Issue, Pooling, locality_bits, packets_of, sent_packets
+from recnmp_unit_twin import Burst, CompiledUnit, TickedUnit, Vector
+
+TWO_RANKS = Design(ranks=2, ranks_per_dimm=2, instructions_per_clk=2, config_clk=2, transfer_clk=1)
+TWO_DIMMS = TWO_RANKS._replace(ranks_per_dimm=1)
+FOUR_ON_A_DIMM = TWO_RANKS._replace(ranks=4, ranks_per_dimm=4)
+TWO_AND_TWO = TWO_RANKS._replace(ranks=4)
+UNITS = pytest.mark.parametrize("unit", [CompiledUnit, TickedUnit], ids=["compiled", "ticked"])
+
+
+def cached(latency_clk, *, sets=1, ways=2, design=TWO_RANKS):
+    return design._replace(cache_sets=sets, cache_ways=ways, cache_clk=latency_clk)
+
+
+class Program:
+    """Numbers bursts as they are named, and executes packets."""
+
+    def __init__(self, design, unit):
+        self.channel = Channel(design, spec_of(ranks=design.ranks), unit)
+        self.named = 0
+
+    def vector(self, rank, *places, locality=1):
+        """A lookup whose bursts are (bank group, row, column) of the first bank of a group."""
+        bursts = []
+        for group, row, column in places:
+            bursts.append(Burst(self.named, rank, group, 0, row, column))
+            self.named += 1
+        return Vector(bursts, locality)
+
+    def packet(self, *vectors, result_bursts=1, arrival=0):
+        """Execute a packet of one pooling."""
+        self.channel.execute([Pooling(result_bursts, list(vectors))], arrival)
+
+    def done(self):
+        self.channel.finish()
+        return self.channel.record
+
+    def cache_counts(self):
+        return [(unit.lookups, unit.hits, unit.fills, unit.bypassed) for unit in self.channel.units]
+
+
+def spelled(record):
+    """Say what each clock of the pins carries: i and the ranks of instructions, R and the packet of a result."""
+    return {
+        clk: "i" + "".join(map(str, carried.ranks)) if isinstance(carried, Issue) else f"R{carried.packet}"
+        for clk, carried in record.pins.items()
+    }
+
+
+def clocks(text, *clks):
+    return dict.fromkeys(clks, text)
+
+
+@UNITS
+def test_one_lookup_of_two_bursts_takes_56_clocks(unit):
+    # Instruction at 2. Bursts offered at 2 and 3: ACT 3, RD 20 and 26, data at 41 and 47. Done 47, end 48.
+    # Two result bursts of 4 clocks: 48 to 56.
+    program = Program(TWO_RANKS, unit)
+    program.packet(program.vector(0, (0, 0, 0), (0, 0, 1)), result_bursts=2)
+    record = program.done()
+    assert (record.ends, record.latencies, record.end) == ([48], [56], 56)
+    assert (record.instructions, record.issue_clk, record.result_bursts) == (1, 1, 2)
+
+
+@UNITS
+def test_ranks_of_one_dimm_share_a_clock_and_a_result(unit):
+    # Both instructions at 2, data of both at 41, end 42. One DIMM, one result burst: 42 to 46.
+    program = Program(TWO_RANKS, unit)
+    program.packet(program.vector(0, (0, 0, 0)), program.vector(1, (0, 0, 0)))
+    record = program.done()
+    assert spelled(record) == {2: "i01", **clocks("R0", 42, 43, 44, 45)}
+    assert (record.ends, record.end, record.rank_reads) == ([42], 46, [1, 1])
+
+
+@UNITS
+def test_ranks_of_two_dimms_take_turns_and_return_one_result_each(unit):
+    # Instructions at 2 and 3, data at 41 and 42, end 43. Two DIMMs, a burst each: 43 to 51.
+    program = Program(TWO_DIMMS, unit)
+    program.packet(program.vector(0, (0, 0, 0)), program.vector(1, (0, 0, 0)))
+    record = program.done()
+    assert spelled(record) == {2: "i0", 3: "i1", **clocks("R0", *range(43, 51))}
+    assert [record.pins[clk].dimm for clk in (43, 46, 47, 50)] == [0, 0, 1, 1]
+
+
+def test_dimms_with_nothing_left_lose_no_clock_and_each_packet_begins_with_the_first():
+    # Two lookups for rank 2 of the second DIMM, one for rank 0: clocks 2 (DIMM 0), 3 and 4 (DIMM 1).
+    program = Program(TWO_AND_TWO, CompiledUnit)
+    program.packet(*(program.vector(rank, (0, 0, 0)) for rank in (2, 2, 0)))
+    record = program.done()
+    assert {clk: text for clk, text in spelled(record).items() if text[0] == "i"} == {
+        2: "i0",
+        3: "i2",
+        4: "i2",
+    }
+
+
+def test_a_vector_that_leaves_a_row_and_comes_back_takes_three_instructions():
+    program = Program(TWO_RANKS, CompiledUnit)
+    program.packet(program.vector(0, (0, 0, 5), (0, 0, 6), (0, 1, 0), (0, 0, 7)))
+    record = program.done()
+    assert record.instructions == 3
+    assert [text for text in spelled(record).values() if text[0] == "i"] == ["i0"] * 3
+
+
+def test_with_more_ranks_than_instructions_a_clock_the_rank_asked_first_moves_on():
+    # Two lookups for each of four ranks. Turn 0 asks from rank 0, turn 1 from rank 2, turn 2 from rank 4 mod 4 = 0.
+    program = Program(FOUR_ON_A_DIMM, CompiledUnit)
+    program.packet(*(program.vector(rank, (0, 0, 0)) for rank in (0, 0, 1, 1, 2, 2, 3, 3)))
+    issues = {clk: text for clk, text in spelled(program.done()).items() if text[0] == "i"}
+    assert issues == {2: "i01", 3: "i23", 4: "i01", 5: "i23"}
+
+
+def test_the_rank_asked_first_is_that_of_the_turn_not_of_the_last_one_served():
+    # Three a clock: turn 0 asks 0, 1, 2; turn 1 asks from rank 3: 3, 0, 1; turn 2 from rank 6 mod 4 = 2: 2, 3.
+    program = Program(FOUR_ON_A_DIMM._replace(instructions_per_clk=3), CompiledUnit)
+    program.packet(*(program.vector(rank, (0, 0, 0)) for rank in (0, 0, 1, 1, 2, 2, 3, 3)))
+    issues = {clk: text for clk, text in spelled(program.done()).items() if text[0] == "i"}
+    assert issues == {2: "i012", 3: "i301", 4: "i23"}
+
+
+@UNITS
+def test_packets_on_one_rank_follow_one_another_and_results_wait_for_the_next_instructions(unit):
+    # Packet 0: data at 41, end 42, rank free. Packet 1 starts at 42, instruction at 44, row open: data at 66, end 67.
+    # Results of packet 0 from 42: 42 and 43 are free but 44 is not; 45 to 49. Those of packet 1: 67 to 71.
+    program = Program(TWO_RANKS, unit)
+    program.packet(program.vector(0, (0, 0, 0)))
+    program.packet(program.vector(0, (0, 0, 1)))
+    record = program.done()
+    assert spelled(record) == {
+        2: "i0",
+        44: "i0",
+        **clocks("R0", *range(45, 49)),
+        **clocks("R1", *range(67, 71)),
+    }
+    assert (record.starts, record.ends, record.latencies) == ([0, 42], [42, 67], [49, 29])
+
+
+def test_result_bursts_fill_gaps_between_instructions_one_by_one():
+    # Configuration 6: packet 0 has its instruction at 6, data at 45, end 46. Packet 1 starts at 46, instruction at 52.
+    # Result bursts of packet 0 from 46: 46 to 50; then 50 and 51 are free, 52 is not: 53 to 57.
+    program = Program(TWO_RANKS._replace(config_clk=6), CompiledUnit)
+    program.packet(program.vector(0, (0, 0, 0)), result_bursts=2)
+    program.packet(program.vector(0, (0, 0, 1)))
+    record = program.done()
+    assert [clk for clk, text in spelled(record).items() if text == "R0"] == [*range(46, 50), *range(53, 57)]
+    assert record.latencies[0] == 57
+
+
+@UNITS
+def test_packets_on_different_ranks_run_side_by_side(unit):
+    # Packet 1 starts at 0 as well, and its instruction joins that of packet 0 at clock 2. Data of both at 41.
+    # Packet 0 ends at 42, results 42 to 46. The buffers of the DIMM are free at 46: packet 1 ends at 47, results to 51.
+    program = Program(TWO_RANKS, unit)
+    program.packet(program.vector(0, (0, 0, 0)))
+    program.packet(program.vector(1, (0, 0, 0)))
+    record = program.done()
+    assert spelled(record) == {2: "i01", **clocks("R0", *range(42, 46)), **clocks("R1", *range(47, 51))}
+    assert record.pins[2].instructions == [(0, 0), (1, 1)]
+    assert (record.starts, record.ends, record.latencies) == ([0, 0], [42, 47], [46, 51])
+
+
+@pytest.mark.parametrize(
+    ("design", "issues"),
+    [(TWO_DIMMS, {2: "i0", 3: "i1"}), (TWO_RANKS._replace(instructions_per_clk=1), {2: "i0", 3: "i1"})],
+    ids=["another DIMM", "one a clock"],
+)
+def test_a_packet_side_by_side_passes_over_clocks_that_it_cannot_join(design, issues):
+    program = Program(design, CompiledUnit)
+    program.packet(program.vector(0, (0, 0, 0)))
+    program.packet(program.vector(1, (0, 0, 0)))
+    assert {clk: text for clk, text in spelled(program.done()).items() if text[0] == "i"} == issues
+
+
+def test_the_turn_does_not_move_in_a_clock_that_is_shared():
+    # DIMMs (0, 1) and (2, 3). Packet 0 sends rank 0 at 2. Packet 1 joins there with rank 1 (one of two), which is
+    # not its turn: clock 3 is the turn of DIMM 0 again, clock 4 that of DIMM 1, 5 is DIMM 1's alone.
+    program = Program(TWO_AND_TWO, CompiledUnit)
+    program.packet(program.vector(0, (0, 0, 0)))
+    program.packet(*(program.vector(rank, (0, 0, 0)) for rank in (1, 1, 3, 3)))
+    issues = {clk: text for clk, text in spelled(program.done()).items() if text[0] == "i"}
+    assert issues == {2: "i01", 3: "i1", 4: "i3", 5: "i3"}
+
+
+@UNITS
+def test_instructions_pass_over_results_of_the_packet_before_the_last(unit):
+    # Packets 0 and 1 side by side as above: results of packet 0 at 42 to 46, end of packet 1 at 47. Packet 2 waits for
+    # rank 0 until 42; 44 and 45 carry results, so its instruction takes 46. Row open: data at 68, end 69.
+    # Results of packet 1 come after that instruction: 47 to 51; of packet 2: 69 to 73.
+    program = Program(TWO_RANKS, unit)
+    program.packet(program.vector(0, (0, 0, 0)))
+    program.packet(program.vector(1, (0, 0, 0)))
+    program.packet(program.vector(0, (0, 0, 1)))
+    record = program.done()
+    assert spelled(record) == {
+        2: "i01", 46: "i0",
+        **clocks("R0", *range(42, 46)), **clocks("R1", *range(47, 51)), **clocks("R2", *range(69, 73)),
+    }  # fmt: skip
+    assert (record.starts, record.ends, record.latencies) == ([0, 0, 42], [42, 47, 69], [46, 51, 31])
+
+
+def test_a_packet_starts_no_earlier_than_the_one_before_it_and_than_its_arrival():
+    # Packet 0 waits for its arrival at 100; packet 1, on another rank and there from the first, starts no earlier.
+    program = Program(TWO_RANKS, CompiledUnit)
+    program.packet(program.vector(0, (0, 0, 0)), arrival=100)
+    program.packet(program.vector(1, (0, 0, 0)))
+    assert program.done().starts == [100, 100]
+
+
+def test_a_packet_without_lookups_moves_nothing():
+    program = Program(TWO_RANKS, CompiledUnit)
+    program.packet(program.vector(0, (0, 0, 0)))
+    program.packet(arrival=500)
+    program.packet(program.vector(1, (0, 0, 0)))
+    record = program.done()
+    assert (record.packets, record.starts) == (2, [0, 0])
+
+
+@UNITS
+def test_a_hit_on_a_line_that_is_still_read_waits_for_the_data_and_the_next_packet_finds_it(unit):
+    # L = 2. Instructions at 2 and 3. Lookup at 2 misses: port busy to 4, with the fill to 6; offered at 4, data at 43.
+    # Second lookup at 6 hits, ready at 8 but for the data: 43. Done 43, end 44.
+    # Packet 1: instruction at 46, hit, at the unit at 48. Results of packet 0: 47 to 51. So packet 1 ends at 52.
+    program = Program(cached(2), unit)
+    program.packet(program.vector(0, (0, 0, 0)), program.vector(0, (0, 0, 0)))
+    program.packet(program.vector(0, (0, 0, 0)))
+    record = program.done()
+    assert (record.ends, record.latencies, record.order) == ([44, 52], [51, 12], [0, 1, 2])
+    assert program.cache_counts() == [(3, 2, 1, 0), (0, 0, 0, 0)]
+    assert program.channel.units[0].dram.counts["rd"] == 1
+    assert record.rank_reads == [3, 0]
+
+
+@UNITS
+def test_the_fill_takes_the_port_from_the_next_lookup(unit):
+    # L = 2. Line of group 0: lookup at 2, offered at 4, ACT 5, RD 22, data at 43. Line of group 1: instruction at 3,
+    # lookup when the fill is over at 6, offered at 8, ACT 9, RD 26, data at 47. End 48.
+    program = Program(cached(2), unit)
+    program.packet(program.vector(0, (0, 0, 0)), program.vector(0, (1, 0, 0)))
+    assert program.done().ends == [48]
+
+
+def test_the_port_stays_busy_from_packet_to_packet():
+    # L = 60. Packet 0: lookup at 2, offered at 62, data at 101, end 102; its fill keeps the port to 122.
+    # Packet 1: instruction at 104, lookup at 122, hit, at the unit at 182, end 183.
+    program = Program(cached(60), CompiledUnit)
+    program.packet(program.vector(0, (0, 0, 0)))
+    program.packet(program.vector(0, (0, 0, 0)))
+    assert program.done().ends == [102, 183]
+
+
+@UNITS
+def test_a_bypass_overtakes_the_miss_before_it(unit):
+    # L = 2. Lookup of group 0 at 2: offered at 4. Bypass of group 1, instruction at 3: offered at 3, ACT 4, RD 21, data
+    # at 42. Group 0: ACT 8 (tRRD_S 4), RD 25, data at 46. End 47.
+    program = Program(cached(2), unit)
+    program.packet(program.vector(0, (0, 0, 0)), program.vector(0, (1, 0, 0), locality=0))
+    record = program.done()
+    assert (record.ends, record.order) == ([47], [1, 0])
+    assert program.cache_counts()[0] == (1, 0, 1, 1)
+
+
+@UNITS
+def test_a_bypass_waits_until_the_last_lookup_before_it_has_begun(unit):
+    # L = 5. Lookups at 2 (group 0, offered at 7) and, the fill over, at 12 (group 1, offered at 17). The bypass of
+    # group 2 has its instruction at 4 and is offered at 12: data at 51. Group 1: offered at 17, ACT 18, RD 35, data at 56.
+    program = Program(cached(5), unit)
+    program.packet(
+        program.vector(0, (0, 0, 0)), program.vector(0, (1, 0, 0)), program.vector(0, (2, 0, 0), locality=0)
+    )
+    record = program.done()
+    assert (record.ends, record.order) == ([57], [0, 2, 1])
+
+
+@UNITS
+def test_a_bypass_reads_the_dram_though_the_line_is_there_and_leaves_its_age_alone(unit):
+    # One set of two lines: A, B, bypass of A, C drives A out, A again misses and drives B out, C still hits.
+    program = Program(cached(1), unit)
+    a, b, c = (0, 0, 0), (0, 0, 1), (0, 0, 2)
+    for place, locality in [(a, 1), (b, 1), (a, 0), (c, 1), (a, 1), (c, 1), (b, 1)]:
+        program.packet(program.vector(0, place, locality=locality))
+    assert program.done().packets == 7
+    assert program.cache_counts()[0] == (6, 1, 5, 1)
+    assert program.channel.units[0].dram.counts["rd"] == 6
+
+
+def test_the_least_recently_used_line_goes_first():
+    # A, B, A hits, C drives B out, A hits, B misses.
+    program = Program(cached(1), CompiledUnit)
+    a, b, c = (0, 0, 0), (0, 0, 1), (0, 0, 2)
+    program.packet(*(program.vector(0, place) for place in (a, b, a, c, a, b)))
+    program.done()
+    assert program.cache_counts()[0] == (6, 2, 4, 0)
+
+
+@pytest.mark.parametrize(("row", "together"), [(0, False), (1, True)])
+def test_sets_are_counted_by_bank_then_column_then_row(row, together):
+    # 16 banks, 128 bursts a row: with 2,048 sets of one line, bank 0 of rows 0 and 1 meets at each column.
+    program = Program(cached(1, sets=2048, ways=1), CompiledUnit)
+    first, second = (0, 0, 3), (0, row, 3) if row else (1, 0, 3)
+    program.packet(*(program.vector(0, place) for place in (first, second, first)))
+    program.done()
+    assert program.cache_counts()[0][1] == (0 if together else 1)
+
+
+def test_lines_of_other_ranks_never_meet():
+    program = Program(cached(1, ways=1), CompiledUnit)
+    program.packet(*(program.vector(rank, (0, 0, 0)) for rank in (0, 1, 0, 1)))
+    program.done()
+    assert program.cache_counts() == [(2, 1, 1, 0), (2, 1, 1, 0)]
+
+
+def test_of_bursts_that_arrive_in_one_clock_those_from_the_dram_are_added_first():
+    # L = 23. Packet 0 opens the row and brings the line in. Packet 1: hit, instruction at i, at the unit at i + 23;
+    # bypass of the same row, instruction at i + 1, RD at i + 2, data at i + 23. It is the second, but is added first.
+    program = Program(cached(23), CompiledUnit)
+    program.packet(program.vector(0, (0, 0, 0)))
+    program.packet(program.vector(0, (0, 0, 0)), program.vector(0, (0, 0, 1), locality=0))
+    record = program.done()
+    # Packet 0: lookup at 2, offered at 25, data at 64, end 65. Packet 1: i = 67, data at 90; end 91.
+    assert (record.ends, record.order) == ([65, 91], [0, 2, 1])
+
+
+def test_table_aware_packets_go_batch_by_batch_in_order_of_completion():
+    # Batches of two: table 1 (bags 0, 1) is complete first, then table 0 (2, 4). Table 1's next (3, 5) closes the
+    # round; the last one is (3, 5), and bag 6 of table 0, incomplete.
+    tables = [1, 1, 0, 1, 0, 1, 0]
+    sent = sent_packets(tables, 1, "table-aware", 2)
+    assert [packet.bags for packet in sent] == [[0], [1], [2], [4], [3], [5], [6]]
+    assert [max(packet.waits_for) for packet in sent] == [4, 4, 4, 4, 6, 6, 6]
+
+
+def test_batches_are_cut_into_packets_from_their_first_bag_on():
+    tables = [0] * 7 + [1] * 2
+    assert packets_of(tables, 2, "table-aware", 3) == [[0, 1], [2], [3, 4], [5], [6], [7, 8]]
+
+
+def test_incomplete_batches_follow_in_order_of_their_last_bag():
+    assert packets_of([0, 1, 2, 2, 0], 16, "table-aware", 3) == [[1], [2, 3], [0, 4]]
+
+
+def test_interleaved_packets_with_profiling_take_one_packet_of_each_batch_in_turn():
+    # One round: table 0 (four bags: two packets), table 1 (three bags, incomplete: two packets).
+    tables = [0, 1, 0, 1, 0, 1, 0]
+    assert packets_of(tables, 2, "interleaved", 4, True) == [[0, 2], [1, 3], [4, 6], [5]]
+    assert packets_of(tables, 2, "table-aware", 4, True) == [[0, 2], [4, 6], [1, 3], [5]]
+
+
+def test_a_row_that_is_looked_up_more_often_than_the_threshold_in_its_batch_is_hot():
+    # Batches of two bags: table 0 has (0, 2) with row 7 three times, and (3), where 7 comes once; table 1 has bag 1.
+    tables, rows = [0, 1, 0, 0], [[7, 8, 7], [7], [7, 9], [7]]
+    assert locality_bits(tables, rows, 2, 2) == [[1, 0, 1], [0], [1, 0], [0]]
+    assert locality_bits(tables, rows, 2, 3) == [[0, 0, 0], [0], [0, 0], [0]]
+    assert locality_bits(tables, rows, 2, 0) == [[1, 1, 1], [1], [1, 1], [1]]
