@@ -272,7 +272,8 @@ def test_a_bypass_overtakes_the_miss_before_it(unit):
 @UNITS
 def test_a_bypass_waits_until_the_last_lookup_before_it_has_begun(unit):
     # L = 5. Lookups at 2 (group 0, offered at 7) and, the fill over, at 12 (group 1, offered at 17). The bypass of
-    # group 2 has its instruction at 4 and is offered at 12: data at 51. Group 1: offered at 17, ACT 18, RD 35, data at 56.
+    # group 2 has its instruction at 4 and is offered at 12: data at 51. Group 1: offered at 17, ACT 18, RD 35, data at
+    # 56.
     program = Program(cached(5), unit)
     program.packet(
         program.vector(0, (0, 0, 0)), program.vector(0, (1, 0, 0)), program.vector(0, (2, 0, 0), locality=0)
