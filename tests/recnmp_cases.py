@@ -174,7 +174,11 @@ def execute(design, dram, packets, dram_unit=CompiledUnit):
 def compiled_units(design, dram, log_limit=0):
     from archsim.kernels.recnmp import NMP_PARAMETERS, RankUnits
 
-    values = {**design._asdict(), "burst_clk": dram.timing.tBL}
+    values = {
+        **design._asdict(),
+        "burst_clk": dram.timing.tBL,
+        "columns": dram.organization.bursts_per_row,
+    }
     return RankUnits(
         np.array([values[name] for name in NMP_PARAMETERS], np.int64),
         [resolve(dram, ranks=1, refresh_rank=rank) for rank in range(design.ranks)],

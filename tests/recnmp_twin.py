@@ -53,7 +53,7 @@ class Record:
     packets: int = 0
     instructions: int = 0
     result_bursts: int = 0
-    slowest_rank_reads: int = 0
+    slowest_rank_bursts: int = 0
     starts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     latencies: list[int] = field(default_factory=list)
@@ -165,7 +165,7 @@ class Channel:
         self.units = [RankUnit(design, dram, rank, dram_unit) for rank in range(design.ranks)]
         per_dimm = design.ranks_per_dimm
         self.dimms = [range(first, first + per_dimm) for first in range(0, design.ranks, per_dimm)]
-        self.record = Record(rank_reads=[0] * design.ranks)
+        self.record = Record()
         self.results_due = None  # poolings of the last packet, whose results have no clocks yet
         self.returned = 0  # clock at which all results so far have been returned
 
@@ -193,6 +193,7 @@ class Channel:
         """Return the results of the last packet."""
         self._return_results()
         self.record.end = self.returned
+        self.record.rank_reads = [unit.dram.counts["rd"] for unit in self.units]
 
     def _programs(self, poolings):
         """List the instructions of each rank in program order."""
@@ -236,12 +237,11 @@ class Channel:
     def _read(self, programs, issued):
         """Let every unit execute its program; return {burst: Arrival}."""
         arrived = {}
-        for rank, (unit, program, clocks) in enumerate(zip(self.units, programs, issued, strict=True)):
+        for unit, program, clocks in zip(self.units, programs, issued, strict=True):
             here = unit.execute(program, clocks)
-            self.record.rank_reads[rank] += len(here)
             self.record.order += [b.number for b in sorted(here, key=lambda b: (*here[b], b.number))]
             arrived |= here
-        self.record.slowest_rank_reads += max(
+        self.record.slowest_rank_bursts += max(
             sum(len(instruction.bursts) for instruction in program) for program in programs
         )
         return arrived

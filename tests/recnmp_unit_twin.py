@@ -5,7 +5,7 @@ clock.
 """
 
 from collections import Counter
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -155,7 +155,7 @@ class RankUnit:
                 else:
                     being_read[line] = burst
                     offers.append((self.last_lookup + self.latency, burst))
-        arrived = self._read(sorted(offers, key=lambda offer: offer[0]))
+        arrived = self._read(offers)
         for burst, clk, read in hits:
             waits = read is not None and arrived[read].clk > clk
             arrived[burst] = Arrival(arrived[read].clk, HIT_THAT_WAITED) if waits else Arrival(clk, OTHER_HIT)
@@ -173,8 +173,10 @@ class RankUnit:
         return False
 
     def _read(self, offers):
+        """Offer the bursts in this order: none before an earlier one."""
         if not offers:
             return {}
         bursts = [burst for _, burst in offers]
-        finished = self.dram.read(bursts, [clk for clk, _ in offers])
+        offered = accumulate((clk for clk, _ in offers), max)
+        finished = self.dram.read(bursts, list(offered))
         return {burst: Arrival(clk, FROM_DRAM) for burst, clk in zip(bursts, finished, strict=True)}

@@ -237,7 +237,7 @@ def test_a_hit_on_a_line_that_is_still_read_waits_for_the_data_and_the_next_pack
     assert (record.ends, record.latencies, record.order) == ([44, 52], [51, 12], [0, 1, 2])
     assert program.cache_counts() == [(3, 2, 1, 0), (0, 0, 0, 0)]
     assert program.channel.units[0].dram.counts["rd"] == 1
-    assert record.rank_reads == [3, 0]
+    assert (record.rank_reads, record.slowest_rank_bursts) == ([1, 0], 3)
 
 
 @UNITS
@@ -259,27 +259,28 @@ def test_the_port_stays_busy_from_packet_to_packet():
 
 
 @UNITS
-def test_a_bypass_overtakes_the_miss_before_it(unit):
-    # L = 2. Lookup of group 0 at 2: offered at 4. Bypass of group 1, instruction at 3: offered at 3, ACT 4, RD 21, data
-    # at 42. Group 0: ACT 8 (tRRD_S 4), RD 25, data at 46. End 47.
-    program = Program(cached(2), unit)
+def test_a_bypass_does_not_overtake_the_miss_before_it(unit):
+    # L = 5. Lookup of group 0 at 2: offered at 7, data at 46. Bypass of group 1, instruction at 3: it could go at 3,
+    # but is offered after the miss, at 8: ACT 12 (tRRD_S 4 after ACT 8), RD 29, data at 50. End 51.
+    program = Program(cached(5), unit)
     program.packet(program.vector(0, (0, 0, 0)), program.vector(0, (1, 0, 0), locality=0))
     record = program.done()
-    assert (record.ends, record.order) == ([47], [1, 0])
+    assert (record.ends, record.order) == ([51], [0, 1])
     assert program.cache_counts()[0] == (1, 0, 1, 1)
 
 
 @UNITS
-def test_a_bypass_waits_until_the_last_lookup_before_it_has_begun(unit):
-    # L = 5. Lookups at 2 (group 0, offered at 7) and, the fill over, at 12 (group 1, offered at 17). The bypass of
-    # group 2 has its instruction at 4 and is offered at 12: data at 51. Group 1: offered at 17, ACT 18, RD 35, data at
-    # 56.
-    program = Program(cached(5), unit)
-    program.packet(
-        program.vector(0, (0, 0, 0)), program.vector(0, (1, 0, 0)), program.vector(0, (2, 0, 0), locality=0)
-    )
+def test_a_bypass_waits_until_the_last_lookup_before_it_has_begun_but_not_for_its_data(unit):
+    # L = 20. Packet 0 brings the line of group 0 in: lookup at 2, offered at 22, data at 61, end 62.
+    # Packet 1 has two hits, instructions at 64 and 65, lookups at 64 and 84, and a bypass of group 1, its own at 66,
+    # offered at 84: data at 123. The hits are there at 84 and 104. End 124.
+    program = Program(cached(20), unit)
+    program.packet(program.vector(0, (0, 0, 0)))
+    hits = [program.vector(0, (0, 0, 0)), program.vector(0, (0, 0, 0))]
+    program.packet(*hits, program.vector(0, (1, 0, 0), locality=0))
     record = program.done()
-    assert (record.ends, record.order) == ([57], [0, 2, 1])
+    assert record.ends == [62, 124]
+    assert program.cache_counts()[0] == (3, 2, 1, 1)
 
 
 @UNITS
