@@ -183,8 +183,10 @@ class Channel:
         arrived = self._read(programs, issued)
         done = max(arrival.clk for arrival in arrived.values())
         end = max(done, self.returned) + self.design.transfer_clk
+        timing = self.dram.timing
         for rank in busy:
-            self.units[rank].free_from = end
+            self.units[rank].last_end = end
+            self.units[rank].free_from = end - timing.CL - timing.tBL - (timing.tDQSCK or 0)
         record.ends.append(end)
         record.packets += 1
         self.results_due = poolings
@@ -209,27 +211,33 @@ class Channel:
         """Return the clocks of each rank's instructions."""
         issued = [[] for _ in programs]
         left = [len(program) for program in programs]
-        per_clk, per_dimm = self.design.instructions_per_clk, self.design.ranks_per_dimm
         turn, turns = 0, 0  # the DIMM to be asked next; how often the turn has passed the last one
         pins, packet = self.record.pins, len(self.record.starts) - 1
         while any(left):
-            free = clk not in pins
+            able = [left[rank] and clk > unit.last_issue for rank, unit in enumerate(self.units)]
+            free = clk not in pins and any(able)
             if free:
-                while not any(left[rank] for rank in self.dimms[turn]):
+                while not any(able[rank] for rank in self.dimms[turn]):
                     turn, turns = self._next(turn, turns)
                 pins[clk] = Issue(turn)
-            if isinstance(pins[clk], Issue):
-                here, first = pins[clk], turns * per_clk % per_dimm
-                asked = [self.dimms[here.dimm][(first + i) % per_dimm] for i in range(per_dimm)]
-                able = [rank for rank in asked if left[rank] and rank not in here.ranks]
-                for rank in able[: per_clk - len(here.ranks)]:
-                    here.instructions.append((rank, packet))
+            if isinstance(pins.get(clk), Issue):
+                for rank in self._asked(pins[clk], able, turns):
+                    pins[clk].instructions.append((rank, packet))
                     issued[rank].append(clk)
                     left[rank] -= 1
             if free:
                 turn, turns = self._next(turn, turns)
             clk += 1
+        for unit, clocks in zip(self.units, issued, strict=True):
+            unit.last_issue = max([unit.last_issue, *clocks])
         return issued
+
+    def _asked(self, here, able, turns):
+        """List the ranks that get an instruction in a clock that is their DIMM's."""
+        per_clk, dimm = self.design.instructions_per_clk, self.dimms[here.dimm]
+        first = turns * per_clk % len(dimm)
+        asked = [dimm[(first + i) % len(dimm)] for i in range(len(dimm))]
+        return [rank for rank in asked if able[rank]][: per_clk - len(here.instructions)]
 
     def _next(self, turn, turns):
         return (0, turns + 1) if turn + 1 == len(self.dimms) else (turn + 1, turns)
@@ -239,7 +247,7 @@ class Channel:
         arrived = {}
         for unit, program, clocks in zip(self.units, programs, issued, strict=True):
             here = unit.execute(program, clocks)
-            self.record.order += [b.number for b in sorted(here, key=lambda b: (*here[b], b.number))]
+            self.record.order += [b.number for b in sorted(here, key=lambda b: here[b].place(b.number))]
             arrived |= here
         self.record.slowest_rank_bursts += max(
             sum(len(instruction.bursts) for instruction in program) for program in programs

@@ -14,9 +14,6 @@ import twin
 from archsim.dram.address import encode
 from archsim.dram.resolve import resolve
 
-# Which of the bursts that arrive at a unit in one clock is added first.
-FROM_DRAM, HIT_THAT_WAITED, OTHER_HIT = range(3)
-
 
 class Burst(NamedTuple):
     """64 bytes of a vector; ``number`` counts all bursts in the order in which packets name them."""
@@ -42,10 +39,14 @@ class Instruction(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """When a burst is at its unit, and whether it comes from the DRAM, from a hit that waited, or from another hit."""
+    """When a burst is at its unit; ``read`` numbers the burst from the DRAM that it is or waited for, if any."""
 
     clk: int
-    kind: int
+    read: int | None
+
+    def place(self, number):
+        """Sort bursts by this in the order in which they are added."""
+        return self.clk, self.read is None, self.read or 0, number != self.read, number
 
 
 def instructions_of(vector):
@@ -134,7 +135,8 @@ class RankUnit:
         self.dram = dram_unit(dram, rank)
         self.cache = RankCache(design, dram) if design.cache_sets else None
         self.latency = design.cache_clk
-        self.free_from = 0  # until then with a packet
+        self.last_issue = -1  # clock of its last instruction
+        self.free_from, self.last_end = 0, 0  # of its last packet
         self.port_free, self.last_lookup = 0, 0
         self.lookups = self.hits = self.fills = self.bypassed = 0
 
@@ -157,8 +159,9 @@ class RankUnit:
                     offers.append((self.last_lookup + self.latency, burst))
         arrived = self._read(offers)
         for burst, clk, read in hits:
+            clk = max(clk, self.last_end)
             waits = read is not None and arrived[read].clk > clk
-            arrived[burst] = Arrival(arrived[read].clk, HIT_THAT_WAITED) if waits else Arrival(clk, OTHER_HIT)
+            arrived[burst] = Arrival(arrived[read].clk, read.number) if waits else Arrival(clk, None)
         return arrived
 
     def _look_up(self, burst, clk):
@@ -179,4 +182,4 @@ class RankUnit:
         bursts = [burst for _, burst in offers]
         offered = accumulate((clk for clk, _ in offers), max)
         finished = self.dram.read(bursts, list(offered))
-        return {burst: Arrival(clk, FROM_DRAM) for burst, clk in zip(bursts, finished, strict=True)}
+        return {burst: Arrival(clk, burst.number) for burst, clk in zip(bursts, finished, strict=True)}

@@ -3,6 +3,7 @@
 DDR4-2400 without refresh: a read of a closed bank that is offered at clock t has its ACT at t + 1, its RD at t + 18
 (tRCD 17) and has arrived at t + 39 (CL 17, tBL 4); a read of an open row has its RD at t + 1 and has arrived at t + 22.
 Reads of one bank group follow one another after 6 clocks (tCCD_L), others and activations of other bank groups after 4.
+A unit is free for its next packet CL + tBL = 21 clocks before its packet ends.
 Unless said otherwise: two ranks on one DIMM, two instructions a clock, configuration 2 clocks, transfer 1.
 """
 
@@ -129,31 +130,48 @@ def test_the_rank_asked_first_is_that_of_the_turn_not_of_the_last_one_served():
 
 
 @UNITS
-def test_packets_on_one_rank_follow_one_another_and_results_wait_for_the_next_instructions(unit):
-    # Packet 0: data at 41, end 42, rank free. Packet 1 starts at 42, instruction at 44, row open: data at 66, end 67.
-    # Results of packet 0 from 42: 42 and 43 are free but 44 is not; 45 to 49. Those of packet 1: 67 to 71.
+def test_packets_on_one_rank_start_before_the_last_data_have_arrived(unit):
+    # Packet 0: data at 41, end 42, results 42 to 46; its rank is free at 21. Packet 1 starts there: instruction at 23,
+    # row open, data at 45. The results of packet 0 have left at 46: end 47, results 47 to 51.
     program = Program(TWO_RANKS, unit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(program.vector(0, (0, 0, 1)))
     record = program.done()
     assert spelled(record) == {
         2: "i0",
-        44: "i0",
-        **clocks("R0", *range(45, 49)),
-        **clocks("R1", *range(67, 71)),
+        23: "i0",
+        **clocks("R0", *range(42, 46)),
+        **clocks("R1", *range(47, 51)),
     }
-    assert (record.starts, record.ends, record.latencies) == ([0, 42], [42, 67], [49, 29])
+    assert (record.starts, record.ends, record.latencies) == ([0, 21], [42, 47], [46, 30])
+
+
+@UNITS
+def test_results_take_the_clocks_that_the_next_instructions_leave(unit):
+    # Configuration 23: packet 0 has its instruction at 23, data at 62, end 63. Packet 1 starts at 42, instruction at 65.
+    # Results of packet 0 from 63: 63 and 64 are free but 65 is not; 66 to 70. Packet 1: data at 87, results 88 to 92.
+    program = Program(TWO_RANKS._replace(config_clk=23), unit)
+    program.packet(program.vector(0, (0, 0, 0)))
+    program.packet(program.vector(0, (0, 0, 1)))
+    record = program.done()
+    assert spelled(record) == {
+        23: "i0",
+        65: "i0",
+        **clocks("R0", *range(66, 70)),
+        **clocks("R1", *range(88, 92)),
+    }
+    assert (record.starts, record.ends, record.latencies) == ([0, 42], [63, 88], [70, 50])
 
 
 def test_result_bursts_fill_gaps_between_instructions_one_by_one():
-    # Configuration 6: packet 0 has its instruction at 6, data at 45, end 46. Packet 1 starts at 46, instruction at 52.
-    # Result bursts of packet 0 from 46: 46 to 50; then 50 and 51 are free, 52 is not: 53 to 57.
-    program = Program(TWO_RANKS._replace(config_clk=6), CompiledUnit)
+    # Configuration 27: packet 0 has its instruction at 27, data at 66, end 67. Packet 1 starts at 46, instruction at 73.
+    # Result bursts of packet 0 from 67: 67 to 71; then 71 and 72 are free, 73 is not: 74 to 78.
+    program = Program(TWO_RANKS._replace(config_clk=27), CompiledUnit)
     program.packet(program.vector(0, (0, 0, 0)), result_bursts=2)
     program.packet(program.vector(0, (0, 0, 1)))
     record = program.done()
-    assert [clk for clk, text in spelled(record).items() if text == "R0"] == [*range(46, 50), *range(53, 57)]
-    assert record.latencies[0] == 57
+    assert [clk for clk, text in spelled(record).items() if text == "R0"] == [*range(67, 71), *range(74, 78)]
+    assert record.latencies[0] == 78
 
 
 @UNITS
@@ -193,19 +211,19 @@ def test_the_turn_does_not_move_in_a_clock_that_is_shared():
 
 @UNITS
 def test_instructions_pass_over_results_of_the_packet_before_the_last(unit):
-    # Packets 0 and 1 side by side as above: results of packet 0 at 42 to 46, end of packet 1 at 47. Packet 2 waits for
-    # rank 0 until 42; 44 and 45 carry results, so its instruction takes 46. Row open: data at 68, end 69.
-    # Results of packet 1 come after that instruction: 47 to 51; of packet 2: 69 to 73.
-    program = Program(TWO_RANKS, unit)
+    # Configuration 23. Packets 0 and 1 side by side: instructions at 23, data at 62; packet 0 ends at 63, results to 67;
+    # packet 1 ends at 68. Packet 2 starts when rank 0 is free, at 42; 65 and 66 carry results, so its instruction takes
+    # 67. Row open: data at 89. Results of packet 1 come after that instruction: 68 to 72; of packet 2: 90 to 94.
+    program = Program(TWO_RANKS._replace(config_clk=23), unit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(program.vector(1, (0, 0, 0)))
     program.packet(program.vector(0, (0, 0, 1)))
     record = program.done()
     assert spelled(record) == {
-        2: "i01", 46: "i0",
-        **clocks("R0", *range(42, 46)), **clocks("R1", *range(47, 51)), **clocks("R2", *range(69, 73)),
+        23: "i01", 67: "i0",
+        **clocks("R0", *range(63, 67)), **clocks("R1", *range(68, 72)), **clocks("R2", *range(90, 94)),
     }  # fmt: skip
-    assert (record.starts, record.ends, record.latencies) == ([0, 0, 42], [42, 47, 69], [46, 51, 31])
+    assert (record.starts, record.ends, record.latencies) == ([0, 0, 42], [63, 68, 90], [67, 72, 52])
 
 
 def test_a_packet_starts_no_earlier_than_the_one_before_it_and_than_its_arrival():
@@ -226,18 +244,33 @@ def test_a_packet_without_lookups_moves_nothing():
 
 
 @UNITS
-def test_a_hit_on_a_line_that_is_still_read_waits_for_the_data_and_the_next_packet_finds_it(unit):
+def test_a_hit_waits_for_data_that_are_still_read_and_for_the_end_of_the_packet_before(unit):
     # L = 2. Instructions at 2 and 3. Lookup at 2 misses: port busy to 4, with the fill to 6; offered at 4, data at 43.
-    # Second lookup at 6 hits, ready at 8 but for the data: 43. Done 43, end 44.
-    # Packet 1: instruction at 46, hit, at the unit at 48. Results of packet 0: 47 to 51. So packet 1 ends at 52.
+    # Second lookup at 6 hits, ready at 8 but for the data: 43. Done 43, end 44, results 44 to 48; free at 23.
+    # Packet 1: instruction at 25, lookup hits, ready at 27 but for packet 0: 44. Results of packet 0 left at 48: end 49.
     program = Program(cached(2), unit)
     program.packet(program.vector(0, (0, 0, 0)), program.vector(0, (0, 0, 0)))
     program.packet(program.vector(0, (0, 0, 0)))
     record = program.done()
-    assert (record.ends, record.latencies, record.order) == ([44, 52], [51, 12], [0, 1, 2])
+    assert (record.ends, record.latencies, record.order) == ([44, 49], [48, 30], [0, 1, 2])
     assert program.cache_counts() == [(3, 2, 1, 0), (0, 0, 0, 0)]
     assert program.channel.units[0].dram.counts["rd"] == 1
     assert (record.rank_reads, record.slowest_rank_bursts) == ([1, 0], 3)
+
+
+def test_a_hit_waits_for_the_packet_before_of_its_own_unit_alone():
+    # L = 2, transfer 0. Packet 0 of two lookups on rank 0: lookups at 2 and 6, data at 43 and 49, end 49, results to 53.
+    # Packet 1 brings a line to rank 1: instruction at 2, data at 43; the results of packet 0 left at 53: end 53.
+    # Packet 2, rank 0, starts at 28: hit, ready at 32 but for the end of packet 0: 49. Results of packet 1 left at 57.
+    program = Program(cached(2)._replace(transfer_clk=0), CompiledUnit)
+    program.packet(program.vector(0, (0, 0, 0)), program.vector(0, (0, 0, 1)))
+    program.packet(program.vector(1, (0, 0, 0)))
+    unit = program.channel.units[0]
+    arrived, execute = [], unit.execute
+    unit.execute = lambda *of_packet: arrived.append(execute(*of_packet)) or arrived[-1]
+    program.packet(program.vector(0, (0, 0, 0)))
+    assert program.done().ends == [49, 53, 57]
+    assert [arrival.clk for arrival in arrived[0].values()] == [49]
 
 
 @UNITS
@@ -251,7 +284,7 @@ def test_the_fill_takes_the_port_from_the_next_lookup(unit):
 
 def test_the_port_stays_busy_from_packet_to_packet():
     # L = 60. Packet 0: lookup at 2, offered at 62, data at 101, end 102; its fill keeps the port to 122.
-    # Packet 1: instruction at 104, lookup at 122, hit, at the unit at 182, end 183.
+    # Packet 1: instruction at 83, lookup at 122, hit, at the unit at 182, end 183.
     program = Program(cached(60), CompiledUnit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(program.vector(0, (0, 0, 0)))
@@ -271,15 +304,15 @@ def test_a_bypass_does_not_overtake_the_miss_before_it(unit):
 
 @UNITS
 def test_a_bypass_waits_until_the_last_lookup_before_it_has_begun_but_not_for_its_data(unit):
-    # L = 20. Packet 0 brings the line of group 0 in: lookup at 2, offered at 22, data at 61, end 62.
-    # Packet 1 has two hits, instructions at 64 and 65, lookups at 64 and 84, and a bypass of group 1, its own at 66,
-    # offered at 84: data at 123. The hits are there at 84 and 104. End 124.
+    # L = 20. Packet 0 brings the line of group 0 in: lookup at 2, offered at 22, port busy to 42, data at 61, end 62.
+    # Packet 1 starts at 41: two hits, instructions at 43 and 44, lookups at 43 and 63, there at 63 and 83; and a bypass
+    # of group 1, its own at 45, offered at 63: data at 102. End 103.
     program = Program(cached(20), unit)
     program.packet(program.vector(0, (0, 0, 0)))
     hits = [program.vector(0, (0, 0, 0)), program.vector(0, (0, 0, 0))]
     program.packet(*hits, program.vector(0, (1, 0, 0), locality=0))
     record = program.done()
-    assert record.ends == [62, 124]
+    assert record.ends == [62, 103]
     assert program.cache_counts()[0] == (3, 2, 1, 1)
 
 
@@ -322,14 +355,14 @@ def test_lines_of_other_ranks_never_meet():
 
 
 def test_of_bursts_that_arrive_in_one_clock_those_from_the_dram_are_added_first():
-    # L = 23. Packet 0 opens the row and brings the line in. Packet 1: hit, instruction at i, at the unit at i + 23;
-    # bypass of the same row, instruction at i + 1, RD at i + 2, data at i + 23. It is the second, but is added first.
-    program = Program(cached(23), CompiledUnit)
+    # L = 22. Packet 0: lookup at 2, offered at 24, port busy to 46, data at 63, end 64. Packet 1 starts at 43, instructions
+    # at 45 and 46. Hit: lookup at 46, at the unit at 68. Bypass of the same row: offered at 46, RD at 47, data at 68.
+    # It is the second, but is added first.
+    program = Program(cached(22), CompiledUnit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(program.vector(0, (0, 0, 0)), program.vector(0, (0, 0, 1), locality=0))
     record = program.done()
-    # Packet 0: lookup at 2, offered at 25, data at 64, end 65. Packet 1: i = 67, data at 90; end 91.
-    assert (record.ends, record.order) == ([65, 91], [0, 2, 1])
+    assert (record.ends, record.order) == ([64, 69], [0, 2, 1])
 
 
 def test_table_aware_packets_go_batch_by_batch_in_order_of_completion():
