@@ -132,7 +132,7 @@ def test_the_rank_asked_first_is_that_of_the_turn_not_of_the_last_one_served():
 @UNITS
 def test_packets_on_one_rank_start_before_the_last_data_have_arrived(unit):
     # Packet 0: data at 41, end 42, results 42 to 46; its rank is free at 21. Packet 1 starts there: instruction at 23,
-    # row open, data at 45. The results of packet 0 have left at 46: end 47, results 47 to 51.
+    # row open, RD at 26 (tCCD_L after that at 20), data at 47, end 48, results 48 to 52.
     program = Program(TWO_RANKS, unit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(program.vector(0, (0, 0, 1)))
@@ -141,15 +141,15 @@ def test_packets_on_one_rank_start_before_the_last_data_have_arrived(unit):
         2: "i0",
         23: "i0",
         **clocks("R0", *range(42, 46)),
-        **clocks("R1", *range(47, 51)),
+        **clocks("R1", *range(48, 52)),
     }
-    assert (record.starts, record.ends, record.latencies) == ([0, 21], [42, 47], [46, 30])
+    assert (record.starts, record.ends, record.latencies) == ([0, 21], [42, 48], [46, 31])
 
 
 @UNITS
 def test_results_take_the_clocks_that_the_next_instructions_leave(unit):
-    # Configuration 23: packet 0 has its instruction at 23, data at 62, end 63. Packet 1 starts at 42, instruction at 65.
-    # Results of packet 0 from 63: 63 and 64 are free but 65 is not; 66 to 70. Packet 1: data at 87, results 88 to 92.
+    # Configuration 23: packet 0 has its instruction at 23, data at 62, end 63. Packet 1 starts at 42, its instruction
+    # at 65. Results of packet 0 from 63: 63 and 64 are free but 65 is not; 66 to 70. Packet 1: data at 87, results 88 to 92.
     program = Program(TWO_RANKS._replace(config_clk=23), unit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(program.vector(0, (0, 0, 1)))
@@ -164,8 +164,8 @@ def test_results_take_the_clocks_that_the_next_instructions_leave(unit):
 
 
 def test_result_bursts_fill_gaps_between_instructions_one_by_one():
-    # Configuration 27: packet 0 has its instruction at 27, data at 66, end 67. Packet 1 starts at 46, instruction at 73.
-    # Result bursts of packet 0 from 67: 67 to 71; then 71 and 72 are free, 73 is not: 74 to 78.
+    # Configuration 27: packet 0 has its instruction at 27, data at 66, end 67. Packet 1 starts at 46, its instruction
+    # at 73. Result bursts of packet 0 from 67: 67 to 71; then 71 and 72 are free, 73 is not: 74 to 78.
     program = Program(TWO_RANKS._replace(config_clk=27), CompiledUnit)
     program.packet(program.vector(0, (0, 0, 0)), result_bursts=2)
     program.packet(program.vector(0, (0, 0, 1)))
@@ -211,8 +211,8 @@ def test_the_turn_does_not_move_in_a_clock_that_is_shared():
 
 @UNITS
 def test_instructions_pass_over_results_of_the_packet_before_the_last(unit):
-    # Configuration 23. Packets 0 and 1 side by side: instructions at 23, data at 62; packet 0 ends at 63, results to 67;
-    # packet 1 ends at 68. Packet 2 starts when rank 0 is free, at 42; 65 and 66 carry results, so its instruction takes
+    # Configuration 23. Packets 0 and 1 side by side: instructions at 23, data at 62; packet 0 ends at 63, results to
+    # 67; packet 1 ends at 68. Packet 2 starts when rank 0 is free, at 42; 65 and 66 carry results, so its instruction takes
     # 67. Row open: data at 89. Results of packet 1 come after that instruction: 68 to 72; of packet 2: 90 to 94.
     program = Program(TWO_RANKS._replace(config_clk=23), unit)
     program.packet(program.vector(0, (0, 0, 0)))
@@ -247,7 +247,8 @@ def test_a_packet_without_lookups_moves_nothing():
 def test_a_hit_waits_for_data_that_are_still_read_and_for_the_end_of_the_packet_before(unit):
     # L = 2. Instructions at 2 and 3. Lookup at 2 misses: port busy to 4, with the fill to 6; offered at 4, data at 43.
     # Second lookup at 6 hits, ready at 8 but for the data: 43. Done 43, end 44, results 44 to 48; free at 23.
-    # Packet 1: instruction at 25, lookup hits, ready at 27 but for packet 0: 44. Results of packet 0 left at 48: end 49.
+    # Packet 1: instruction at 25, lookup hits, ready at 27 but for packet 0: 44. Results of packet 0 left
+    # at 48: end 49.
     program = Program(cached(2), unit)
     program.packet(program.vector(0, (0, 0, 0)), program.vector(0, (0, 0, 0)))
     program.packet(program.vector(0, (0, 0, 0)))
@@ -259,7 +260,8 @@ def test_a_hit_waits_for_data_that_are_still_read_and_for_the_end_of_the_packet_
 
 
 def test_a_hit_waits_for_the_packet_before_of_its_own_unit_alone():
-    # L = 2, transfer 0. Packet 0 of two lookups on rank 0: lookups at 2 and 6, data at 43 and 49, end 49, results to 53.
+    # L = 2, transfer 0. Packet 0 of two lookups on rank 0: lookups at 2 and 6, data at 43 and 49, end 49, results
+    # to 53.
     # Packet 1 brings a line to rank 1: instruction at 2, data at 43; the results of packet 0 left at 53: end 53.
     # Packet 2, rank 0, starts at 28: hit, ready at 32 but for the end of packet 0: 49. Results of packet 1 left at 57.
     program = Program(cached(2)._replace(transfer_clk=0), CompiledUnit)
@@ -355,14 +357,14 @@ def test_lines_of_other_ranks_never_meet():
 
 
 def test_of_bursts_that_arrive_in_one_clock_those_from_the_dram_are_added_first():
-    # L = 22. Packet 0: lookup at 2, offered at 24, port busy to 46, data at 63, end 64. Packet 1 starts at 43, instructions
-    # at 45 and 46. Hit: lookup at 46, at the unit at 68. Bypass of the same row: offered at 46, RD at 47, data at 68.
-    # It is the second, but is added first.
-    program = Program(cached(22), CompiledUnit)
+    # L = 23, configuration 4. Packet 0: lookup at 4, offered at 27, port busy to 50, RD 45, data at 66, end 67.
+    # Packet 1 starts at 46, instructions at 50 and 51. Hit: lookup at 50, at the unit at 73. Bypass of the same row:
+    # offered at 51, RD at 52, data at 73. It is the second, but is added first.
+    program = Program(cached(23)._replace(config_clk=4), CompiledUnit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(program.vector(0, (0, 0, 0)), program.vector(0, (0, 0, 1), locality=0))
     record = program.done()
-    assert (record.ends, record.order) == ([64, 69], [0, 2, 1])
+    assert (record.ends, record.order) == ([67, 74], [0, 2, 1])
 
 
 def test_table_aware_packets_go_batch_by_batch_in_order_of_completion():
