@@ -40,7 +40,7 @@ def small_dram(dice, ranks, channels=1):
     return [
         f"dram.organization.ranks={ranks}",
         f"dram.organization.channels={channels}",
-        "dram.organization.rows=128",
+        "dram.organization.rows=256",
         f"dram.organization.columns={dice.choice([64, 256])}",
         f"dram.address_map.preset={dice.choice(['skylake', 'skylake-64', 'roco'])}",
         f"dram.controller.read_queue={dice.choice([1, 3, 32])}",

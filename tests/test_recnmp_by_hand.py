@@ -149,7 +149,8 @@ def test_packets_on_one_rank_start_before_the_last_data_have_arrived(unit):
 @UNITS
 def test_results_take_the_clocks_that_the_next_instructions_leave(unit):
     # Configuration 23: packet 0 has its instruction at 23, data at 62, end 63. Packet 1 starts at 42, its instruction
-    # at 65. Results of packet 0 from 63: 63 and 64 are free but 65 is not; 66 to 70. Packet 1: data at 87, results 88 to 92.
+    # at 65. Results of packet 0 from 63: 63 and 64 are free but 65 is not; 66 to 70. Packet 1: data at 87, results
+    # 88 to 92.
     program = Program(TWO_RANKS._replace(config_clk=23), unit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(program.vector(0, (0, 0, 1)))
@@ -212,8 +213,8 @@ def test_the_turn_does_not_move_in_a_clock_that_is_shared():
 @UNITS
 def test_instructions_pass_over_results_of_the_packet_before_the_last(unit):
     # Configuration 23. Packets 0 and 1 side by side: instructions at 23, data at 62; packet 0 ends at 63, results to
-    # 67; packet 1 ends at 68. Packet 2 starts when rank 0 is free, at 42; 65 and 66 carry results, so its instruction takes
-    # 67. Row open: data at 89. Results of packet 1 come after that instruction: 68 to 72; of packet 2: 90 to 94.
+    # 67; packet 1 ends at 68. Packet 2 starts when rank 0 is free, at 42; 65 and 66 carry results, so its instruction
+    # takes 67. Row open: data at 89. Results of packet 1 come after that instruction: 68 to 72; of packet 2: 90 to 94.
     program = Program(TWO_RANKS._replace(config_clk=23), unit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(program.vector(1, (0, 0, 0)))
