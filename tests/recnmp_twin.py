@@ -78,9 +78,10 @@ class Issue:
         return [rank for rank, _ in self.instructions]
 
 
-class Result(NamedTuple):
-    """A clock of the pins with a part of a result."""
+class Data(NamedTuple):
+    """A clock of the pins with a part of a configuration or of a result."""
 
+    kind: str
     dimm: int
     packet: int
 
@@ -178,7 +179,7 @@ class Channel:
         busy = [rank for rank, program in enumerate(programs) if program]
         start = max([arrival, *record.starts[-1:], *(self.units[rank].free_from for rank in busy)])
         record.starts.append(start)
-        issued = self._issue(programs, start + self.design.config_clk)
+        issued = self._issue(programs, self._configure(busy, start))
         self._return_results()
         arrived = self._read(programs, issued)
         done = max(arrival.clk for arrival in arrived.values())
@@ -190,6 +191,11 @@ class Channel:
         record.ends.append(end)
         record.packets += 1
         self.results_due = poolings
+
+    @property
+    def packet(self):
+        """Number of the packet that has started last."""
+        return len(self.record.starts) - 1
 
     def finish(self):
         """Return the results of the last packet."""
@@ -207,12 +213,26 @@ class Channel:
         self.record.instructions += sum(len(program) for program in programs)
         return programs
 
+    def _configure(self, busy, clk):
+        """Write to every DIMM of these ranks; return the clock after the last write."""
+        for number, dimm in enumerate(self.dimms):
+            if any(rank in dimm for rank in busy):
+                clk = self._take(clk, self.design.config_clk, Data("configuration", number, self.packet))
+        return clk
+
+    def _take(self, clk, clks, carried):
+        """Take the first consecutive clocks from ``clk`` on that carry nothing; return the clock after them."""
+        while any(clk + i in self.record.pins for i in range(clks)):
+            clk += 1
+        self.record.pins.update((clk + i, carried) for i in range(clks))
+        return clk + clks
+
     def _issue(self, programs, clk):
         """Return the clocks of each rank's instructions."""
         issued = [[] for _ in programs]
         left = [len(program) for program in programs]
         turn, turns = 0, 0  # the DIMM to be asked next; how often the turn has passed the last one
-        pins, packet = self.record.pins, len(self.record.starts) - 1
+        pins = self.record.pins
         while any(left):
             able = [left[rank] and clk > unit.last_issue for rank, unit in enumerate(self.units)]
             free = clk not in pins and any(able)
@@ -222,7 +242,7 @@ class Channel:
                 pins[clk] = Issue(turn)
             if isinstance(pins.get(clk), Issue):
                 for rank in self._asked(pins[clk], able, turns):
-                    pins[clk].instructions.append((rank, packet))
+                    pins[clk].instructions.append((rank, self.packet))
                     issued[rank].append(clk)
                     left[rank] -= 1
             if free:
@@ -258,18 +278,13 @@ class Channel:
         """Give the results of the packet before clocks on the pins."""
         if self.results_due is None:
             return
-        pins, burst_clk, packet = self.record.pins, self.dram.timing.tBL, len(self.record.ends) - 1
-        clk = self.record.ends[-1]
+        packet, clk = len(self.record.ends) - 1, self.record.ends[-1]
         for pooling in self.results_due:
             for number, dimm in enumerate(self.dimms):
                 if not any(burst.rank in dimm for vector in pooling.vectors for burst in vector.bursts):
                     continue
                 for _ in range(pooling.result_bursts):
-                    while any(clk + i in pins for i in range(burst_clk)):
-                        clk += 1
-                    for _ in range(burst_clk):
-                        pins[clk] = Result(number, packet)
-                        clk += 1
+                    clk = self._take(clk, self.dram.timing.tBL, Data("result", number, packet))
                     self.record.result_bursts += 1
         self.returned = clk
         self.record.latencies.append(clk - self.record.starts[packet])

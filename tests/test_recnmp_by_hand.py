@@ -4,7 +4,7 @@ DDR4-2400 without refresh: a read of a closed bank that is offered at clock t ha
 (tRCD 17) and has arrived at t + 39 (CL 17, tBL 4); a read of an open row has its RD at t + 1 and has arrived at t + 22.
 Reads of one bank group follow one another after 6 clocks (tCCD_L), others and activations of other bank groups after 4.
 A unit is free for its next packet CL + tBL = 21 clocks before its packet ends.
-Unless said otherwise: two ranks on one DIMM, two instructions a clock, configuration 2 clocks, transfer 1.
+Unless said otherwise: two ranks on one DIMM, two instructions a clock, configuration 2 clocks a DIMM, transfer 1.
 """
 
 import pytest
@@ -51,11 +51,18 @@ class Program:
 
 
 def spelled(record):
-    """Say what each clock of the pins carries: i and the ranks of instructions, R and the packet of a result."""
+    """Say what each clock of the pins carries: i and the ranks of instructions, c or r and the packet of data."""
     return {
-        clk: "i" + "".join(map(str, carried.ranks)) if isinstance(carried, Issue) else f"R{carried.packet}"
+        clk: "i" + "".join(map(str, carried.ranks))
+        if isinstance(carried, Issue)
+        else f"{carried.kind[0]}{carried.packet}"
         for clk, carried in record.pins.items()
     }
+
+
+def issues(record):
+    """Return the clocks of `spelled` with instructions."""
+    return {clk: text for clk, text in spelled(record).items() if text[0] == "i"}
 
 
 def clocks(text, *clks):
@@ -74,35 +81,42 @@ def test_one_lookup_of_two_bursts_takes_56_clocks(unit):
 
 
 @UNITS
-def test_ranks_of_one_dimm_share_a_clock_and_a_result(unit):
-    # Both instructions at 2, data of both at 41, end 42. One DIMM, one result burst: 42 to 46.
+def test_ranks_of_one_dimm_share_configuration_instruction_clock_and_result(unit):
+    # Configuration 0 to 2. Both instructions at 2, data of both at 41, end 42. One DIMM, one result burst: 42 to 46.
     program = Program(TWO_RANKS, unit)
     program.packet(program.vector(0, (0, 0, 0)), program.vector(1, (0, 0, 0)))
     record = program.done()
-    assert spelled(record) == {2: "i01", **clocks("R0", 42, 43, 44, 45)}
+    assert spelled(record) == {**clocks("c0", 0, 1), 2: "i01", **clocks("r0", *range(42, 46))}
     assert (record.ends, record.end, record.rank_reads) == ([42], 46, [1, 1])
 
 
 @UNITS
-def test_ranks_of_two_dimms_take_turns_and_return_one_result_each(unit):
-    # Instructions at 2 and 3, data at 41 and 42, end 43. Two DIMMs, a burst each: 43 to 51.
+def test_two_dimms_are_configured_take_turns_and_return_one_result_each(unit):
+    # Configurations 0 to 4, instructions at 4 and 5, data at 43 and 44, end 45. Two DIMMs, a burst each: 45 to 53.
     program = Program(TWO_DIMMS, unit)
     program.packet(program.vector(0, (0, 0, 0)), program.vector(1, (0, 0, 0)))
     record = program.done()
-    assert spelled(record) == {2: "i0", 3: "i1", **clocks("R0", *range(43, 51))}
-    assert [record.pins[clk].dimm for clk in (43, 46, 47, 50)] == [0, 0, 1, 1]
+    assert spelled(record) == {
+        **clocks("c0", 0, 1, 2, 3), 4: "i0", 5: "i1", **clocks("r0", *range(45, 53)),
+    }  # fmt: skip
+    assert [record.pins[clk].dimm for clk in (0, 1, 2, 3, 45, 48, 49, 52)] == [0, 0, 1, 1, 0, 0, 1, 1]
+
+
+def test_a_dimm_without_lookups_is_not_configured():
+    program = Program(TWO_DIMMS, CompiledUnit)
+    program.packet(program.vector(1, (0, 0, 0)))
+    assert [(clk, carried.dimm) for clk, carried in program.done().pins.items()][:3] == [
+        (0, 1),
+        (1, 1),
+        (2, 1),
+    ]
 
 
 def test_dimms_with_nothing_left_lose_no_clock_and_each_packet_begins_with_the_first():
-    # Two lookups for rank 2 of the second DIMM, one for rank 0: clocks 2 (DIMM 0), 3 and 4 (DIMM 1).
+    # Two lookups for rank 2 of the second DIMM, one for rank 0: clocks 4 (DIMM 0), 5 and 6 (DIMM 1).
     program = Program(TWO_AND_TWO, CompiledUnit)
     program.packet(*(program.vector(rank, (0, 0, 0)) for rank in (2, 2, 0)))
-    record = program.done()
-    assert {clk: text for clk, text in spelled(record).items() if text[0] == "i"} == {
-        2: "i0",
-        3: "i2",
-        4: "i2",
-    }
+    assert issues(program.done()) == {4: "i0", 5: "i2", 6: "i2"}
 
 
 def test_a_vector_that_leaves_a_row_and_comes_back_takes_three_instructions():
@@ -110,23 +124,21 @@ def test_a_vector_that_leaves_a_row_and_comes_back_takes_three_instructions():
     program.packet(program.vector(0, (0, 0, 5), (0, 0, 6), (0, 1, 0), (0, 0, 7)))
     record = program.done()
     assert record.instructions == 3
-    assert [text for text in spelled(record).values() if text[0] == "i"] == ["i0"] * 3
+    assert issues(record) == clocks("i0", 2, 3, 4)
 
 
 def test_with_more_ranks_than_instructions_a_clock_the_rank_asked_first_moves_on():
     # Two lookups for each of four ranks. Turn 0 asks from rank 0, turn 1 from rank 2, turn 2 from rank 4 mod 4 = 0.
     program = Program(FOUR_ON_A_DIMM, CompiledUnit)
     program.packet(*(program.vector(rank, (0, 0, 0)) for rank in (0, 0, 1, 1, 2, 2, 3, 3)))
-    issues = {clk: text for clk, text in spelled(program.done()).items() if text[0] == "i"}
-    assert issues == {2: "i01", 3: "i23", 4: "i01", 5: "i23"}
+    assert issues(program.done()) == {2: "i01", 3: "i23", 4: "i01", 5: "i23"}
 
 
 def test_the_rank_asked_first_is_that_of_the_turn_not_of_the_last_one_served():
     # Three a clock: turn 0 asks 0, 1, 2; turn 1 asks from rank 3: 3, 0, 1; turn 2 from rank 6 mod 4 = 2: 2, 3.
     program = Program(FOUR_ON_A_DIMM._replace(instructions_per_clk=3), CompiledUnit)
     program.packet(*(program.vector(rank, (0, 0, 0)) for rank in (0, 0, 1, 1, 2, 2, 3, 3)))
-    issues = {clk: text for clk, text in spelled(program.done()).items() if text[0] == "i"}
-    assert issues == {2: "i012", 3: "i301", 4: "i23"}
+    assert issues(program.done()) == {2: "i012", 3: "i301", 4: "i23"}
 
 
 @UNITS
@@ -138,93 +150,105 @@ def test_packets_on_one_rank_start_before_the_last_data_have_arrived(unit):
     program.packet(program.vector(0, (0, 0, 1)))
     record = program.done()
     assert spelled(record) == {
-        2: "i0",
-        23: "i0",
-        **clocks("R0", *range(42, 46)),
-        **clocks("R1", *range(48, 52)),
-    }
+        **clocks("c0", 0, 1), 2: "i0", **clocks("c1", 21, 22), 23: "i0",
+        **clocks("r0", *range(42, 46)), **clocks("r1", *range(48, 52)),
+    }  # fmt: skip
     assert (record.starts, record.ends, record.latencies) == ([0, 21], [42, 48], [46, 31])
 
 
 @UNITS
-def test_results_take_the_clocks_that_the_next_instructions_leave(unit):
-    # Configuration 23: packet 0 has its instruction at 23, data at 62, end 63. Packet 1 starts at 42, its instruction
-    # at 65. Results of packet 0 from 63: 63 and 64 are free but 65 is not; 66 to 70. Packet 1: data at 87, results
-    # 88 to 92.
+def test_results_take_the_clocks_that_the_next_packet_leaves(unit):
+    # Configuration 23: packet 0 has its instruction at 23, data at 62, end 63. Packet 1 starts at 42: configuration to
+    # 65, instruction at 65. Results of packet 0 come after that: 66 to 70. Packet 1: data at 87, results 88 to 92.
     program = Program(TWO_RANKS._replace(config_clk=23), unit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(program.vector(0, (0, 0, 1)))
     record = program.done()
-    assert spelled(record) == {
-        23: "i0",
-        65: "i0",
-        **clocks("R0", *range(66, 70)),
-        **clocks("R1", *range(88, 92)),
-    }
+    assert issues(record) == clocks("i0", 23, 65)
+    assert [clk for clk, text in spelled(record).items() if text[0] == "r"] == [
+        *range(66, 70),
+        *range(88, 92),
+    ]
     assert (record.starts, record.ends, record.latencies) == ([0, 42], [63, 88], [70, 50])
 
 
-def test_result_bursts_fill_gaps_between_instructions_one_by_one():
-    # Configuration 27: packet 0 has its instruction at 27, data at 66, end 67. Packet 1 starts at 46, its instruction
-    # at 73. Result bursts of packet 0 from 67: 67 to 71; then 71 and 72 are free, 73 is not: 74 to 78.
-    program = Program(TWO_RANKS._replace(config_clk=27), CompiledUnit)
+def test_result_bursts_take_gaps_one_by_one():
+    # Packet 0 ends at 42. Packet 1 arrives at 48: configuration 48 to 50, instruction at 50.
+    # Result bursts of packet 0: 42 to 46; then 46 and 47 are free, 48 is not: 51 to 55.
+    program = Program(TWO_RANKS, CompiledUnit)
     program.packet(program.vector(0, (0, 0, 0)), result_bursts=2)
-    program.packet(program.vector(0, (0, 0, 1)))
+    program.packet(program.vector(0, (0, 0, 1)), arrival=48)
     record = program.done()
-    assert [clk for clk, text in spelled(record).items() if text == "R0"] == [*range(67, 71), *range(74, 78)]
-    assert record.latencies[0] == 78
+    assert [clk for clk, text in spelled(record).items() if text == "r0"] == [*range(42, 46), *range(51, 55)]
+    assert record.latencies[0] == 55
 
 
 @UNITS
 def test_packets_on_different_ranks_run_side_by_side(unit):
-    # Packet 1 starts at 0 as well, and its instruction joins that of packet 0 at clock 2. Data of both at 41.
-    # Packet 0 ends at 42, results 42 to 46. The buffers of the DIMM are free at 46: packet 1 ends at 47, results to 51.
+    # Packet 1 starts at 0 as well: configuration 3 to 5, after the instruction of packet 0; instruction at 5, data
+    # at 44. Packet 0 ends at 42, results 42 to 46. The buffers of the DIMM are free then: packet 1 ends at 47.
     program = Program(TWO_RANKS, unit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(program.vector(1, (0, 0, 0)))
     record = program.done()
-    assert spelled(record) == {2: "i01", **clocks("R0", *range(42, 46)), **clocks("R1", *range(47, 51))}
-    assert record.pins[2].instructions == [(0, 0), (1, 1)]
+    assert spelled(record) == {
+        **clocks("c0", 0, 1), 2: "i0", **clocks("c1", 3, 4), 5: "i1",
+        **clocks("r0", *range(42, 46)), **clocks("r1", *range(47, 51)),
+    }  # fmt: skip
     assert (record.starts, record.ends, record.latencies) == ([0, 0], [42, 47], [46, 51])
 
 
 @pytest.mark.parametrize(
-    ("design", "issues"),
-    [(TWO_DIMMS, {2: "i0", 3: "i1"}), (TWO_RANKS._replace(instructions_per_clk=1), {2: "i0", 3: "i1"})],
-    ids=["another DIMM", "one a clock"],
+    ("design", "clocks_of_both"),
+    [
+        (TWO_RANKS, {0: "i01"}),
+        (TWO_DIMMS, {0: "i0", 1: "i1"}),
+        (TWO_RANKS._replace(instructions_per_clk=1), {0: "i0", 1: "i1"}),
+    ],
+    ids=["joined", "another DIMM", "one a clock"],
 )
-def test_a_packet_side_by_side_passes_over_clocks_that_it_cannot_join(design, issues):
-    program = Program(design, CompiledUnit)
+def test_without_configuration_a_packet_joins_the_clocks_of_another_where_it_can(design, clocks_of_both):
+    program = Program(design._replace(config_clk=0), CompiledUnit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(program.vector(1, (0, 0, 0)))
-    assert {clk: text for clk, text in spelled(program.done()).items() if text[0] == "i"} == issues
+    assert issues(program.done()) == clocks_of_both
 
 
 def test_the_turn_does_not_move_in_a_clock_that_is_shared():
-    # DIMMs (0, 1) and (2, 3). Packet 0 sends rank 0 at 2. Packet 1 joins there with rank 1 (one of two), which is
-    # not its turn: clock 3 is the turn of DIMM 0 again, clock 4 that of DIMM 1, 5 is DIMM 1's alone.
-    program = Program(TWO_AND_TWO, CompiledUnit)
+    # DIMMs (0, 1) and (2, 3), no configuration. Packet 0 sends rank 0 at 0. Packet 1 joins there with rank 1 (one of
+    # two), which is not its turn: clock 1 is the turn of DIMM 0 again, clock 2 that of DIMM 1, 3 is DIMM 1's alone.
+    program = Program(TWO_AND_TWO._replace(config_clk=0), CompiledUnit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(*(program.vector(rank, (0, 0, 0)) for rank in (1, 1, 3, 3)))
-    issues = {clk: text for clk, text in spelled(program.done()).items() if text[0] == "i"}
-    assert issues == {2: "i01", 3: "i1", 4: "i3", 5: "i3"}
+    assert issues(program.done()) == {0: "i01", 1: "i1", 2: "i3", 3: "i3"}
 
 
 @UNITS
 def test_instructions_pass_over_results_of_the_packet_before_the_last(unit):
-    # Configuration 23. Packets 0 and 1 side by side: instructions at 23, data at 62; packet 0 ends at 63, results to
-    # 67; packet 1 ends at 68. Packet 2 starts when rank 0 is free, at 42; 65 and 66 carry results, so its instruction
-    # takes 67. Row open: data at 89. Results of packet 1 come after that instruction: 68 to 72; of packet 2: 90 to 94.
-    program = Program(TWO_RANKS._replace(config_clk=23), unit)
+    # No configuration. Packets 0 and 1 side by side: instructions at 0, data at 39; packet 0 ends at 40, results to 44;
+    # packet 1 ends at 45. Packet 2 starts when it arrives, at 41; up to 43 are results, so its instruction takes 44.
+    # Row open: data at 66. Results of packet 1 come after that instruction: 45 to 49; of packet 2: 67 to 71.
+    program = Program(TWO_RANKS._replace(config_clk=0), unit)
     program.packet(program.vector(0, (0, 0, 0)))
     program.packet(program.vector(1, (0, 0, 0)))
-    program.packet(program.vector(0, (0, 0, 1)))
+    program.packet(program.vector(0, (0, 0, 1)), arrival=41)
     record = program.done()
     assert spelled(record) == {
-        23: "i01", 67: "i0",
-        **clocks("R0", *range(63, 67)), **clocks("R1", *range(68, 72)), **clocks("R2", *range(90, 94)),
+        0: "i01", **clocks("r0", *range(40, 44)), 44: "i0",
+        **clocks("r1", *range(45, 49)), **clocks("r2", *range(67, 71)),
     }  # fmt: skip
-    assert (record.starts, record.ends, record.latencies) == ([0, 0, 42], [63, 68, 90], [67, 72, 52])
+    assert (record.starts, record.ends, record.latencies) == ([0, 0, 41], [40, 45, 67], [44, 49, 30])
+
+
+def test_a_configuration_takes_consecutive_clocks():
+    # Packets 0 and 1 side by side: results of packet 0 at 42 to 46, end of packet 1 at 47. Packet 2 starts when it
+    # arrives, at 41, which is free, but 42 is not: configuration 46 to 48, instruction at 48. Results of packet 1: 49.
+    program = Program(TWO_RANKS, CompiledUnit)
+    program.packet(program.vector(0, (0, 0, 0)))
+    program.packet(program.vector(1, (0, 0, 0)))
+    program.packet(program.vector(0, (0, 0, 1)), arrival=41)
+    texts = spelled(program.done())
+    assert [texts.get(clk) for clk in (41, 46, 47, 48, 49)] == [None, "c2", "c2", "i0", "r1"]
 
 
 def test_a_packet_starts_no_earlier_than_the_one_before_it_and_than_its_arrival():
@@ -263,7 +287,7 @@ def test_a_hit_waits_for_data_that_are_still_read_and_for_the_end_of_the_packet_
 def test_a_hit_waits_for_the_packet_before_of_its_own_unit_alone():
     # L = 2, transfer 0. Packet 0 of two lookups on rank 0: lookups at 2 and 6, data at 43 and 49, end 49, results
     # to 53.
-    # Packet 1 brings a line to rank 1: instruction at 2, data at 43; the results of packet 0 left at 53: end 53.
+    # Packet 1 brings a line to rank 1: instruction at 6, data at 47; the results of packet 0 left at 53: end 53.
     # Packet 2, rank 0, starts at 28: hit, ready at 32 but for the end of packet 0: 49. Results of packet 1 left at 57.
     program = Program(cached(2)._replace(transfer_clk=0), CompiledUnit)
     program.packet(program.vector(0, (0, 0, 0)), program.vector(0, (0, 0, 1)))

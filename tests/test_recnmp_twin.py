@@ -139,8 +139,8 @@ def assert_the_caches_alike(result, units):
     assert result.cache["hit_ratio"] == pytest.approx(hits / (lookups + bypassed), rel=1e-12)
 
 
-def test_one_lookup_of_two_bursts_takes_56_clocks():
-    # Configuration 2, queue 1, ACT to RD 17, RD to RD 6, CL and burst 21, transfer 1, result 8.
+def test_one_lookup_of_two_bursts_takes_58_clocks():
+    # Configuration 4, queue 1, ACT to RD 17, RD to RD 6, CL and burst 21, transfer 1, result 8.
     trace = EmbeddingTrace(
         name="one",
         tables=[Table("table", 100, 128)],
@@ -148,8 +148,8 @@ def test_one_lookup_of_two_bursts_takes_56_clocks():
         bag_offsets=np.array([0, 1]),
         bag_tables=np.array([0], np.int32),
     )
-    assert simulate(BASE, trace).cycles == 56
-    assert [channel.record.end for channel in replay(BASE, packets_on(BASE, trace))] == [56]
+    assert simulate(BASE, trace).cycles == 58
+    assert [channel.record.end for channel in replay(BASE, packets_on(BASE, trace))] == [58]
 
 
 def test_a_packet_of_more_poolings_than_psum_tags_is_refused():
