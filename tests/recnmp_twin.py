@@ -1,55 +1,120 @@
-"""RecNMP packets a second time, from docs/recnmp.md alone: obvious loops over one packet at a time.
+"""RecNMP's packets and pins a second time, from docs/recnmp.md alone: obvious loops, packet by packet.
 
-A rank unit is a DRAM channel of one rank: `CompiledUnit` runs the compiled channel, `TickedUnit` the twin
-that visits every clock.
+Clocks of the pins are entries of a dictionary; `recnmp_unit_twin` has the rank units.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import NamedTuple
 
-import numpy as np
-import twin
-
-from archsim.dram.address import encode
-from archsim.dram.resolve import resolve
-
-
-class Burst(NamedTuple):
-    """64 bytes of a vector; ``number`` counts all bursts in the order in which packets name them."""
-
-    number: int
-    rank: int
-    bank_group: int
-    bank: int
-    row: int
-    column: int
+from recnmp_unit_twin import CompiledUnit, RankUnit, Vector, instructions_of
 
 
 @dataclass
 class Pooling:
-    """One bag: its vectors, each a list of bursts in address order, and the bursts of its result."""
+    """One bag: its lookups, and the bursts of its result at each DIMM."""
 
     result_bursts: int
-    vectors: list[list[Burst]]
+    vectors: list[Vector]
+
+
+class Design(NamedTuple):
+    """The numbers of a channel with rank units; no sets: no RankCache."""
+
+    ranks: int
+    ranks_per_dimm: int
+    instructions_per_clk: int
+    config_clk: int
+    transfer_clk: int
+    cache_sets: int = 0
+    cache_ways: int = 0
+    cache_clk: int = 0
+
+
+def design_of(system):
+    """Read the numbers off the specification of a system."""
+    nmp, dram = system.nmp, system.dram
+    cache = (nmp.cache.sets, nmp.cache.ways, nmp.cache.clocks(dram.timing.tCK_ps)) if nmp.cache.size else ()
+    return Design(
+        dram.organization.ranks,
+        nmp.ranks_per_dimm,
+        nmp.instructions_per_clk,
+        nmp.config_clk,
+        nmp.transfer_clk,
+        *cache,
+    )
 
 
 @dataclass
 class Record:
-    """What happened; times in memory clocks."""
+    """What happened; times in memory clocks. ``pins`` says what each clock carries that is not empty."""
 
     end: int = 0
     packets: int = 0
     instructions: int = 0
     result_bursts: int = 0
+    slowest_rank_bursts: int = 0
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
     latencies: list[int] = field(default_factory=list)
     rank_reads: list[int] = field(default_factory=list)
     order: list[int] = field(default_factory=list)
+    pins: dict = field(default_factory=dict)
+
+    @property
+    def issue_clk(self):
+        return sum(isinstance(carried, Issue) for carried in self.pins.values())
 
 
-def packets_of(bag_tables, poolings_per_packet):
+@dataclass
+class Issue:
+    """A clock of the pins with instructions for ranks of one DIMM; (rank, packet) in order of entry."""
+
+    dimm: int
+    instructions: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def ranks(self):
+        return [rank for rank, _ in self.instructions]
+
+
+class Data(NamedTuple):
+    """A clock of the pins with a part of a configuration or of a result."""
+
+    kind: str
+    dimm: int
+    packet: int
+
+
+class Sent(NamedTuple):
+    """A packet of the host: its bags, and those whose arrival it waits for."""
+
+    bags: list[int]
+    waits_for: list[int]
+
+
+def sent_packets(bag_tables, poolings_per_packet, scheduling="interleaved", batch_bags=1, profiling=False):
     """Group bags into packets of one table, in the order in which packets are sent."""
+    if scheduling == "interleaved" and not profiling:
+        return [Sent(bags, bags) for bags in _as_they_fill(bag_tables, poolings_per_packet)]
+    sent = []
+    for batches in rounds_of(bag_tables, batch_bags):
+        cut = [_pieces(batch, poolings_per_packet) for batch in batches]
+        if scheduling == "interleaved":
+            order = [packets[i] for i in range(max(map(len, cut))) for packets in cut if i < len(packets)]
+        else:
+            order = [packet for packets in cut for packet in packets]
+        everything = [bag for batch in batches for bag in batch]
+        sent += [Sent(packet, everything) for packet in order]
+    return sent
+
+
+def packets_of(bag_tables, *how):
+    """Return only the bags of `sent_packets`."""
+    return [packet.bags for packet in sent_packets(bag_tables, *how)]
+
+
+def _as_they_fill(bag_tables, poolings_per_packet):
     waiting, sent = {}, []
     for bag, table in enumerate(bag_tables):
         waiting.setdefault(table, []).append(bag)
@@ -58,80 +123,85 @@ def packets_of(bag_tables, poolings_per_packet):
     return sent + sorted(waiting.values(), key=max)
 
 
-def instructions_of(vector):
-    """Cut a vector where the next burst lies in another row or bank."""
-    instructions = [[vector[0]]]
-    for before, burst in pairwise(vector):
-        if before[1:5] != burst[1:5]:
-            instructions.append([])
-        instructions[-1].append(burst)
-    return instructions
+def _pieces(bags, size):
+    return [bags[first : first + size] for first in range(0, len(bags), size)]
 
 
-class CompiledUnit:
-    """A rank unit on the compiled DRAM channel."""
-
-    def __init__(self, dram, rank):
-        from archsim.kernels.dram import ChannelReplay
-
-        tables = resolve(dram, ranks=1, refresh_rank=rank)
-        self.channel = ChannelReplay(tables, 0)
-        self.dram = dram
-        self.counts = Counter()
-
-    def read(self, bursts, offered):
-        """Return the clock at which each burst has arrived."""
-        finished = np.empty(len(bursts), np.int64)
-        places = [encode(0, b.bank_group, b.bank, b.row, b.column, self.dram) for b in bursts]
-        arrivals = np.array(offered, np.int64)
-        self.channel.feed(np.array(places, np.int64), None, arrivals, finished, drain=True)
-        self.counts = self.channel.counts()
-        return finished.tolist()
+def rounds_of(bag_tables, batch_bags):
+    """Return the rounds, each a list of batches, each a list of bags of one table."""
+    waiting, complete = {}, []
+    for bag, table in enumerate(bag_tables):
+        waiting.setdefault(table, []).append(bag)
+        if len(waiting[table]) == batch_bags:
+            complete.append(waiting.pop(table))
+    complete += sorted(waiting.values(), key=max)
+    rounds, tables = [[]], set()
+    for batch in complete:
+        table = bag_tables[batch[0]]
+        if table in tables:
+            rounds.append([])
+            tables = set()
+        rounds[-1].append(batch)
+        tables.add(table)
+    return [batches for batches in rounds if batches]
 
 
-class TickedUnit:
-    """A rank unit on the tick-by-tick twin, which replays everything so far for each packet.
-
-    Only for ranks that refresh together, because the twin is told of one rank alone.
-    """
-
-    def __init__(self, dram, rank):
-        assert not dram.refresh.staggered
-        one_rank = dram.organization.model_copy(update={"ranks": 1})
-        self.dram = dram.model_copy(update={"organization": one_rank})
-        self.bursts, self.offered, self.counts = [], [], Counter()
-
-    def read(self, bursts, offered):
-        self.bursts += bursts
-        self.offered += offered
-        places = [encode(0, b.bank_group, b.bank, b.row, b.column, self.dram) for b in self.bursts]
-        replayed = twin.replay(self.dram, places, arrivals=self.offered)
-        self.counts = replayed.counts
-        return replayed.finished[len(self.bursts) - len(bursts) :]
+def locality_bits(bag_tables, bag_rows, batch_bags, threshold):
+    """Return the LocalityBits of each bag's lookups; ``bag_rows`` lists the rows of each bag. 0: no profiling."""
+    bits = [[1] * len(rows) for rows in bag_rows]
+    if not threshold:
+        return bits
+    for batch in [batch for batches in rounds_of(bag_tables, batch_bags) for batch in batches]:
+        uses = Counter(row for bag in batch for row in bag_rows[bag])
+        for bag in batch:
+            bits[bag] = [int(uses[row] > threshold) for row in bag_rows[bag]]
+    return bits
 
 
 class Channel:
     """A memory channel with a unit at every rank."""
 
-    def __init__(self, system, unit=CompiledUnit):
-        self.nmp, self.dram = system.nmp, system.dram
-        ranks, per_dimm = system.dram.organization.ranks, system.nmp.ranks_per_dimm
-        self.units = [unit(system.dram, rank) for rank in range(ranks)]
-        self.dimms = [range(first, first + per_dimm) for first in range(0, ranks, per_dimm)]
-        self.record = Record(rank_reads=[0] * ranks)
+    def __init__(self, design, dram, dram_unit=CompiledUnit):
+        self.design, self.dram = design, dram
+        self.units = [RankUnit(design, dram, rank, dram_unit) for rank in range(design.ranks)]
+        per_dimm = design.ranks_per_dimm
+        self.dimms = [range(first, first + per_dimm) for first in range(0, design.ranks, per_dimm)]
+        self.record = Record()
+        self.results_due = None  # poolings of the last packet, whose results have no clocks yet
+        self.returned = 0  # clock at which all results so far have been returned
 
     def execute(self, poolings, arrival=0):
         """Execute one packet after all before it."""
-        if not any(pooling.vectors for pooling in poolings):
-            return
-        self.record.packets += 1
-        start = max(self.record.end, arrival)
         programs = self._programs(poolings)
-        issued, last_clk = self._issue(programs, start + self.nmp.config_clk)
+        if not any(programs):
+            return
+        record = self.record
+        busy = [rank for rank, program in enumerate(programs) if program]
+        start = max([arrival, *record.starts[-1:], *(self.units[rank].free_from for rank in busy)])
+        record.starts.append(start)
+        issued = self._issue(programs, self._configure(busy, start))
+        self._return_results()
         arrived = self._read(programs, issued)
-        bus = self._return(poolings, arrived, last_clk + 1)
-        self.record.end = bus + self.nmp.transfer_clk
-        self.record.latencies.append(self.record.end - start)
+        done = max(arrival.clk for arrival in arrived.values())
+        end = max(done, self.returned) + self.design.transfer_clk
+        timing = self.dram.timing
+        for rank in busy:
+            self.units[rank].last_end = end
+            self.units[rank].free_from = end - timing.CL - timing.tBL - (timing.tDQSCK or 0)
+        record.ends.append(end)
+        record.packets += 1
+        self.results_due = poolings
+
+    @property
+    def packet(self):
+        """Number of the packet that has started last."""
+        return len(self.record.starts) - 1
+
+    def finish(self):
+        """Return the results of the last packet."""
+        self._return_results()
+        self.record.end = self.returned
+        self.record.rank_reads = [unit.dram.counts["rd"] for unit in self.units]
 
     def _programs(self, poolings):
         """List the instructions of each rank in program order."""
@@ -139,46 +209,83 @@ class Channel:
         for pooling in poolings:
             for vector in pooling.vectors:
                 for instruction in instructions_of(vector):
-                    programs[instruction[0].rank].append(instruction)
+                    programs[instruction.bursts[0].rank].append(instruction)
         self.record.instructions += sum(len(program) for program in programs)
         return programs
 
+    def _configure(self, busy, clk):
+        """Write to every DIMM of these ranks; return the clock after the last write."""
+        for number, dimm in enumerate(self.dimms):
+            if any(rank in dimm for rank in busy):
+                clk = self._take(clk, self.design.config_clk, Data("configuration", number, self.packet))
+        return clk
+
+    def _take(self, clk, clks, carried):
+        """Take the first consecutive clocks from ``clk`` on that carry nothing; return the clock after them."""
+        while any(clk + i in self.record.pins for i in range(clks)):
+            clk += 1
+        self.record.pins.update((clk + i, carried) for i in range(clks))
+        return clk + clks
+
     def _issue(self, programs, clk):
-        """Return the clocks of each rank's instructions, and that of the last of all."""
+        """Return the clocks of each rank's instructions."""
         issued = [[] for _ in programs]
         left = [len(program) for program in programs]
-        asked_first = 0
+        turn, turns = 0, 0  # the DIMM to be asked next; how often the turn has passed the last one
+        pins = self.record.pins
         while any(left):
-            for dimm in self.dimms:
-                if not any(left[rank] for rank in dimm):
-                    continue
-                asked = [dimm[(asked_first + i) % len(dimm)] for i in range(len(dimm))]
-                for rank in [rank for rank in asked if left[rank]][: self.nmp.instructions_per_clk]:
+            able = [left[rank] and clk > unit.last_issue for rank, unit in enumerate(self.units)]
+            free = clk not in pins and any(able)
+            if free:
+                while not any(able[rank] for rank in self.dimms[turn]):
+                    turn, turns = self._next(turn, turns)
+                pins[clk] = Issue(turn)
+            if isinstance(pins.get(clk), Issue):
+                for rank in self._asked(pins[clk], able, turns):
+                    pins[clk].instructions.append((rank, self.packet))
                     issued[rank].append(clk)
                     left[rank] -= 1
-                clk += 1
-            asked_first += self.nmp.instructions_per_clk
-        return issued, clk - 1
+            if free:
+                turn, turns = self._next(turn, turns)
+            clk += 1
+        for unit, clocks in zip(self.units, issued, strict=True):
+            unit.last_issue = max([unit.last_issue, *clocks])
+        return issued
+
+    def _asked(self, here, able, turns):
+        """List the ranks that get an instruction in a clock that is their DIMM's."""
+        per_clk, dimm = self.design.instructions_per_clk, self.dimms[here.dimm]
+        first = turns * per_clk % len(dimm)
+        asked = [dimm[(first + i) % len(dimm)] for i in range(len(dimm))]
+        return [rank for rank in asked if able[rank]][: per_clk - len(here.instructions)]
+
+    def _next(self, turn, turns):
+        return (0, turns + 1) if turn + 1 == len(self.dimms) else (turn + 1, turns)
 
     def _read(self, programs, issued):
-        """Let every unit read its bursts; return {burst: clock of arrival}."""
+        """Let every unit execute its program; return {burst: Arrival}."""
         arrived = {}
-        for rank, (unit, program, clocks) in enumerate(zip(self.units, programs, issued, strict=True)):
-            bursts = [burst for instruction in program for burst in instruction]
-            offered = [clk for clk, instruction in zip(clocks, program, strict=True) for _ in instruction]
-            if bursts:
-                finished = dict(zip(bursts, unit.read(bursts, offered), strict=True))
-                self.record.rank_reads[rank] += len(bursts)
-                self.record.order += [b.number for b in sorted(bursts, key=finished.__getitem__)]
-                arrived |= finished
+        for unit, program, clocks in zip(self.units, programs, issued, strict=True):
+            here = unit.execute(program, clocks)
+            self.record.order += [b.number for b in sorted(here, key=lambda b: here[b].place(b.number))]
+            arrived |= here
+        self.record.slowest_rank_bursts += max(
+            sum(len(instruction.bursts) for instruction in program) for program in programs
+        )
         return arrived
 
-    def _return(self, poolings, arrived, bus):
-        """Return results over the data pins; return the first clock at which these are free again."""
-        for pooling in poolings:
-            for dimm in self.dimms:
-                ready = [arrived[b] for vector in pooling.vectors for b in vector if b.rank in dimm]
-                if ready:
-                    bus = max(bus, *ready) + pooling.result_bursts * self.dram.timing.tBL
-                    self.record.result_bursts += pooling.result_bursts
-        return bus
+    def _return_results(self):
+        """Give the results of the packet before clocks on the pins."""
+        if self.results_due is None:
+            return
+        packet, clk = len(self.record.ends) - 1, self.record.ends[-1]
+        for pooling in self.results_due:
+            for number, dimm in enumerate(self.dimms):
+                if not any(burst.rank in dimm for vector in pooling.vectors for burst in vector.bursts):
+                    continue
+                for _ in range(pooling.result_bursts):
+                    clk = self._take(clk, self.dram.timing.tBL, Data("result", number, packet))
+                    self.record.result_bursts += 1
+        self.returned = clk
+        self.record.latencies.append(clk - self.record.starts[packet])
+        self.results_due = None
