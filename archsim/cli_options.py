@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 import typer
 
 #: What `archsim replay` compares when no --system is given.
-DEFAULT_SYSTEMS = ("host-8rank", "recnmp-base-8rank")
+DEFAULT_SYSTEMS = ("host-8rank", "recnmp-base-8rank", "recnmp-opt-8rank")
 #: How every command prints its help.
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 

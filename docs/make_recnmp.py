@@ -65,7 +65,9 @@ def draw(judged: Sequence[Row]) -> None:
 
 def _bars(axes, places: Sequence[int], shown: Sequence[Row]) -> None:  # type: ignore[no-untyped-def]
     axes.bar([p - 0.2 for p in places], [row.expected for row in shown], 0.4, label="paper", color=COLOURS[0])
-    axes.bar([p + 0.2 for p in places], [row.measured for row in shown], 0.4, label="archsim", color=COLOURS[1])
+    axes.bar(
+        [p + 0.2 for p in places], [row.measured for row in shown], 0.4, label="archsim", color=COLOURS[1]
+    )
     axes.set_ylim(0, max(row.expected for row in shown) * 1.2)
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
@@ -77,7 +79,9 @@ def main() -> None:
     judged = [row for row in found if not row.figure.startswith(SWEEP)]
     swept = [row for row in found if row.figure.startswith(SWEEP)]
     draw(judged)
-    page = markdown_page(judged, ["recnmp"], assumptions()).replace("# Validation\n", "# RecNMP figure by figure\n", 1)
+    page = markdown_page(judged, ["recnmp"], assumptions()).replace(
+        "# Validation\n", "# RecNMP figure by figure\n", 1
+    )
     page = page.replace(
         f"Made by `archsim validate recnmp --write FILE`; {summary(judged)}.",
         f"Made by `make figures` from `archsim validate recnmp`; {summary(judged)}.\n\n"
@@ -87,7 +91,8 @@ def main() -> None:
         "",
         "## What the paper does not publish",
         "",
-        "Each line changes one parameter of the set that all figures share. Columns are speedups, and the memory energy saved in "
+        "Each line changes one parameter of the set that all figures share. Columns are speedups, and the "
+        "memory energy saved in "
         "percent; an empty cell cannot change.",
         "",
         *sweep_table(swept),

@@ -131,8 +131,16 @@ def test_ddr4_2400_is_the_memory_the_peers_were_measured_with():
             "nmp.poolings_per_packet = 17: must be at most 16",
         ),
         ("recnmp-base-2rank", "nmp.cach=1", "nmp.cach: unknown key"),
-        ("recnmp-opt-2rank", "nmp.cache.line_bytes=128", "nmp.cache.line_bytes = 128: must be 64: a RankCache holds"),
-        ("recnmp-opt-2rank", "nmp.cache.policy=fifo", "nmp.cache.policy = 'fifo': must be 'lru' in a rank unit"),
+        (
+            "recnmp-opt-2rank",
+            "nmp.cache.line_bytes=128",
+            "nmp.cache.line_bytes = 128: must be 64: a RankCache holds",
+        ),
+        (
+            "recnmp-opt-2rank",
+            "nmp.cache.policy=fifo",
+            "nmp.cache.policy = 'fifo': must be 'lru' in a rank unit",
+        ),
         ("recnmp-opt-2rank", "nmp.cache.size=100", "nmp.cache.size = 100: must be a whole number of lines"),
         ("recnmp-opt-2rank", "nmp.scheduling=random", "nmp.scheduling = 'random'"),
         ("recnmp-opt-2rank", "nmp.profile_threshold=-1", "nmp.profile_threshold = -1"),

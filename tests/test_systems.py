@@ -276,7 +276,9 @@ def test_updates_are_writes_of_the_host_and_refused_by_recnmp():
     assert ("dram", "write", result.counts["wr"]) in [(r.component, r.event, r.count) for r in result.energy]
     with pytest.raises(InputError) as refused:
         simulate(RECNMP[2], updating)
-    assert str(refused.value) == "uniform: tables are read-only to near-memory units, but the trace updates rows"
+    assert (
+        str(refused.value) == "uniform: tables are read-only to near-memory units, but the trace updates rows"
+    )
     reading = replace(trace, operation=np.zeros(trace.lookups, np.uint8))
     assert simulate(RECNMP[2], reading).cycles == simulate(RECNMP[2], trace).cycles
 
@@ -353,7 +355,8 @@ def test_vectors_of_more_bursts_than_an_instruction_names_are_refused_by_recnmp(
     with pytest.raises(InputError) as refused:
         cycles("recnmp-base-8rank", uniform_trace(vector_bytes=512))
     assert str(refused.value) == (
-        "uniform: table 'table 0': a vector of 512 bytes takes up to 8 bursts of 64 bytes; an instruction names at most 7 "
+        "uniform: table 'table 0': a vector of 512 bytes takes up to 8 bursts of 64 bytes; an instruction names "
+        "at most 7 "
         "(vsize has 3 bits)"
     )
 

@@ -123,7 +123,8 @@ class Packetizer:
 class RoundScheduler:
     """Send whole batches of tables: table by table, or one packet of each in turn.
 
-    A batch is the next ``batch_bags`` bags of a table. Batches that are complete gather in a round, until one of a table
+    A batch is the next ``batch_bags`` bags of a table. Batches that are complete gather in a round, until one
+    of a table
     that is in the round already is complete; then the round is sent.
 
     Parameters

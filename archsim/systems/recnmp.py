@@ -76,7 +76,9 @@ class _Replay:
     def _check_trace(self) -> None:
         trace = self.trace
         if trace.operation is not None and np.any(trace.operation):
-            raise InputError(f"{trace.name}: tables are read-only to near-memory units, but the trace updates rows")
+            raise InputError(
+                f"{trace.name}: tables are read-only to near-memory units, but the trace updates rows"
+            )
         for table, bursts in zip(trace.tables, self.lowering.vector_lines.tolist(), strict=True):
             if bursts > MOST_BURSTS:
                 raise InputError(
@@ -164,7 +166,8 @@ class _Replay:
         if np.any((lookup[1:] == lookup[:-1]) & (rank[1:] != rank[:-1])):
             raise InputError(
                 f"system {self.system.name!r}: a vector lies over two ranks, and a rank unit needs whole vectors: "
-                "vector_bytes must divide placement.page_bytes, and dram.address_map must have the channel and rank bits "
+                "vector_bytes must divide placement.page_bytes, and dram.address_map must have the channel and "
+                "rank bits "
                 "above the vector, as 'skylake' does"
             )
 
@@ -186,7 +189,10 @@ class _Replay:
             latency_count=latency[1],
             utilisation=units.highest_utilisation(),
             channel_utilisation=units.utilisation(),
-            peak_bytes_per_clk=organization.channels * organization.ranks * LINE_BYTES / self.system.dram.timing.tBL,
+            peak_bytes_per_clk=organization.channels
+            * organization.ranks
+            * LINE_BYTES
+            / self.system.dram.timing.tBL,
             ledger=self._ledger(counts, rank_clocks, packets),
             kernel_cpu_s=units.cpu_s,
             commands=units.commands(),
@@ -229,15 +235,23 @@ class _Replay:
             ],
         }
 
-    def _ledger(self, counts: dict[str, int], rank_clocks: Ints, packets: dict[str, int]) -> tuple[LedgerRow, ...]:
+    def _ledger(
+        self, counts: dict[str, int], rank_clocks: Ints, packets: dict[str, int]
+    ) -> tuple[LedgerRow, ...]:
         """The devices by the memory's method; results and instructions cross the channel, vectors do not."""
         nmp, dram = self.nmp, self.system.dram
         energy, io_pj_per_bit = nmp.energy, dram.energy.io_pj_per_bit
         # A DIMM adds its ranks' partial sums into every burst that it returns.
         dimm_adds = packets["result_bursts"] * (LINE_BYTES // 4) * (nmp.ranks_per_dimm - 1)
-        rows = [row for row in dram_ledger(dram, counts, rank_clocks, self.units.cycles) if row.component == "dram"]
+        rows = [
+            row
+            for row in dram_ledger(dram, counts, rank_clocks, self.units.cycles)
+            if row.component == "dram"
+        ]
         rows += [
-            LedgerRow("channel", "instruction", packets["instructions"], nmp.instruction_bits * io_pj_per_bit),
+            LedgerRow(
+                "channel", "instruction", packets["instructions"], nmp.instruction_bits * io_pj_per_bit
+            ),
             LedgerRow("channel", "result", packets["result_bursts"], 8 * LINE_BYTES * io_pj_per_bit),
             LedgerRow("rank_unit", "fp32_add", self.sums.adds, energy.fp32_add_pj),
             LedgerRow("dimm_unit", "fp32_add", dimm_adds, energy.fp32_add_pj),
@@ -256,7 +270,9 @@ class _Replay:
         energy, timing = self.nmp.energy, self.system.dram.timing
         organization = self.system.dram.organization
         if energy.internal_io_pj_per_bit:
-            yield LedgerRow("dimm", "internal_io", counts["rd"], 8 * LINE_BYTES * energy.internal_io_pj_per_bit)
+            yield LedgerRow(
+                "dimm", "internal_io", counts["rd"], 8 * LINE_BYTES * energy.internal_io_pj_per_bit
+            )
         if energy.static_mw:
             dimms = organization.channels * organization.ranks // self.nmp.ranks_per_dimm
             pj_per_clk = energy.static_mw * timing.tCK_ps / 1000

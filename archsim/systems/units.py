@@ -109,7 +109,9 @@ class ChannelUnits:
         """Return packets, instructions, results and latencies: sums over the channels, and maxima of what is one."""
         parts = [kernel.packet_counts() for kernel in self.kernels]
         return {
-            name: max(part[name] for part in parts) if name in _GREATEST else sum(part[name] for part in parts)
+            name: max(part[name] for part in parts)
+            if name in _GREATEST
+            else sum(part[name] for part in parts)
             for name in parts[0]
         }
 

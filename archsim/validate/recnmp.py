@@ -52,8 +52,10 @@ def rows(data: Path | None = None) -> Iterator[Row]:
 def assumptions() -> list[str]:
     """Return, line by line, what is assumed because it was not published."""
     return [
-        f"one parameter set for all figures: Table I's timing; recnmp-comb8, {SAMPLES} samples of one pooling of 80 per table; "
-        "vectors of 128 bytes; random 4 KiB pages; batches of all samples; RankCache 128 KiB, 4 ways, lines of 64 bytes",
+        f"one parameter set for all figures: Table I's timing; recnmp-comb8, {SAMPLES} samples of one pooling "
+        f"of 80 per table; "
+        "vectors of 128 bytes; random 4 KiB pages; batches of all samples; RankCache 128 KiB, 4 ways, lines of "
+        "64 bytes",
         "hit ratios are a calibration (of the stand-in traces to Fig. 7a and 12); speedups and energy are predictions",
         "baseline: the same lookups over one channel with as many ranks, saturated, FR-FCFS, no caches of the host",
         "profile threshold: the best of 1 to 4, as the paper sweeps it",
@@ -79,15 +81,23 @@ def _figure7b() -> Iterator[Row]:
 
 def _figure12() -> Iterator[Row]:
     names = [table.name for table in comb8().tables]
-    for series, step in (("baseline", "cache"), ("schedule", "schedule"), ("schedule+profile", "schedule+profile")):
+    for series, step in (
+        ("baseline", "cache"),
+        ("schedule", "schedule"),
+        ("schedule+profile", "schedule+profile"),
+    ):
         found = run("recnmp-base-8rank", STEPS[step]).cache
         assert found is not None  # these steps have a cache
-        measured = {table["name"]: table["hit_ratio"] for table in found["tables"]} | {"Comb-8": found["hit_ratio"]}
+        measured = {table["name"]: table["hit_ratio"] for table in found["tables"]} | {
+            "Comb-8": found["hit_ratio"]
+        }
         for of in (*names, "Comb-8"):
             yield _hit_row(of, series, 100 * measured[of], "eight RankCaches of 128 KiB")
     again = reused(comb8())
     lookups = np.bincount(comb8().table)
-    shares = dict(zip(names, (again / lookups).tolist(), strict=True)) | {"Comb-8": float(again.sum() / lookups.sum())}
+    shares = dict(zip(names, (again / lookups).tolist(), strict=True)) | {
+        "Comb-8": float(again.sum() / lookups.sum())
+    }
     for of in (*names, "Comb-8"):
         yield _hit_row(of, "ideal", 100 * shares[of], "every row seen before")
 
@@ -95,7 +105,9 @@ def _figure12() -> Iterator[Row]:
 def _hit_row(of: str, series: str, measured: float, how: str) -> Row:
     percent = expected()["12", of, series]
     note = f"within {HIT_POINTS:g} points; {how}; calibration"
-    return Row(f"RecNMP Fig. 12, {of}, {series}", "hit ratio, %", percent, measured, HIT_POINTS / percent, note)
+    return Row(
+        f"RecNMP Fig. 12, {of}, {series}", "hit ratio, %", percent, measured, HIT_POINTS / percent, note
+    )
 
 
 def _figure14a() -> Iterator[Row]:
@@ -130,8 +142,10 @@ def _order_row(what: str, keys: list[tuple[str, str, str]], measured: list[float
     note = f"in the paper's order: {shown}"
     if right < len(pairs):
         note += (
-            "; a packet on one rank pays its start (configuration, ACT, RD) alone: the sweep has colouring level with four "
-            "poolings without configuration and ahead of them with vectors of 256 bytes, whose packets last twice as long"
+            "; a packet on one rank pays its start (configuration, ACT, RD) alone: the sweep has colouring "
+            "level with four "
+            "poolings without configuration and ahead of them with vectors of 256 bytes, whose packets last "
+            "twice as long"
         )
     return Row(f"RecNMP Fig. 14a, order: {what}", "pairs in order", len(pairs), right, 0.0, note)
 
@@ -155,7 +169,9 @@ def _figure15a() -> Iterator[Row]:
     for step, value in measured.items():
         note = f"threshold {threshold}" if step == "schedule+profile" else ""
         target = expected()["15a", "8-rank", step]
-        yield Row(f"RecNMP Fig. 15a, 8 ranks, 8 poolings, {step}", "speedup", target, value, SPEEDUP_SHARE, note)
+        yield Row(
+            f"RecNMP Fig. 15a, 8 ranks, 8 poolings, {step}", "speedup", target, value, SPEEDUP_SHARE, note
+        )
     rising = sum(before < after for before, after in pairwise(measured.values()))
     yield Row("RecNMP Fig. 15a, order", "steps that gain", len(measured) - 1, rising, 0.0)
 
@@ -172,8 +188,10 @@ def _energy() -> Iterator[Row]:
         tolerance = ENERGY_POINTS / target if step == "schedule+profile" else None
         yield Row(
             f"RecNMP headline, memory energy saved, {step}", "%", target, energy_saving(STEPS[step]), tolerance,
-            f"within {ENERGY_POINTS:g} points; the paper names neither the configuration nor what it counts. The sweep: the base, "
-            "without RankCache hits, saves what the paper prints; with them the saving depends on I/O inside the DIMM, which "
+            f"within {ENERGY_POINTS:g} points; the paper names neither the configuration nor what it counts. "
+            f"The sweep: the base, "
+            "without RankCache hits, saves what the paper prints; with them the saving depends on I/O inside "
+            "the DIMM, which "
             "the paper does not mention: at 11 pJ per bit, half of that off the DIMM, it is within the tolerance",
         )  # fmt: skip
 
@@ -194,7 +212,8 @@ def _table2() -> Iterator[Row]:
         yield Row(
             f"RecNMP Table II, {of}, power of a DIMM's unit", "mW", expected()["table2", of, "mW"],
             unit_power_mw(STEPS[step]), None,
-            "ours: arithmetic and RankCaches by Table I while replaying; the paper's: synthesis, with clocks, registers and leakage",
+            "ours: arithmetic and RankCaches by Table I while replaying; the paper's: synthesis, with clocks, "
+            "registers and leakage",
         )  # fmt: skip
 
 

@@ -12,9 +12,11 @@ from archsim.traces import EmbeddingTrace
 from archsim.traces.generators.stream import generate
 from archsim.traces.workloads import load_workload
 
-#: Timing of the paper's Table I where the preset of the memory, a faster bin of which the peers were measured, has another.
+#: Timing of the paper's Table I where the preset of the memory, a faster bin of which the peers were measured,
+#: has another.
 TIMING = ("dram.timing.tRCD=16", "dram.timing.CL=16", "dram.timing.tRP=16")
-#: Samples of the trace, each with one pooling of every table: the length at which the stand-ins are calibrated to Fig. 12.
+#: Samples of the trace, each with one pooling of every table: the length at which the stand-ins are calibrated
+#: to Fig. 12.
 SAMPLES = 384
 #: Poolings of a table that are scheduled and profiled together: all of the trace.
 BATCH = f"nmp.batch_bags={SAMPLES}"
@@ -47,7 +49,9 @@ TRACES = {"comb8": comb8, "uniform": uniform}
 
 
 @cache
-def run(system: str, overrides: tuple[str, ...] = (), trace: str = "comb8", vector_bytes: int = 128) -> Result:
+def run(
+    system: str, overrides: tuple[str, ...] = (), trace: str = "comb8", vector_bytes: int = 128
+) -> Result:
     """Replay a trace through a preset with the parameter set of all figures."""
     replayed = comb8(vector_bytes) if trace == "comb8" else uniform()
     batch = () if system.startswith("host") else (BATCH,)

@@ -9,7 +9,6 @@ from archsim.validate.recnmp_setup import COLORED, STEPS, run, speedup
 from archsim.validate.row import Row
 
 
-
 class Variant(NamedTuple):
     """One unpublished parameter away from the parameter set of all figures."""
 
