@@ -207,6 +207,15 @@ def feed(units, dram, packets):
     return [bursts[place][1].number for place in order]
 
 
+def commands_of_ranks(units, design, dram):
+    """Return the command log of each rank, int64 [5, n], banks counted within it."""
+    log, banks = units.commands(), dram.organization.banks_per_rank
+    of_ranks = [log[:, log[2] // banks == rank] for rank in range(design.ranks)]
+    for own in of_ranks:
+        own[2] %= banks
+    return of_ranks
+
+
 def place_of(coordinate, dram):
     """Return channel, rank, bank group, bank, row and column of a packed coordinate."""
     flat, o = coordinate >> 16 & 0xFFFF, dram.organization

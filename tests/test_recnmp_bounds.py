@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recnmp_cases import compiled_units, execute, feed, random_packets, small_channel
+from recnmp_cases import commands_of_ranks, compiled_units, execute, feed, random_packets, small_channel
 from recnmp_twin import Issue
 
 from archsim import load_system, open_trace, simulate
@@ -26,20 +26,11 @@ def drawn(seed, bags):
     return design, dram, random_packets(dice, dram, bags)
 
 
-def logs_of(units, dram, ranks):
-    """Return the command log of each rank as arrays of int64, banks counted within it."""
-    log, banks = units.commands(), dram.organization.banks_per_rank
-    of_ranks = [log[:, log[2] // banks == rank] for rank in range(ranks)]
-    for own in of_ranks:
-        own[2] %= banks
-    return of_ranks
-
-
 def compiled_logs(design, dram, packets):
     units = compiled_units(design, dram, 1 << 20)
     feed(units, dram, packets)
     units.finish()
-    return units, logs_of(units, dram, design.ranks)
+    return units, commands_of_ranks(units, design, dram)
 
 
 def alone(dram):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from recnmp_cases import (
     BASE,
     Packet,
+    commands_of_ranks,
     compiled_units,
     execute,
     feed,
@@ -55,15 +56,6 @@ def assert_alike(units, order, channel):
         for name, count in dram.items():
             of_ranks = [unit.dram.counts[name] for unit in channel.units]
             assert count == (max(of_ranks) if name in GREATEST else sum(of_ranks)), name
-
-
-def commands_of_ranks(units, design, dram):
-    """Return the command log of each rank, int64 [5, n], banks counted within it."""
-    log, banks = units.commands(), dram.organization.banks_per_rank
-    of_ranks = [log[:, log[2] // banks == rank] for rank in range(design.ranks)]
-    for own in of_ranks:
-        own[2] %= banks
-    return of_ranks
 
 
 def without_meaningless_places(log):
