@@ -80,8 +80,9 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
             ("cache hits", _cache(lambda cache: f"{100 * cache['hit_ratio']:.1f} %")),
             *(_level(name) for name in _union(_levels(run) for run in runs)),
             ("  accesses", _cache(lambda cache: f"{cache['accesses']:,}")),
-            ("  misses merged", _cache(lambda cache: f"{cache['merged']:,}")),
-            ("  lines written back", _cache(lambda cache: f"{cache['writebacks']:,}")),
+            ("  kept out", _cache(lambda cache: _counted(cache, "bypassed"))),
+            ("  misses merged", _cache(lambda cache: _counted(cache, "merged"))),
+            ("  lines written back", _cache(lambda cache: _counted(cache, "writebacks"))),
             ("  bandwidth of the DRAM", lambda run: f"{run['dram_bandwidth_gbps']:.2f} GB/s"),
         ]
     if any(run["nmp"] for run in runs):
@@ -123,9 +124,14 @@ def _cache(text: Callable[[Mapping[str, Any]], str]) -> Callable[[Run], str]:
     return lambda run: text(run["cache"]) if run["cache"] else "-"
 
 
+def _counted(cache: Mapping[str, Any], name: str) -> str:
+    """What only some kinds of caches do."""
+    return f"{cache[name]:,}" if name in cache else "-"
+
+
 def _levels(run: Run) -> dict[str, Mapping[str, Any]]:
     """Levels of a run's caches by name, where there are several."""
-    levels = run["cache"]["levels"] if run["cache"] else []
+    levels = run["cache"].get("levels", []) if run["cache"] else []
     return {level["name"]: level for level in levels} if len(levels) > 1 else {}
 
 

@@ -168,7 +168,7 @@ MISTAKES = {
     "replay good --system host-2rank --commands new": (
         "new: a command log must end in .csv, .csv.gz or .parquet"
     ),
-    "replay good --commands new.csv": "--commands new.csv: needs one --system, not 2",
+    "replay good --commands new.csv": "--commands new.csv: needs one --system, not 3",
     "replay good --commands new.csv --commands-limit 0": (
         f"Invalid value for '--commands-limit': '0' must be at least 1 {REPLAY_HELP}"
     ),

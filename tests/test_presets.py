@@ -93,7 +93,7 @@ def test_optimised_recnmp_differs_from_the_base_by_cache_scheduling_and_profilin
     assert (opt.dram, opt.placement) == (base.dram, base.placement)
     assert (base.nmp.cache.size, opt.nmp.cache.size) == (0, 128 * 1024)
     assert (opt.nmp.scheduling, opt.nmp.profile_threshold) == ("table-aware", 1)
-    changed = {"cache", "scheduling", "profile_threshold"}
+    changed = {"cache", "scheduling", "profile_threshold", "unit"}
     assert opt.nmp.model_dump(exclude=changed) == base.nmp.model_dump(exclude=changed)
 
 
