@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.nmp.functional import TableContents, check_sums, check_types, result_bursts
+from archsim.nmp.instruction import POOLINGS_MAX
 from archsim.nmp.spec import NmpSpec
 
 #: Poolings compared with NumPy in float64 in every replay: the first ones. All of them are added by the units.
 CHECKED_POOLINGS = 1024
-#: Psum registers of a rank unit; the PsumTag has four bits.
-POOLINGS_MAX = 16
 
 
 class TableShape(Protocol):
