@@ -233,6 +233,15 @@ def test_an_unknown_operator_is_refused():
         with_operator(load_system("recnmp-base-2rank"), "average")
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", ["float32", "int8", "uint8-rowwise"])
+def test_sums_that_overflow_are_no_error(dtype):
+    huge = float(np.finfo(F32).max)
+    weights = [huge, -huge, huge, huge, huge, 1]
+    sums, _ = only_results("weighted_sum", one_bag([1, 2, 3, 4, 5, 6], weights, dtype))
+    assert not np.isfinite(sums).all()
+
+
 # 8-bit rows.
 
 
@@ -469,7 +478,7 @@ def recorded(dtype, vector_bytes):
 @pytest.mark.parametrize(("dtype", "vector_bytes"), [("float32", 128), ("uint8-rowwise", 64), ("int8", 64)])
 def test_results_of_a_recorded_trace_are_checked(operator, dtype, vector_bytes):
     trace = recorded(dtype, vector_bytes)
-    result = simulate(with_operator(load_system("recnmp-base-8rank"), operator), trace)
+    result = simulate(with_operator(load_system("recnmp-opt-8rank"), operator), trace)
     figures = result.nmp["sums"]
     assert figures["checked_with_numpy"] == figures["poolings"] == trace.bags
     assert (
@@ -479,8 +488,10 @@ def test_results_of_a_recorded_trace_are_checked(operator, dtype, vector_bytes):
     )
 
 
-@pytest.mark.parametrize(("dtype", "bit"), [("int8", 0), ("uint8-rowwise", 0), ("float32", 22)])
-def test_a_flipped_bit_in_a_recorded_trace_is_noticed(dtype, bit):
+@pytest.mark.parametrize("system", ["recnmp-base-8rank", "recnmp-opt-8rank"])
+@pytest.mark.parametrize(("dtype", "bit"), [("int8", 0), ("uint8-rowwise", 7), ("float32", 22)])
+def test_a_flipped_bit_in_a_recorded_trace_is_noticed(dtype, bit, system):
     trace = recorded(dtype, 64)
     fault = Fault(int(trace.table[12345]), int(trace.rows[12345]), 7, bit)
-    assert is_noticed(load_system("recnmp-base-8rank"), trace, fault)
+    assert is_noticed(load_system(system), trace, fault)
+    assert not is_noticed(load_system(system), trace)

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from archsim.errors import InputError, nearest
 from archsim.nmp.operators import OP_CODES
+from archsim.nmp.spec import MOST_BURSTS
 
 WORD_BITS = 79
-VSIZE_MAX = 7
 #: PsumTag has four bits.
 POOLINGS_MAX = 16
 _OPERATOR_OF = {code: name for name, code in OP_CODES.items()}
@@ -210,9 +210,9 @@ class Instruction:
             raise InputError(
                 f"NMP instruction: unknown operator {self.operator!r}{nearest(self.operator, OP_CODES)}"
             )
-        if not 1 <= self.vsize <= VSIZE_MAX:
+        if not 1 <= self.vsize <= MOST_BURSTS:
             raise InputError(
-                f"NMP instruction: vsize = {self.vsize} must be 1 to {VSIZE_MAX} bursts of 64 bytes"
+                f"NMP instruction: vsize = {self.vsize} must be 1 to {MOST_BURSTS} bursts of 64 bytes"
             )
         if _from_fp32(_fp32_bits(self.weight)) != self.weight:
             raise InputError(
@@ -334,7 +334,7 @@ def decode_arrays(words: npt.NDArray[np.uint64]) -> dict[str, npt.NDArray[np.gen
         values = values & np.uint64(field.largest)
         fields[field.name] = values.astype(np.uint32 if field.bits == 32 else np.uint8)
     fields["weight"] = fields["weight"].view(np.float32)
-    for name, rule in (("op_code", len(OP_CODES)), ("vsize", VSIZE_MAX)):
+    for name, rule in (("op_code", len(OP_CODES)), ("vsize", MOST_BURSTS)):
         _check_range(fields[name], 1, rule, name)
     weight = fields["weight"]
     _refuse(weight != weight, "weight", weight, "must be a number")

@@ -153,14 +153,11 @@ class PooledSums:
         self._digest.update(sums.astype("<f4", copy=False).tobytes())
         checked = min(len(sums), CHECKED_POOLINGS - self._checked)
         if checked:
-            for k in range(checked):
-                here = slice(int(starts[k]), int(starts[k] + sizes[k]))
-                factors = None if weights is None else weights[here]
-                table = int(bag_tables[k])
-                error = check_sums(contents, rows[here], table, factors, sums[k], mean=self._mean)
-                self._max_error = max(self._max_error, error)
             bursts = (packet_first, order, lookup, rank, rows, tables, pooling)
-            self._check_bits(sums[:checked], bursts, weights, sizes[:checked])
+            # Weights may be so large that sums rightly overflow.
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._check_float64(sums[:checked], rows, weights, bag_tables, starts, sizes)
+                self._check_bits(sums[:checked], bursts, weights, sizes[:checked])
             self._checked += checked
         self._count(bag_tables, sizes, weighted=weights is not None)
         self._poolings += len(sums)
@@ -195,6 +192,24 @@ class PooledSums:
         self.mults += int(elements[rowwise].sum())
         if weighted:
             self.mults += int(np.where(rowwise, 2 * sizes, elements).sum())
+
+    def _check_float64(
+        self,
+        sums: Floats,
+        rows: Ints,
+        weights: Floats | None,
+        bag_tables: npt.NDArray[np.int32],
+        starts: Ints,
+        sizes: Ints,
+    ) -> None:
+        """Compare results [poolings, elements], the first ones of the call, with NumPy's in float64."""
+        for k, pooled in enumerate(sums):
+            here = slice(int(starts[k]), int(starts[k] + sizes[k]))
+            factors = None if weights is None else weights[here]
+            error = check_sums(
+                self.contents, rows[here], int(bag_tables[k]), factors, pooled, mean=self._mean
+            )
+            self._max_error = max(self._max_error, error)
 
     def _check_bits(self, sums: Floats, bursts: Bursts, weights: Floats | None, sizes: Ints) -> None:
         """Compare results [poolings, elements], the first ones of the call, bit by bit with NumPy's in FP32."""

@@ -63,7 +63,8 @@ class NmpSpec(Spec):
     )
     cache: CacheLevel = Field(description="RankCache of each rank unit; size = 0: none")
     operator: Literal["sum", "mean", "weighted_sum", "weighted_mean"] | None = Field(
-        default=None, description="what is computed; without it weighted_sum where the trace has weights, else sum"
+        default=None,
+        description="what is computed; without it weighted_sum where the trace has weights, else sum",
     )
     energy: NmpEnergy
     unit: NmpUnit
