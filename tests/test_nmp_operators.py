@@ -165,6 +165,17 @@ def test_a_result_may_differ_by_rounding_and_no_more(operator, dtype):
             check_sums(contents, rows, 0, weights, (exact + 1.1 * sign * bound).astype(F32), mean=mean)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8-rowwise"])
+def test_a_pooling_longer_than_a_block_is_compared_whole(dtype):
+    contents, rows = TableContents(1, [64], [dtype]), np.arange(20_000)
+    whole, half = (
+        in_float64(contents, 0, part, None, "sum")[0].astype(F32) for part in (rows, rows[:10_000])
+    )
+    check_sums(contents, rows, 0, None, whole)
+    with pytest.raises(ArithmeticError):
+        check_sums(contents, rows, 0, None, half)
+
+
 # What the operators mean, on numbers that can be followed by hand.
 
 

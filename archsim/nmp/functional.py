@@ -23,6 +23,8 @@ _PRECISION = {
 _ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1, ROWWISE: 1}
 #: Numbers behind the elements of an 8-bit row, FP32 each: scale and bias.
 _SCALE_AND_BIAS = 2
+#: Lookups of a pooling that are compared together: bounds memory.
+_BLOCK = 8192
 _FP32_EPSILON = 2.0**-23
 _FP32_TINY = 2.0**-126
 _FP32_MAX = float(np.finfo(np.float32).max)
@@ -191,14 +193,20 @@ def check_sums(
         bias), 2 more a mean (reciprocal, product). Of an 8-bit row the magnitude is that of product and bias apart,
         which may cancel.
     """
-    stored = contents.stored(table, rows).astype(np.float64)
-    weight = np.ones((len(rows), 1)) if weights is None else weights[:, None].astype(np.float64)
-    if contents.rowwise[table]:
-        product, bias = weight * stored[:, -2:-1] * stored[:, :-2], weight * stored[:, -1:]
-        exact, magnitude = (product + bias).sum(axis=0), (np.abs(product) + np.abs(bias)).sum(axis=0)
-    else:
-        product = weight * stored
-        exact, magnitude = product.sum(axis=0), np.abs(product).sum(axis=0)
+    elements = int(contents.elements[table])
+    exact, magnitude = np.zeros(elements), np.zeros(elements)
+    for start in range(0, len(rows), _BLOCK):
+        here = slice(start, start + _BLOCK)
+        stored = contents.stored(table, rows[here]).astype(np.float64)
+        weight = 1.0 if weights is None else weights[here, None].astype(np.float64)
+        if contents.rowwise[table]:
+            product, bias = weight * stored[:, -2:-1] * stored[:, :-2], weight * stored[:, -1:]
+            value, size = product + bias, np.abs(product) + np.abs(bias)
+        else:
+            value = weight * stored
+            size = np.abs(value)
+        exact += value.sum(axis=0)
+        magnitude += size.sum(axis=0)
     # Near the largest FP32 number a sum may rightly overflow, even when the mean would not.
     finite = magnitude < _FP32_MAX
     if mean:
