@@ -245,7 +245,7 @@ def test_a_trace_shorter_than_its_epoch_says_so():
         (
             "uniform",
             "vector_bytes=3",
-            "--set: vector_bytes = 3: must be a multiple of the 4 bytes of float32",
+            "--set: vector_bytes = 3: must be a multiple of the 4 bytes of a float32 element",
         ),
     ],
 )

@@ -205,7 +205,7 @@ def test_a_generated_trace_survives_its_file(tmp_path):
         ("skew=[4.5]", "skew[0] = 4.5: must be at most 4"),
         ("skew=[-0.1]", "skew[0] = -0.1: must be at least 0"),
         ("pooling_spread=80", "pooling_spread = 80: must be less than pooling = 80"),
-        ("vector_bytes=130", "vector_bytes = 130: must be a multiple of the 4 bytes of float32"),
+        ("vector_bytes=130", "vector_bytes = 130: must be a multiple of the 4 bytes of a float32 element"),
         ("rows=0", "rows = 0: must be at least 1"),
         ("lookups=0", "lookups = 0: must be at least 1"),
         ("row=3", "row: unknown key (did you mean 'rows'?)"),

@@ -13,8 +13,21 @@ from archsim.errors import InputError, nearest
 
 ORDERS = ("sample-major", "table-major", "as-recorded")
 
-ELEMENT_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
+ELEMENT_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "uint8-rowwise": 1}
 """Bytes per element of the data types an embedding table may hold."""
+
+ROW_EXTRA_BYTES = {"uint8-rowwise": 8}
+"""Bytes of a row behind its elements: an FP32 scale and an FP32 bias, as in Caffe2's fused 8-bit rows."""
+
+
+def vector_bytes_rule(vector_bytes: int, dtype: str) -> str | None:
+    """Return the rule that the size of a vector of this type breaks, or None."""
+    element, extra = ELEMENT_BYTES[dtype], ROW_EXTRA_BYTES.get(dtype, 0)
+    if extra and vector_bytes <= extra:
+        return f"must be more than {extra}, the bytes of scale and bias at the end of a {dtype} vector"
+    if vector_bytes % element:
+        return f"must be a multiple of the {element} bytes of a {dtype} element"
+    return None
 
 
 @dataclass(frozen=True)
@@ -68,8 +81,8 @@ class Table:
     rows : int
         Number of vectors.
     vector_bytes : int
-        Bytes per vector, a multiple of the element size.
-    dtype : {"float32", "float16", "bfloat16", "int8"}
+        Bytes per vector, a multiple of the element size; 8-bit rows include their scale and bias.
+    dtype : {"float32", "float16", "bfloat16", "int8", "uint8-rowwise"}
         Element type.
 
     Raises
@@ -91,11 +104,8 @@ class Table:
         for field, value in (("rows", self.rows), ("vector_bytes", self.vector_bytes)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise InputError(f"table {self.name!r}: {field} = {value!r} must be an integer of at least 1")
-        if self.vector_bytes % ELEMENT_BYTES[self.dtype]:
-            raise InputError(
-                f"table {self.name!r}: vector_bytes = {self.vector_bytes} must be a multiple of "
-                f"the {ELEMENT_BYTES[self.dtype]} bytes of a {self.dtype} element"
-            )
+        if rule := vector_bytes_rule(self.vector_bytes, self.dtype):
+            raise InputError(f"table {self.name!r}: vector_bytes = {self.vector_bytes} {rule}")
         if self.footprint_bytes >= 2**63:
             raise InputError(
                 f"table {self.name!r}: {self.footprint_bytes} bytes do not fit a 64-bit address space"
@@ -104,7 +114,7 @@ class Table:
     @property
     def elements(self) -> int:
         """Elements per vector."""
-        return self.vector_bytes // ELEMENT_BYTES[self.dtype]
+        return (self.vector_bytes - ROW_EXTRA_BYTES.get(self.dtype, 0)) // ELEMENT_BYTES[self.dtype]
 
     @property
     def footprint_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""Functional sums: tables filled by a seeded rule, pooled by the rank units and compared with NumPy."""
+"""Functional sums: tables filled by a seeded rule, and the comparison of a pooling with NumPy in float64."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.errors import InputError
+from archsim.nmp.operators import ROWWISE
 
 #: Significant bits and step of the elements of each type; every value is exact in that type and in FP32.
 _PRECISION = {
@@ -17,11 +18,18 @@ _PRECISION = {
     "float16": (11, 2.0**-10),
     "bfloat16": (8, 2.0**-7),
     "int8": (8, 1.0),
+    ROWWISE: (8, 1.0),
 }
-_ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
+_ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1, ROWWISE: 1}
+#: Numbers behind the elements of an 8-bit row, FP32 each: scale and bias.
+_SCALE_AND_BIAS = 2
+#: Lookups of a pooling that are compared together: bounds memory.
+_BLOCK = 8192
 _FP32_EPSILON = 2.0**-23
 _FP32_TINY = 2.0**-126
 _FP32_MAX = float(np.finfo(np.float32).max)
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,8 @@ class TableContents:
     """What the embedding tables hold: a pseudo-random value in [-1, 1) (int8: [-128, 128)) for every element.
 
     Nothing is stored; element ``e`` of row ``r`` of table ``t`` is a hash of (seed, t, r, e). The hash is integer
-    arithmetic, so every machine fills the tables alike.
+    arithmetic, so every machine fills the tables alike. Rows of ``uint8-rowwise`` have elements 0 to 255, and behind
+    them a scale in (0, 2^-7] and a bias in [-1, 1).
 
     Parameters
     ----------
@@ -38,7 +47,7 @@ class TableContents:
     vector_bytes : sequence of int
         Bytes of a vector, per table.
     dtypes : sequence of str
-        Element type, per table: float32, float16, bfloat16 or int8.
+        Element type, per table: float32, float16, bfloat16, int8 or uint8-rowwise.
     """
 
     seed: int
@@ -48,8 +57,14 @@ class TableContents:
     @cached_property
     def elements(self) -> npt.NDArray[np.int64]:
         """Elements of a vector, per table."""
-        items = [_ITEM_BYTES[dtype] for dtype in self.dtypes]
-        return np.array([size // item for size, item in zip(self.vector_bytes, items, strict=True)], np.int64)
+        items = np.array([_ITEM_BYTES[dtype] for dtype in self.dtypes], np.int64)
+        elements = np.array(self.vector_bytes, np.int64) - 4 * _SCALE_AND_BIAS * self.rowwise
+        return elements // items
+
+    @cached_property
+    def rowwise(self) -> npt.NDArray[np.bool_]:
+        """Whether a table has 8-bit rows, which end with their scale and bias."""
+        return np.array([dtype == ROWWISE for dtype in self.dtypes], np.bool_)
 
     @cached_property
     def bits(self) -> npt.NDArray[np.int64]:
@@ -57,7 +72,7 @@ class TableContents:
         return np.array([_PRECISION[dtype][0] for dtype in self.dtypes], np.int64)
 
     @cached_property
-    def scales(self) -> npt.NDArray[np.float32]:
+    def scales(self) -> Floats:
         """Step between neighbouring values, per table."""
         return np.array([_PRECISION[dtype][1] for dtype in self.dtypes], np.float32)
 
@@ -68,17 +83,64 @@ class TableContents:
         low, high = np.uint32(self.seed & 0xFFFFFFFF), np.uint32(self.seed >> 32 & 0xFFFFFFFF)
         return _mix32(_mix32(_mix32(numbers + np.uint32(1)) ^ low) + high)
 
-    def vectors(self, table: int, rows: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Return rows of one table as FP32, shape [rows, elements]: the NumPy statement of the rule."""
+    def stored(self, table: int, rows: npt.ArrayLike) -> Floats:
+        """Return the numbers that rows of one table hold, as FP32: the NumPy statement of the rule.
+
+        Parameters
+        ----------
+        table : int
+            The table.
+        rows : int array [rows]
+            Its rows.
+
+        Returns
+        -------
+        float32 array [rows, elements], or [rows, elements + 2] with the scale and the bias of 8-bit rows
+        """
         row = np.asarray(rows, dtype=np.int64)
         low = (row & 0xFFFFFFFF).astype(np.uint32)
         high = (row >> 32).astype(np.uint32)
         key = _mix32(_mix32(low ^ self.keys[table]) + high)
-        index = np.arange(self.elements[table], dtype=np.uint32) * np.uint32(0x9E3779B9)
-        bits = int(self.bits[table])
-        word = _mix32(key[:, None] + index) >> np.uint32(32 - bits)
-        values: npt.NDArray[np.float32] = (word.astype(np.int32) - (1 << (bits - 1))).astype(np.float32)
-        values *= self.scales[table]
+        elements, bits = int(self.elements[table]), int(self.bits[table])
+        numbers = elements + _SCALE_AND_BIAS * int(self.rowwise[table])
+        index = np.arange(numbers, dtype=np.uint32) * np.uint32(0x9E3779B9)
+        word = _mix32(key[:, None] + index)
+        values: Floats = (word >> np.uint32(32 - bits)).astype(np.float32)
+        if self.rowwise[table]:
+            fraction = (word[:, elements:] >> np.uint32(8)).astype(np.float32)
+            values[:, elements] = (fraction[:, 0] + np.float32(1)) * np.float32(2.0**-31)
+            values[:, elements + 1] = (fraction[:, 1] - np.float32(2.0**23)) * np.float32(2.0**-23)
+        else:
+            values -= np.float32(1 << (bits - 1))
+            values *= self.scales[table]
+        return values
+
+    def vectors(self, table: int, rows: npt.ArrayLike) -> Floats:
+        """Return rows of one table as the values they stand for, rounded to FP32, shape [rows, elements]."""
+        stored = self.stored(table, rows)
+        return self.terms(table, stored, np.ones(len(stored), np.float32))
+
+    def terms(self, table: int, stored: Floats, weights: Floats) -> Floats:
+        """Return what the rank units add, operation by operation in FP32.
+
+        Parameters
+        ----------
+        table : int
+            The table.
+        stored : float32 array [rows, elements (+ 2)]
+            Rows as `stored` returns them.
+        weights : float32 array [rows]
+            Factors; 1 for plain sums.
+
+        Returns
+        -------
+        float32 array [rows, elements]
+        """
+        if not self.rowwise[table]:
+            return stored * weights[:, None]
+        scale, bias = stored[:, -2] * weights, stored[:, -1] * weights
+        values: Floats = stored[:, :-2] * scale[:, None]
+        values += bias[:, None]
         return values
 
 
@@ -95,8 +157,10 @@ def check_sums(
     contents: TableContents,
     rows: npt.NDArray[np.int64],
     table: int,
-    weights: npt.NDArray[np.float32] | None,
-    pooled: npt.NDArray[np.float32],
+    weights: Floats | None,
+    pooled: Floats,
+    *,
+    mean: bool = False,
 ) -> float:
     """Compare one pooling with NumPy in float64.
 
@@ -109,9 +173,11 @@ def check_sums(
     table : int
         Their table.
     weights : float32 array [lookups] or None
-        Factors, for a weighted sum.
+        Factors, for a weighted sum or mean.
     pooled : float32 array [elements]
-        What the rank units returned.
+        What came back from the rank units.
+    mean : bool
+        The sum is divided by the number of lookups.
 
     Returns
     -------
@@ -121,23 +187,38 @@ def check_sums(
     Raises
     ------
     ArithmeticError
-        When the difference exceeds what FP32 rounding explains: one unit in the last place of the sum of
-        magnitudes per operation (Higham, Accuracy and Stability of Numerical Algorithms, section 4.2).
+        When the difference exceeds what FP32 rounding explains: two units of rounding of the sum of magnitudes per
+        operation (Higham, Accuracy and Stability of Numerical Algorithms, sections 3.1 and 4.2). A pooling of n
+        lookups rounds at most n - 1 additions; up to 3 operations make a term (weight into scale and bias, product,
+        bias), 2 more a mean (reciprocal, product). Of an 8-bit row the magnitude is that of product and bias apart,
+        which may cancel.
     """
-    terms = contents.vectors(table, rows).astype(np.float64)
-    if weights is not None:
-        terms *= weights[:, None].astype(np.float64)
-    exact = terms.sum(axis=0)
-    magnitude = np.abs(terms).sum(axis=0)
-    # Below the smallest normal number rounding is absolute; near the largest a sum may rightly overflow.
-    bound = (len(rows) + 8) * (_FP32_EPSILON * magnitude + _FP32_TINY)
+    elements = int(contents.elements[table])
+    exact, magnitude = np.zeros(elements), np.zeros(elements)
+    for start in range(0, len(rows), _BLOCK):
+        here = slice(start, start + _BLOCK)
+        stored = contents.stored(table, rows[here]).astype(np.float64)
+        weight = 1.0 if weights is None else weights[here, None].astype(np.float64)
+        if contents.rowwise[table]:
+            product, bias = weight * stored[:, -2:-1] * stored[:, :-2], weight * stored[:, -1:]
+            value, size = product + bias, np.abs(product) + np.abs(bias)
+        else:
+            value = weight * stored
+            size = np.abs(value)
+        exact += value.sum(axis=0)
+        magnitude += size.sum(axis=0)
+    # Near the largest FP32 number a sum may rightly overflow, even when the mean would not.
     finite = magnitude < _FP32_MAX
+    if mean:
+        exact, magnitude = exact / max(len(rows), 1), magnitude / max(len(rows), 1)
+    # Below the smallest normal number rounding is absolute.
+    bound = (len(rows) + 8) * (_FP32_EPSILON * magnitude + _FP32_TINY)
     error = np.where(finite, np.abs(pooled[: len(exact)].astype(np.float64) - exact), 0.0)
     if not np.all(error <= bound):
         worst = int(np.argmax(~(error <= bound)))
         raise ArithmeticError(
-            f"pooled sum of {len(rows)} rows of table {table}: element {worst} is {pooled[worst]!r}, "
-            f"NumPy says {exact[worst]!r}"
+            f"pooled {'mean' if mean else 'sum'} of {len(rows)} rows of table {table}: element {worst} is "
+            f"{pooled[worst]!r}, NumPy says {exact[worst]!r}"
         )
     return float(error.max(initial=0.0))
 

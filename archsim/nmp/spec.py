@@ -62,6 +62,10 @@ class NmpSpec(Spec):
         "", "keep out of the RankCache rows that their batch looks up no more often than this", ge=0
     )
     cache: CacheLevel = Field(description="RankCache of each rank unit; size = 0: none")
+    operator: Literal["sum", "mean", "weighted_sum", "weighted_mean"] | None = Field(
+        default=None,
+        description="what is computed; without it weighted_sum where the trace has weights, else sum",
+    )
     energy: NmpEnergy
     unit: NmpUnit
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from archsim.errors import InputError
 from archsim.traces.checks import CHUNK
-from archsim.traces.columns import ELEMENT_BYTES, Table
+from archsim.traces.columns import Table, vector_bytes_rule
 from archsim.traces.formats.content import file_content
 from archsim.traces.formats.layout import ESTIMATED_ROWS, Layout
 from archsim.traces.formats.sources import HEAD_BYTES, trace_name
@@ -150,6 +150,6 @@ def _vector_bytes(sizes: NDArray[Any], layout: Layout) -> tuple[int, str]:
     """Return the bytes of a row, and a note."""
     parts = [sizes[start : start + CHUNK] for start in range(0, len(sizes), CHUNK)]
     low, high = min(int(part.min()) for part in parts), max(int(part.max()) for part in parts)
-    if not layout.vectors_declared and low == high and low and low % ELEMENT_BYTES[layout.dtype] == 0:
+    if not layout.vectors_declared and low == high and low and not vector_bytes_rule(low, layout.dtype):
         return low, f"vectors of {low} bytes, the size of every object"
     return layout.vector_bytes, f"objects of {low} to {high} bytes taken as vectors of {layout.vector_bytes}"

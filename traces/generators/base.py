@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from archsim.spec import FieldError, Spec, quantity
 from archsim.traces import counter
-from archsim.traces.columns import ELEMENT_BYTES, Table
+from archsim.traces.columns import Table, vector_bytes_rule
 from archsim.traces.generators.arrivals import Arrival
 
 POOLING_STREAM, RANK_STREAM, ROW_STREAM, EPOCH_STREAM = range(4)
@@ -51,7 +51,9 @@ class WorkloadSpec(Spec):
     generator: str = Field(description="how the rows are drawn; decides which other parameters there are")
     lookups: int = quantity("", "lookups in all, exactly; the last bag may be cut short", ge=1, le=10**12)
     vector_bytes: int = quantity("B", "bytes per vector", ge=1)
-    dtype: Literal["float32", "float16", "bfloat16", "int8"] = Field(description="element type")
+    dtype: Literal["float32", "float16", "bfloat16", "int8", "uint8-rowwise"] = Field(
+        description="element type"
+    )
     order: Literal["sample-major", "table-major"] = Field(description="how the bags are sorted")
     arrival: Arrival = Field(Arrival(), description="when the samples arrive")
     seed: int = quantity("", "which of the traces of this description", ge=0, le=2**63 - 1)
@@ -70,12 +72,8 @@ class WorkloadSpec(Spec):
 
     @model_validator(mode="after")
     def _whole_elements(self) -> Self:
-        size = ELEMENT_BYTES[self.dtype]
-        if self.vector_bytes % size:
-            raise FieldError(
-                f"vector_bytes = {self.vector_bytes}",
-                f"must be a multiple of the {size} bytes of {self.dtype}",
-            )
+        if rule := vector_bytes_rule(self.vector_bytes, self.dtype):
+            raise FieldError(f"vector_bytes = {self.vector_bytes}", rule)
         return self
 
     def table_rows(self) -> tuple[int, ...]:
