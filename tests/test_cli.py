@@ -157,7 +157,11 @@ def test_the_figures_of_a_run_agree_with_each_other(replayed):
 
 def test_without_systems_the_host_and_recnmp_of_8_ranks_are_compared(native_trace):
     data = strict_json(run("replay", native_trace, "--limit", "500", "--json").out)
-    assert [each["system"] for each in data["runs"]] == ["host-8rank", "recnmp-base-8rank", "recnmp-opt-8rank"]
+    assert [each["system"] for each in data["runs"]] == [
+        "host-8rank",
+        "recnmp-base-8rank",
+        "recnmp-opt-8rank",
+    ]
     assert data["trace"]["lookups"] == 500
 
 

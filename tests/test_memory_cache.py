@@ -318,7 +318,7 @@ def test_replay_takes_a_cache_and_prints_what_it_did():
     assert "cache hits" in done.out
     assert "cache lookup" in done.out
     told = program.run("replay", "preset:zipf", "--limit", "3000", "--set", "cache.size=1MiB", "--json")
-    host, near = json.loads(told.out)["runs"]
+    host, near, _ = json.loads(told.out)["runs"]
     assert host["cache"]["hits"] + host["cache"]["misses"] == host["cache"]["accesses"] == 6000
     assert near["cache"] is None
 
