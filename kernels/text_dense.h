@@ -35,6 +35,11 @@ static void dense_free(dense_table *table) {
     free(table->ends);
 }
 
+/* Bytes that are held, without those of the slots. */
+static int64_t dense_text_bytes(const dense_table *table) {
+    return table->letters_room + table->ends_room * (int64_t)sizeof(int64_t);
+}
+
 /* The key is drawn anew for every file, so that no file can be made to collide. It changes no dense number. */
 static inline uint64_t dense_home(const dense_table *table, uint64_t tag) {
     uint64_t mixed = (tag ^ (tag >> 32) ^ (table->key >> 16)) * table->key;
