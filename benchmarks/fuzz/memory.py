@@ -109,6 +109,13 @@ def tensors(bag: int) -> Make:
     return make
 
 
+def empty_bags(size: int, damaged: bool) -> bytes:
+    """Offsets and lengths of one byte each, and two lookups in all."""
+    offsets = np.zeros(size // 2 | 1, np.uint8)
+    offsets[-1] = 2
+    return sound_traces.pt_of(np.array([0, -2 if damaged else 0]), offsets, 2)
+
+
 def records(largest: int) -> Make:
     def make(size: int, damaged: bool) -> bytes:
         content = np.zeros(size // 24, "<u4,<u8,<u4,<i8")
@@ -192,6 +199,7 @@ FILES: dict[str, tuple[str, Make]] = {
     "npz, deflated": ("npz", archive(np.int64, 80, 8, compressed=True)),
     "pt, 80 rows a bag": ("pt", tensors(80)),
     "pt, one row a bag": ("pt", tensors(1)),
+    "pt, offsets of 8 bits": ("pt", empty_bags),
     "oracleGeneral": ("oracleGeneral", records(5)),
     "oracleGeneral, large ids": ("oracleGeneral", records(2**40)),
     "parquet, 80 rows a bag": ("parquet", table(80)),
