@@ -6,10 +6,9 @@ include "text_columns.pxi"
 cdef extern from "text_dense.h":
     ctypedef struct dense_table:
         int64_t count
-        int bits
     bint dense_init(dense_table *table, uint64_t key)
     void dense_free(dense_table *table)
-    int64_t dense_text_bytes(const dense_table *table)
+    int64_t dense_bytes(const dense_table *table)
     int64_t dense_of_value(dense_table *table, uint32_t value) nogil
     int64_t dense_of_text(dense_table *table, const uint8_t *text, int64_t length) nogil
 
@@ -293,10 +292,7 @@ cdef class FieldScanner(LineScanner):
 
     @property
     def held_bytes(self):
-        """Tables of categories count with the larger ones that will replace them, while both are there."""
-        slots = [16 << self.dense[i].bits for i in range(self.given)]
-        texts = sum([dense_text_bytes(&self.dense[i]) for i in range(self.given)])
-        return self.rows.held_bytes + texts + 2 * sum(slots) + max(slots)
+        return self.rows.held_bytes + sum([dense_bytes(&self.dense[i]) for i in range(self.given)])
 
     cdef int _clear(self) except -1:
         self.rows.clear()

@@ -124,13 +124,7 @@ def _whole(number):
     return b"J" + struct.pack("<i", number)
 
 
-STORAGES = {
-    "i8": b"LongStorage",
-    "i4": b"IntStorage",
-    "i2": b"ShortStorage",
-    "i1": b"CharStorage",
-    "u1": b"ByteStorage",
-}
+STORAGES = {"i8": b"LongStorage", "u1": b"ByteStorage"}
 
 
 def _tensor(key, elements, shape, legacy, kind="i8"):

@@ -21,7 +21,7 @@ LONGEST_LINE_BYTES = 1 << 20
 SHOWN_BYTES = 4096
 """How much of a wrong word is looked at to say what is wrong with it."""
 
-KEPT_BYTES, KEPT_RATIO = 16 << 20, 2
+KEPT_BYTES, KEPT_RATIO = 16 << 20, 2.5
 """What is collected before the end of a file is known to be sound: this much, and beyond it this often the text."""
 
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
