@@ -93,8 +93,8 @@ cdef class NumberScanner:
 
     def forget(self):
         """Give up all that was collected; what follows is only looked at."""
-        self.numbers.clear(self.forgotten)
-        self.offsets.clear(self.forgotten)
+        self.numbers.clear()
+        self.offsets.clear()
         self.forgotten = True
 
     cdef inline void _refuse(self, int problem, int64_t place) noexcept nogil:

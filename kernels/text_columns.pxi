@@ -79,10 +79,10 @@ cdef class Grown:
     def held_bytes(self):
         return self.count * self.width
 
-    cdef int clear(self, bint again) except -1:
-        """Give all values up; the second time the memory is kept, which a single block has filled."""
+    cdef int clear(self) except -1:
+        """Give all values up."""
         self.count = 0
-        return 0 if again else self._resize(0)
+        return self._resize(0)
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         if not self.exports:

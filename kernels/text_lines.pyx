@@ -134,9 +134,9 @@ cdef class AddressScanner(LineScanner):
         return self.address.held_bytes + self.operation.held_bytes + self.time.held_bytes
 
     cdef int _clear(self) except -1:
-        self.address.clear(self.forgotten)
-        self.operation.clear(self.forgotten)
-        return self.time.clear(self.forgotten)
+        self.address.clear()
+        self.operation.clear()
+        return self.time.clear()
 
     cdef Py_ssize_t _line(self, const uint8_t *block, Py_ssize_t at) except -1 nogil:
         cdef Py_ssize_t start
@@ -295,7 +295,7 @@ cdef class FieldScanner(LineScanner):
         return self.rows.held_bytes + sum([dense_bytes(&self.dense[i]) for i in range(self.given)])
 
     cdef int _clear(self) except -1:
-        self.rows.clear(self.forgotten)
+        self.rows.clear()
         return self._number_anew()
 
     cdef Py_ssize_t _line(self, const uint8_t *block, Py_ssize_t at) except -1 nogil:
