@@ -11,6 +11,8 @@ cdef class NumberScanner:
     ----------
     limit : int
         Numbers must be below it.
+    first_limit : int, optional
+        The first number of each line must be below this one instead.
     commas : bool
         Whether the numbers are separated by commas, on one line; else by blanks, each line a bag.
     first_apart : bool
@@ -27,20 +29,32 @@ cdef class NumberScanner:
         Line, from 1, and byte offsets of the line and of the token where the scanner is or something is wrong.
     blanks : int
         Empty lines since the last number.
+    bound : int
+        What the next number, or the one that is wrong, must be below.
+    largest, largest_first : int
+        The largest number, or -1; with ``first_apart`` those that are first in their lines count by themselves.
+    held_bytes : int
+        What all that was collected takes.
+    forgotten : bool
+        Whether something that was collected has been given up.
     problem : int
         What is wrong, if anything.
     """
 
     cdef readonly Grown numbers, offsets
-    cdef readonly int64_t limit
-    cdef int64_t value, position, in_line, most_blanks
+    cdef readonly int64_t bound, largest, largest_first
+    cdef readonly bint forgotten
+    cdef int64_t limit, first_limit, value, position, in_line, most_blanks
     cdef bint commas, first_apart, in_token, need_comma, after_cr
     cdef readonly int64_t line, line_start, token_start, blanks
     cdef readonly int problem
 
-    def __cinit__(self, int64_t limit, *, bint commas=False, bint first_apart=False, int64_t most_blanks=1000):
+    def __cinit__(self, int64_t limit, *, first_limit=None, bint commas=False, bint first_apart=False,
+                  int64_t most_blanks=1000):
         self.numbers, self.offsets = Grown(4), Grown(8)
         self.limit, self.commas, self.first_apart, self.most_blanks = limit, commas, first_apart, most_blanks
+        self.bound = self.first_limit = limit if first_limit is None else first_limit
+        self.largest = self.largest_first = -1
         self.line = 1
         self.offsets.reserve(1)
         self.offsets.push(0)
@@ -73,15 +87,26 @@ cdef class NumberScanner:
             self._end_line()
         return not self.problem
 
+    @property
+    def held_bytes(self):
+        return self.numbers.held_bytes + self.offsets.held_bytes
+
+    def forget(self):
+        """Give up all that was collected; what follows is only looked at."""
+        self.numbers.clear()
+        self.offsets.clear()
+        self.forgotten = True
+
     cdef inline void _refuse(self, int problem, int64_t place) noexcept nogil:
         self.problem, self.token_start = problem, place
 
     cdef inline int _emit(self) except -1 nogil:
         cdef int64_t i
         self.in_token = False
-        if self.value >= self.limit:
+        if self.value >= self.bound:
             self.problem = _LARGE
             return 0
+        self.bound = self.limit
         if self.blanks and not self.commas:
             for i in range(self.blanks):
                 self.offsets.push(self.numbers.count)
@@ -91,6 +116,9 @@ cdef class NumberScanner:
         self.need_comma = self.commas
         if self.first_apart and self.in_line == 1:
             self.offsets.push(self.numbers.count)
+            self.largest_first = max(self.largest_first, self.value)
+        else:
+            self.largest = max(self.largest, self.value)
         return 0
 
     cdef inline int _end_line(self) except -1 nogil:
@@ -102,6 +130,7 @@ cdef class NumberScanner:
                 self.problem = _BLANKS
                 return 0
         self.in_line = 0
+        self.bound = self.first_limit
         self.line += 1
         self.line_start = self.token_start
         return 0

@@ -75,6 +75,15 @@ cdef class Grown:
         (<uint8_t *>self.data)[self.count] = value
         self.count += 1
 
+    @property
+    def held_bytes(self):
+        return self.count * self.width
+
+    cdef int clear(self) except -1:
+        """Give all values up."""
+        self.count = 0
+        return self._resize(0)
+
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         if not self.exports:
             self._resize(self.count)

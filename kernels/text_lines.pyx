@@ -8,6 +8,7 @@ cdef extern from "text_dense.h":
         int64_t count
     bint dense_init(dense_table *table, uint64_t key)
     void dense_free(dense_table *table)
+    int64_t dense_bytes(const dense_table *table)
     int64_t dense_of_value(dense_table *table, uint32_t value) nogil
     int64_t dense_of_text(dense_table *table, const uint8_t *text, int64_t length) nogil
 
@@ -39,11 +40,24 @@ cdef class LineScanner:
         Where in the block the line, and in it the token that is wrong, begin and end.
     problem, field : int
         What is wrong, if anything, and the number of its field in the line.
+    held_bytes : int
+        What all that was collected takes.
+    forgotten : bool
+        Whether something that was collected has been given up.
     """
 
     cdef readonly int64_t line
     cdef readonly Py_ssize_t line_start, token_start, token_end
     cdef readonly int problem, field
+    cdef readonly bint forgotten
+
+    def forget(self):
+        """Give up all that was collected; what follows is only looked at."""
+        self._clear()
+        self.forgotten = True
+
+    cdef int _clear(self) except -1:
+        return 0
 
     def feed(self, const uint8_t[::1] block):
         """Scan whole lines; return whether all is well so far."""
@@ -114,6 +128,15 @@ cdef class AddressScanner(LineScanner):
         self.operation.reserve(length // 2 + 1)
         self.time.reserve(length // 4 + 1)
         return 0
+
+    @property
+    def held_bytes(self):
+        return self.address.held_bytes + self.operation.held_bytes + self.time.held_bytes
+
+    cdef int _clear(self) except -1:
+        self.address.clear()
+        self.operation.clear()
+        return self.time.clear()
 
     cdef Py_ssize_t _line(self, const uint8_t *block, Py_ssize_t at) except -1 nogil:
         cdef Py_ssize_t start
@@ -230,6 +253,7 @@ cdef class FieldScanner(LineScanner):
     cdef int given
     cdef uint8_t separator
     cdef dense_table dense[256]
+    cdef uint64_t key
     cdef int64_t first_row
 
     def __cinit__(self, int separator, list columns, list modulo, uint64_t key, int64_t first_row=0,
@@ -239,15 +263,24 @@ cdef class FieldScanner(LineScanner):
             raise ValueError(f"1 to {MOST_COLUMNS} columns")
         self.rows = Grown(4)
         self.separator, self.given, self.line, self.first_row = separator, len(columns), first_line, first_row
+        self.key = key
         for i in range(self.given):
             self.kinds[i], self.modulo[i] = columns[i], modulo[i]
-            if columns[i] in (HASH, TEXT) and not dense_init(&self.dense[i], key):
-                raise MemoryError
+        self._number_anew()
 
     def __dealloc__(self):
         cdef int i
         for i in range(self.given):
             dense_free(&self.dense[i])
+
+    cdef int _number_anew(self) except -1:
+        """Begin the numbers of all columns that are numbered."""
+        cdef int i
+        for i in range(self.given):
+            dense_free(&self.dense[i])
+            if self.kinds[i] in (2, 3) and not dense_init(&self.dense[i], self.key):
+                raise MemoryError
+        return 0
 
     @property
     def counts(self):
@@ -256,6 +289,14 @@ cdef class FieldScanner(LineScanner):
     cdef int _reserve(self, Py_ssize_t length) except -1:
         self.rows.reserve(length + 1)
         return 0
+
+    @property
+    def held_bytes(self):
+        return self.rows.held_bytes + sum([dense_bytes(&self.dense[i]) for i in range(self.given)])
+
+    cdef int _clear(self) except -1:
+        self.rows.clear()
+        return self._number_anew()
 
     cdef Py_ssize_t _line(self, const uint8_t *block, Py_ssize_t at) except -1 nogil:
         cdef Py_ssize_t start

@@ -124,12 +124,22 @@ def _whole(number):
     return b"J" + struct.pack("<i", number)
 
 
-def _tensor(key, elements, shape, legacy):
-    """The instructions for a contiguous tensor of int64 that fills its storage."""
+STORAGES = {"i8": b"LongStorage", "u1": b"ByteStorage"}
+
+
+def _tensor(key, elements, shape, legacy, kind="i8"):
+    """The instructions for a contiguous tensor of integers that fills its storage."""
     strides = [int(np.prod(shape[axis + 1 :])) for axis in range(len(shape))]
     view = b"N" if legacy else b""
     storage = (
-        b"(" + _text("storage") + b"ctorch\nLongStorage\n" + _text(key) + _text("cpu") + _whole(elements)
+        b"("
+        + _text("storage")
+        + b"ctorch\n"
+        + STORAGES[kind]
+        + b"\n"
+        + _text(key)
+        + _text("cpu")
+        + _whole(elements)
     )
     sizes = [b"(" + b"".join(map(_whole, numbers)) + b"t" for numbers in (shape, strides)]
     hooks = b"ccollections\nOrderedDict\n)R"
@@ -160,8 +170,10 @@ def pt_of(indices, offsets, tables):
     """Return the bytes of an archive of any indices and offsets; the shape of lengths tells the tables."""
     lengths = np.diff(offsets).reshape(tables, -1)
     values = (("0", indices), ("1", offsets), ("2", lengths))
-    program = b"".join(_tensor(key, array.size, array.shape, False) for key, array in values)
-    storages = {f"a/data/{key}": array.astype("<i8").tobytes() for key, array in values}
+    program = b"".join(
+        _tensor(key, array.size, array.shape, False, array.dtype.str[1:]) for key, array in values
+    )
+    storages = {f"a/data/{key}": array.tobytes() for key, array in values}
     return zipped({"a/data.pkl": b"\x80\x02(" + program + b"t.", "a/byteorder": b"little", **storages})
 
 

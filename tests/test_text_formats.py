@@ -95,10 +95,10 @@ def test_a_line_of_user_items_looks_up_its_user_and_then_its_items(tmp_path):
         "trace: line 2, column 5: row '9' is outside the table's 8 rows (0 to 7)"
     )
     assert refusal(path, format="user-items", rows=(2, 10)) == (
-        "trace: line 3: user 2 is outside the table's 2 rows (0 to 1)"
+        "trace: line 3, column 1: row '2' is outside the table's 2 rows (0 to 1)"
     )
     assert refusal(path, format="user-items", rows=(20, 8)) == (
-        "trace: line 2: item 9 is outside the table's 8 rows (0 to 7)"
+        "trace: line 2, column 5: row '9' is outside the table's 8 rows (0 to 7)"
     )
 
 

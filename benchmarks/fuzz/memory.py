@@ -1,20 +1,23 @@
 """How much memory each reader takes, in bytes per byte of the file: ``python benchmarks/fuzz/memory.py [MB]``.
 
 Each file is read in a process of its own (Linux only); counted is what comes on top of the loaded program, with the
-trace, and with the pages of files that are mapped. Of each kind there is a sound file and one whose last bytes are
-damaged, so that the reader has read everything when it refuses. Compressed and encoded files count as what they stand
-for.
+trace, and with the pages of files that are mapped. Of each kind there is a sound file and one whose last value is
+damaged, under sound checksums where there are any, so that the reader has read everything when it refuses. Compressed
+and encoded files count as what they stand for.
 """
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
@@ -53,17 +56,30 @@ def peak(path: str, format: str) -> tuple[int, str]:
     return int(size), said
 
 
-def repeated(line: bytes) -> Callable[[int], bytes]:
-    return lambda size: line * (size // len(line))
+Make = Callable[[int, bool], bytes]
+"""Makes a file of so many bytes, sound or damaged."""
 
 
+def text(make: Callable[[int], bytes]) -> Make:
+    return lambda size, damaged: make(size)[:-3] + b"\0\xff\0" if damaged else make(size)
+
+
+def repeated(line: bytes) -> Make:
+    return text(lambda size: line * (size // len(line)))
+
+
+def packed(make: Make) -> Make:
+    return lambda size, damaged: gzip.compress(make(size, damaged), 1)
+
+
+@text
 def tokens(size: int) -> bytes:
     lines = [f"{n:x}\t{n:x}" for n in range(size // 12)]
     return ("user_id:token\titem_id:token\n" + "\n".join(lines) + "\n").encode()
 
 
-def archive(dtype: type, bag: int, tables: int, compressed: bool = False) -> Callable[[int], bytes]:
-    def make(size: int) -> bytes:
+def archive(dtype: type, bag: int, tables: int, compressed: bool = False) -> Make:
+    def make(size: int, damaged: bool) -> bytes:
         entries = size // (np.dtype(dtype).itemsize * tables * (bag + 1)) * bag
         indices = (np.arange(entries) % 100).astype(dtype)
         lengths = np.full(entries // bag, bag, dtype)
@@ -72,36 +88,48 @@ def archive(dtype: type, bag: int, tables: int, compressed: bool = False) -> Cal
             for t in range(tables)
             for part, values in (("indices", indices), ("lengths", lengths))
         }
+        if damaged:
+            lengths[-1] -= 1
+            members[f"emb_{tables - 1}_lengths.npy"] = sound_traces.npy(lengths)
         return sound_traces.zipped(members, compressed)
 
     return make
 
 
-def tensors(bag: int) -> Callable[[int], bytes]:
-    def make(size: int) -> bytes:
+def tensors(bag: int) -> Make:
+    def make(size: int, damaged: bool) -> bytes:
         entries = size // (8 * (bag + 1)) * bag // 2 * 2
         bags = entries // bag // 2 * 2
         offsets = np.arange(bags + 1, dtype=np.int64) * bag
         indices = np.arange(bags * bag, dtype=np.int64) % 1000
+        if damaged:
+            indices[-1] = -2
         return sound_traces.pt_of(indices, offsets, 2)
 
     return make
 
 
-def records(largest: int) -> Callable[[int], bytes]:
-    def make(size: int) -> bytes:
+def empty_bags(size: int, damaged: bool) -> bytes:
+    """Offsets and lengths of one byte each, and two lookups in all."""
+    offsets = np.zeros(size // 2 | 1, np.uint8)
+    offsets[-1] = 2
+    return sound_traces.pt_of(np.array([0, -2 if damaged else 0]), offsets, 2)
+
+
+def records(largest: int) -> Make:
+    def make(size: int, damaged: bool) -> bytes:
         content = np.zeros(size // 24, "<u4,<u8,<u4,<i8")
         content["f1"] = np.arange(len(content)) * 7919 % 1_000_003
         content["f1"][0] = largest
         content["f2"] = 128
         content["f3"] = -1
-        return content.tobytes()
+        return content.tobytes()[: -1 if damaged else None]
 
     return make
 
 
-def table(bag: int) -> Callable[[int], bytes]:
-    def make(size: int) -> bytes:
+def table(bag: int) -> Make:
+    def make(size: int, damaged: bool) -> bytes:
         # As columns table, row and bag of 8 bytes each.
         lookups = size // 24 // bag * bag
         bags = lookups // bag
@@ -112,35 +140,48 @@ def table(bag: int) -> Callable[[int], bytes]:
             bag_offsets=np.arange(bags + 1) * bag,
             bag_tables=np.zeros(bags, np.int32),
         )
-        return sound_traces.written(trace, "parquet")
+        content = sound_traces.written(trace, "parquet")
+        if not damaged:
+            return content
+        # As archsim writes it, but for the last row number.
+        table = pyarrow.parquet.read_table(pyarrow.BufferReader(content))
+        rows = table["row"].to_numpy().copy()
+        rows[-1] = -1
+        table = table.set_column(table.schema.get_field_index("row"), "row", pyarrow.array(rows))
+        stream = BytesIO()
+        pyarrow.parquet.write_table(table, stream, row_group_size=1 << 20)
+        return stream.getvalue()
 
     return make
 
 
-FILES: dict[str, tuple[str, Callable[[int], bytes]]] = {
+FILES: dict[str, tuple[str, Make]] = {
     "bags, 80 rows a line": (
         "bags",
         repeated(b" ".join(b"%d" % (n * 7919 % 10**6) for n in range(80)) + b"\n"),
     ),
     "bags, one row of two digits": ("bags", repeated(b"15\n")),
     "bags, one row of one digit": ("bags", repeated(b"7\n")),
+    "bags, one digit, gzip": ("bags", packed(repeated(b"7\n"))),
     "bags, 1,000 empty lines of 1,001": ("bags", repeated(b"\n" * 1000 + b"7\n")),
-    "trace-log, six digits": ("trace-log", lambda size: b"100000, " * (size // 8) + b"1\n"),
-    "trace-log, one digit": ("trace-log", lambda size: b"1," * (size // 2) + b"1\n"),
+    "trace-log, six digits": ("trace-log", text(lambda size: b"100000, " * (size // 8) + b"1\n")),
+    "trace-log, one digit": ("trace-log", text(lambda size: b"1," * (size // 2) + b"1\n")),
     "user-items, pairs": ("user-items", repeated(b"200000 50000\n")),
     "user-items, one digit each": ("user-items", repeated(b"1 2\n")),
     "user-items, no items": ("user-items", repeated(b"1\n")),
     "recbole, as MovieLens": (
         "recbole",
-        lambda size: (
-            b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
-            + b"196\t242\t3\t881250949\n" * (size // 22)
+        text(
+            lambda size: (
+                b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+                + b"196\t242\t3\t881250949\n" * (size // 22)
+            )
         ),
     ),
     "recbole, tokens that never repeat": ("recbole", tokens),
     "recbole, one letter each": (
         "recbole",
-        lambda size: b"user_id:token\titem_id:token\n" + b"a\tb\n" * (size // 4),
+        text(lambda size: b"user_id:token\titem_id:token\n" + b"a\tb\n" * (size // 4)),
     ),
     "criteo": ("criteo", repeated(sound_traces.CRITEO.encode())),
     "criteo, without any value": ("criteo", repeated(b"\t" * 39 + b"\n")),
@@ -158,6 +199,7 @@ FILES: dict[str, tuple[str, Callable[[int], bytes]]] = {
     "npz, deflated": ("npz", archive(np.int64, 80, 8, compressed=True)),
     "pt, 80 rows a bag": ("pt", tensors(80)),
     "pt, one row a bag": ("pt", tensors(1)),
+    "pt, offsets of 8 bits": ("pt", empty_bags),
     "oracleGeneral": ("oracleGeneral", records(5)),
     "oracleGeneral, large ids": ("oracleGeneral", records(2**40)),
     "parquet, 80 rows a bag": ("parquet", table(80)),
@@ -174,10 +216,9 @@ def main() -> None:
             if chosen not in name:
                 continue
             path = Path(folder) / "trace"
-            content = make(size)
             line = f"{name:36}"
-            for damage in (False, True):
-                path.write_bytes(content[:-3] + b"\0\xff\0" if damage else content)
+            for damaged in (False, True):
+                path.write_bytes(make(size, damaged))
                 taken, said = peak(str(path), format)
                 over = taken > GOAL * size + CONSTANT_BYTES
                 line += f"  {said:7} {taken / size:5.1f} x{'  over' if over else ''}"

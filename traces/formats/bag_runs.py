@@ -36,6 +36,8 @@ class BagRuns:
         self._file, self._largest_rows = file, largest_rows
         self._per_bag = [name for name in optional if COLUMNS[name].per == "bag"]
         self._per_lookup = [name for name in optional if COLUMNS[name].per == "lookup"]
+        # Narrow until all is known to be sound: starts count from the first lookup of their batch.
+        self._firsts: list[int] = []
         self._parts: dict[str, list[NDArray[Any]]] = {
             name: [] for name in ("starts", "bag_tables", *self._per_bag)
         }
@@ -86,8 +88,9 @@ class BagRuns:
         self._measure(np.concatenate(([0], starts)) if not changes[0] else starts, table, row)
         keep = slice(None) if empty is None else ~empty
         before = starts if empty is None else starts - np.searchsorted(lone, starts)
-        self._parts["starts"].append(before + self._lookups)
-        self._parts["bag_tables"].append(table[starts].astype(np.int32))
+        self._firsts.append(self._lookups)
+        self._parts["starts"].append(before.astype(np.uint32))
+        self._parts["bag_tables"].append(table[starts].astype(np.uint16))
         for name in self._per_bag:
             self._parts[name].append(values[name][starts])
         begin, self._lookups = self._lookups, self._lookups + len(bag) - len(lone)
@@ -100,14 +103,28 @@ class BagRuns:
         """Return the columns of the trace, and the largest row of every table plus one."""
         if not self._lookups:
             raise InputError(f"{self._file}: a trace needs at least one lookup")
-        ends = [*self._parts.pop("starts"), np.array([self._lookups])]
         columns = {name: column[: self._lookups] for name, column in self._long.items()}
         rows = columns.pop("row")
         columns["rows"] = rows.astype(np.int32) if self._sizes.max() <= 2**31 and rows.itemsize > 4 else rows
-        columns["bag_offsets"] = np.concatenate(ends).astype(np.int64, copy=False)
+        columns["bag_offsets"] = self._joined("starts", "bag_offsets", [*self._firsts, self._lookups])
         for name in list(self._parts):
-            columns[name] = np.concatenate(self._parts.pop(name))
+            columns[name] = self._joined(name, name, None)
         return columns, [max(1, int(size)) for size in self._sizes]
+
+    def _joined(self, name: str, column: str, firsts: list[int] | None) -> NDArray[Any]:
+        """Join the parts of a column, each with its first lookup added, and give them up one by one."""
+        parts = self._parts.pop(name)
+        size = sum(map(len, parts))
+        joined = np.empty(size + (firsts is not None), COLUMNS[column].dtypes[0])
+        if firsts is not None:
+            joined[size] = firsts[-1]
+        while parts:
+            part = parts.pop()
+            size -= len(part)
+            joined[size : size + len(part)] = part
+            if firsts is not None:
+                joined[size : size + len(part)] += firsts[len(parts)]
+        return joined
 
     def _refuse(self, row: int, what: str) -> None:
         raise InputError(f"{self._file}: row {row}: {what}")

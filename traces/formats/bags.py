@@ -19,7 +19,7 @@ from archsim.traces.checks import CHUNK
 from archsim.traces.columns import Table
 from archsim.traces.formats.layout import Layout
 from archsim.traces.formats.sources import BLOCK_BYTES, trace_name
-from archsim.traces.formats.text import column_of, feed_numbers
+from archsim.traces.formats.text import column_of, feed_numbers, sound_scan
 from archsim.traces.trace import EmbeddingTrace
 
 
@@ -55,12 +55,17 @@ def read_bag_text(
     file = Path(path)
     layout = layout or Layout()
     declared = layout.declared_rows(file, 1)
-    scanner = NumberScanner(declared[0] if declared else layout.largest_rows)
-    feed_numbers(file, scanner, "a row number; digits separated by spaces", block_bytes)
-    if scanner.blanks:
-        raise InputError(
-            f"{file}: line {scanner.line - 1}: empty line at the end; an empty bag must be followed by another bag"
-        )
+
+    def scan(keep: bool) -> NumberScanner:
+        scanner = NumberScanner(declared[0] if declared else layout.largest_rows)
+        feed_numbers(file, scanner, "a row number; digits separated by spaces", block_bytes, keep)
+        if scanner.blanks:
+            raise InputError(
+                f"{file}: line {scanner.line - 1}: empty line at the end; an empty bag must be followed by another bag"
+            )
+        return scanner
+
+    scanner = sound_scan(scan)
     rows, offsets = column_of(scanner.numbers), column_of(scanner.offsets)
     table_rows, notes = layout.table_rows(declared, [rows])
     bags = len(offsets) - 1

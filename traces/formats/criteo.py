@@ -24,6 +24,7 @@ from archsim.traces.formats.text import (
     header_line,
     open_text,
     shown,
+    sound_scan,
 )
 from archsim.traces.trace import EmbeddingTrace
 
@@ -77,24 +78,30 @@ def read_criteo(
     file = Path(path)
     layout = layout or Layout()
     declared = layout.declared_rows(file, len(CATEGORIES))
-    with open_text(file) as stream:
-        line = header_line(file, stream)
-        separator, names, has_header = _columns(file, line)
-        categories = [name for name in names if name in CATEGORIES]
-        modulo = dict(zip(categories, declared or [0] * len(categories), strict=True))
-        kinds = [
-            kernel.HASH if name in modulo else kernel.NUMBER if name in COUNTS else kernel.IGNORED
-            for name in names
-        ]
-        scanner = kernel.FieldScanner(
-            separator[0],
-            kinds,
-            [modulo.get(name, 0) for name in names],
-            secrets.randbits(64),
-            first_line=1 + has_header,
-        )
-        fields = [(name, _RULES[kind]) for name, kind in zip(names, kinds, strict=True)]
-        feed_lines(file, stream, scanner, fields, block_bytes, b"" if has_header else line)
+    categories: list[str] = []
+
+    def scan(keep: bool) -> kernel.FieldScanner:
+        with open_text(file) as stream:
+            line = header_line(file, stream)
+            separator, names, has_header = _columns(file, line)
+            categories[:] = [name for name in names if name in CATEGORIES]
+            modulo = dict(zip(categories, declared or [0] * len(categories), strict=True))
+            kinds = [
+                kernel.HASH if name in modulo else kernel.NUMBER if name in COUNTS else kernel.IGNORED
+                for name in names
+            ]
+            scanner = kernel.FieldScanner(
+                separator[0],
+                kinds,
+                [modulo.get(name, 0) for name in names],
+                secrets.randbits(64),
+                first_line=1 + has_header,
+            )
+            fields = [(name, _RULES[kind]) for name, kind in zip(names, kinds, strict=True)]
+            feed_lines(file, stream, scanner, fields, block_bytes, b"" if has_header else line, keep)
+        return scanner
+
+    scanner = sound_scan(scan)
     rows = column_of(scanner.rows)
     if not len(rows):
         raise InputError(f"{file}: a header without data")

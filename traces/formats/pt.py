@@ -68,11 +68,14 @@ def read_pt(path: str | Path, layout: Layout | None = None) -> EmbeddingTrace:
     firsts = offsets[:: (len(offsets) - 1) // tables]
     limits = declared or [layout.largest_rows] * tables
     sizes = [_table_rows(file, t, indices, firsts[t : t + 2], limits[t]) for t in range(tables)]
-    rows, bag_offsets, pruned = _without_pruned(indices, offsets, max(sizes))
+    pruned = sum(int(np.count_nonzero(indices[part] == PRUNED)) for part in _parts(len(indices)))
+    if pruned == len(indices):
+        raise InputError(f"{file}: no lookups: all {pruned} indices are {PRUNED}, pruned rows")
+    # All is sound. Copies are made where the file holds other integers, or leaves the word boundary.
+    offsets = np.require(offsets, np.int64, ["A", "C"])
+    rows, bag_offsets = _without_pruned(indices, offsets, max(sizes), pruned)
     if pruned:
         notes += (f"{pruned} pruned rows (index {PRUNED}) left out of their bags",)
-        if not len(rows):
-            raise InputError(f"{file}: no lookups: all {pruned} indices are {PRUNED}, pruned rows")
     if declared is None:
         notes += (ESTIMATED_ROWS,)
     return EmbeddingTrace(
@@ -90,7 +93,7 @@ def read_pt(path: str | Path, layout: Layout | None = None) -> EmbeddingTrace:
     )
 
 
-def _integers(file: Path, members: list[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _integers(file: Path, members: list[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the first two members after checking what they are."""
     if len(members) < 2:
         raise InputError(f"{file}: holds {len(members)} values; (indices, offsets, ...) are needed")
@@ -106,8 +109,7 @@ def _integers(file: Path, members: list[Any]) -> tuple[NDArray[Any], NDArray[np.
         raise InputError(
             f"{file}: offsets has {len(members[1])} entries; one per bag and one more are needed"
         )
-    # A copy where the file holds other integers, or leaves the word boundary.
-    return members[0], np.require(members[1], np.int64, ["A", "C"])
+    return members[0], members[1]
 
 
 def _number_of_tables(
@@ -147,7 +149,7 @@ def _parts(count: int) -> Iterator[slice]:
         yield slice(start, min(start + CHUNK, count))
 
 
-def _check_offsets(file: Path, offsets: NDArray[np.int64], lookups: int) -> None:
+def _check_offsets(file: Path, offsets: NDArray[Any], lookups: int) -> None:
     for place, expected in ((0, 0), (len(offsets) - 1, lookups)):
         if offsets[place] != expected:
             raise InputError(f"{file}: offsets[{place}] = {offsets[place]} must be {expected}")
@@ -160,7 +162,7 @@ def _check_offsets(file: Path, offsets: NDArray[np.int64], lookups: int) -> None
             )
 
 
-def _check_rest(file: Path, members: list[Any], offsets: NDArray[np.int64]) -> tuple[str, ...]:
+def _check_rest(file: Path, members: list[Any], offsets: NDArray[Any]) -> tuple[str, ...]:
     """Compare lengths with the offsets; say which members are left out."""
     rest = members[2:]
     if rest and rest[0] is not None and rest[0].dtype.kind in "iu" and rest[0].size == len(offsets) - 1:
@@ -176,7 +178,7 @@ def _check_rest(file: Path, members: list[Any], offsets: NDArray[np.int64]) -> t
     return (f"{len(rest)} further members of the file left out",) if rest else ()
 
 
-def _table_rows(file: Path, table: int, indices: NDArray[Any], edges: NDArray[np.int64], limit: int) -> int:
+def _table_rows(file: Path, table: int, indices: NDArray[Any], edges: NDArray[Any], limit: int) -> int:
     """Check the indices of a table; return the largest plus one, at least one."""
     largest = 0
     for start in range(int(edges[0]), int(edges[1]), CHUNK):
@@ -193,13 +195,12 @@ def _table_rows(file: Path, table: int, indices: NDArray[Any], edges: NDArray[np
 
 
 def _without_pruned(
-    indices: NDArray[Any], offsets: NDArray[np.int64], size: int
-) -> tuple[NDArray[Any], NDArray[np.int64], int]:
-    """Return the rows, the offsets and how many pruned rows were left out."""
+    indices: NDArray[Any], offsets: NDArray[np.int64], size: int, pruned: int
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the rows and the offsets without the pruned rows."""
     kind = np.int32 if size <= 2**31 else np.int64
-    pruned = sum(int(np.count_nonzero(indices[part] == PRUNED)) for part in _parts(len(indices)))
     if not pruned:
-        return np.require(indices, kind, ["A", "C"]), offsets, 0
+        return np.require(indices, kind, ["A", "C"]), offsets
     rows = np.empty(len(indices) - pruned, kind)
     moved = np.empty(len(offsets), np.int64)
     kept_before, bag = 0, 0
@@ -212,4 +213,4 @@ def _without_pruned(
         rows[kept_before : kept_before + int(kept[-1])] = indices[part][keep]
         kept_before += int(kept[-1])
     moved[bag:] = kept_before
-    return rows, moved, pruned
+    return rows, moved

@@ -24,6 +24,7 @@ from archsim.traces.formats.text import (
     header_line,
     open_text,
     shown,
+    sound_scan,
 )
 from archsim.traces.trace import EmbeddingTrace
 
@@ -65,18 +66,24 @@ def read_recbole(
     file = Path(path)
     layout = layout or Layout()
     declared = layout.declared_rows(file, 2)
-    with open_text(file) as stream:
-        names = _names(file, header_line(file, stream))
-        kinds = [kernel.TEXT if name in LOOKED_UP else kernel.IGNORED for name in names]
-        scanner = kernel.FieldScanner(
-            ord("\t"), kinds, [0] * len(names), secrets.randbits(64), first_row=1, first_line=2
-        )
-        fields = [(name, "a token, not empty" if name in LOOKED_UP else "text") for name in names]
-        feed_lines(file, stream, scanner, fields, block_bytes)
+    tables: list[str] = []
+
+    def scan(keep: bool) -> kernel.FieldScanner:
+        with open_text(file) as stream:
+            names = _names(file, header_line(file, stream))
+            kinds = [kernel.TEXT if name in LOOKED_UP else kernel.IGNORED for name in names]
+            scanner = kernel.FieldScanner(
+                ord("\t"), kinds, [0] * len(names), secrets.randbits(64), first_row=1, first_line=2
+            )
+            fields = [(name, "a token, not empty" if name in LOOKED_UP else "text") for name in names]
+            feed_lines(file, stream, scanner, fields, block_bytes, keep=keep)
+        tables[:] = [name for name in names if name in LOOKED_UP]
+        return scanner
+
+    scanner = sound_scan(scan)
     rows = column_of(scanner.rows)
     if not len(rows):
         raise InputError(f"{file}: a header without interactions")
-    tables = [name for name in names if name in LOOKED_UP]
     needed = [count + 1 for count in scanner.counts]
     del scanner  # The tokens may take more memory than all that follows.
     for name, size, rule in zip(tables, needed, declared or needed, strict=True):

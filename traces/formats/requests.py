@@ -16,7 +16,7 @@ import archsim.kernels.text_lines as kernel
 from archsim.errors import InputError
 from archsim.traces.addresses import AddressTrace
 from archsim.traces.formats.sources import BLOCK_BYTES, trace_name
-from archsim.traces.formats.text import check_encoding, column_of, feed_lines, open_text
+from archsim.traces.formats.text import check_encoding, column_of, feed_lines, open_text, sound_scan
 
 _HEX = "hexadecimal digits, with or without 0x"
 _DECIMAL = "decimal digits"
@@ -124,10 +124,14 @@ def _read(
     generator: str,
     notes: tuple[str, ...],
 ) -> AddressTrace:
-    scanner = kernel.AddressScanner(fields, words, needed)
-    with open_text(file) as stream:
-        check_encoding(file, stream.peek(4)[:4])  # type: ignore[attr-defined]
-        feed_lines(file, stream, scanner, rules, block_bytes)
+    def scan(keep: bool) -> kernel.AddressScanner:
+        scanner = kernel.AddressScanner(fields, words, needed)
+        with open_text(file) as stream:
+            check_encoding(file, stream.peek(4)[:4])  # type: ignore[attr-defined]
+            feed_lines(file, stream, scanner, rules, block_bytes, keep=keep)
+        return scanner
+
+    scanner = sound_scan(scan)
     address, operation = column_of(scanner.address), column_of(scanner.operation)
     if not len(address):
         raise InputError(f"{file}: empty file")

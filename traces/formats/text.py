@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +20,9 @@ LONGEST_LINE_BYTES = 1 << 20
 
 SHOWN_BYTES = 4096
 """How much of a wrong word is looked at to say what is wrong with it."""
+
+KEPT_BYTES, KEPT_RATIO = 16 << 20, 2.5
+"""What is collected before the end of a file is known to be sound: this much, and beyond it this often the text."""
 
 BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
@@ -77,7 +80,52 @@ def open_text(file: Path) -> Iterator[BinaryIO]:
         raise InputError(f"{file}: more lookups than fit the memory of this machine") from None
 
 
-def feed_numbers(file: Path, scanner: Any, what: str, block_bytes: int = BLOCK_BYTES) -> None:
+def sound_scan(scan: Callable[[bool], Any]) -> Any:
+    """Scan a file once, or twice where what it holds takes much more memory than its text.
+
+    Columns can be many times as long as short lines of text, and a file may be damaged in its last byte. A first scan
+    therefore gives up what it has collected when that becomes too much, and goes on looking for damage; only a file
+    that is sound is scanned again, and kept.
+
+    Parameters
+    ----------
+    scan : callable
+        Scans the file with a new scanner and returns it; told whether all must be kept.
+
+    Returns
+    -------
+    scanner
+        One that has collected everything.
+
+    Raises
+    ------
+    InputError
+        What is wrong with the file.
+    """
+    scanner = scan(False)
+    if scanner.forgotten:
+        del scanner
+        scanner = scan(True)
+    return scanner
+
+
+def _fed(scanner: Any, blocks: Iterator[bytes], keep: bool) -> Iterator[bytes]:
+    """Feed a scanner and yield the blocks it has taken, the last one with the first thing that is wrong."""
+    read_bytes = 0
+    for block in blocks:
+        well = scanner.feed(block)
+        yield block
+        if not well:
+            return
+        read_bytes += len(block)
+        most = max(KEPT_BYTES, KEPT_RATIO * read_bytes)
+        if scanner.forgotten or (not keep and scanner.held_bytes > most):
+            scanner.forget()
+
+
+def feed_numbers(
+    file: Path, scanner: Any, what: str, block_bytes: int = BLOCK_BYTES, keep: bool = True
+) -> None:
     """Run a `NumberScanner` over a file.
 
     Parameters
@@ -90,6 +138,8 @@ def feed_numbers(file: Path, scanner: Any, what: str, block_bytes: int = BLOCK_B
         What a number is, and how numbers are written, such as "a row number; digits separated by spaces".
     block_bytes : int
         Bytes read at a time.
+    keep : bool
+        Whether to keep all numbers whatever they take, see `sound_scan`.
 
     Raises
     ------
@@ -97,9 +147,9 @@ def feed_numbers(file: Path, scanner: Any, what: str, block_bytes: int = BLOCK_B
         With the line and the column of the first word that is wrong.
     """
     with open_text(file) as stream:
-        head = block = stream.read(block_bytes)
-        while block and scanner.feed(block):
-            block = stream.read(block_bytes)
+        head = b""
+        for block in _fed(scanner, iter(lambda: stream.read(block_bytes), b""), keep):
+            head = head or block[:4]
         scanner.finish()
     check_encoding(file, head)
     if not head:
@@ -121,16 +171,16 @@ def feed_numbers(file: Path, scanner: Any, what: str, block_bytes: int = BLOCK_B
         raise InputError(f"{place}: the line ends where a number is expected")
     if scanner.problem == kernel.EXTRA:
         raise InputError(f"{place}: {shown(token)} follows without a comma")
-    raise InputError(f"{place}: {_complaint(token, what, scanner.limit)}")
+    raise InputError(f"{place}: {_complaint(token, what, scanner.bound)}")
 
 
-def _complaint(token: bytes, what: str, limit: int) -> str:
+def _complaint(token: bytes, what: str, bound: int) -> str:
     noun = what.split(";")[0].removeprefix("a ").split()[0]
     if re.fullmatch(rb"-[0-9]+", token):
         return f"{noun} {shown(token)} is negative; {noun}s count from 0"
     if not re.fullmatch(rb"[0-9]+", token):
         return f"{shown(token)} is not {what} are needed"
-    return f"{noun} {shown(token)} is outside the table's {limit} rows (0 to {limit - 1})"
+    return f"{noun} {shown(token)} is outside the table's {bound} rows (0 to {bound - 1})"
 
 
 _TO_BLANK, _TO_COMMA = re.compile(rb"[^ \t\r\n]*"), re.compile(rb"[^ \t\r\n,]+|[^ \t\r\n]*")
@@ -179,6 +229,7 @@ def feed_lines(
     fields: list[tuple[str, str]],
     block_bytes: int,
     rest: bytes = b"",
+    keep: bool = True,
 ) -> None:
     """Run a scanner of whole lines over what is left of a stream.
 
@@ -196,14 +247,16 @@ def feed_lines(
         Bytes read at a time.
     rest : bytes
         What was read of the stream already, and belongs in front.
+    keep : bool
+        Whether to keep all columns whatever they take, see `sound_scan`.
 
     Raises
     ------
     InputError
         With the line and the column of the first field that is wrong.
     """
-    for block in whole_lines(file, stream, scanner.line, block_bytes, rest):
-        if not scanner.feed(block):
+    for block in _fed(scanner, whole_lines(file, stream, scanner.line, block_bytes, rest), keep):
+        if scanner.problem:
             raise _field_fault(file, scanner, fields, block)
 
 

@@ -15,7 +15,7 @@ from archsim.kernels.text import NumberScanner
 from archsim.traces.columns import Table
 from archsim.traces.formats.layout import Layout
 from archsim.traces.formats.sources import BLOCK_BYTES, trace_name
-from archsim.traces.formats.text import column_of, feed_numbers
+from archsim.traces.formats.text import column_of, feed_numbers, sound_scan
 from archsim.traces.trace import EmbeddingTrace
 
 
@@ -51,8 +51,13 @@ def read_trace_log(
     file = Path(path)
     layout = layout or Layout()
     declared = layout.declared_rows(file, 1)
-    scanner = NumberScanner(declared[0] if declared else layout.largest_rows, commas=True)
-    feed_numbers(file, scanner, "a row number; digits separated by commas", block_bytes)
+
+    def scan(keep: bool) -> NumberScanner:
+        scanner = NumberScanner(declared[0] if declared else layout.largest_rows, commas=True)
+        feed_numbers(file, scanner, "a row number; digits separated by commas", block_bytes, keep)
+        return scanner
+
+    scanner = sound_scan(scan)
     rows = column_of(scanner.numbers)
     table_rows, notes = layout.table_rows(declared, [rows])
     offsets = np.arange(len(rows) + 1)
