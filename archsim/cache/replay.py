@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, SupportsIndex
 
@@ -23,6 +22,8 @@ CHUNK = 1 << 18
 DENSE_WORDS_PER_ACCESS = 4
 DENSE_WORDS = 1 << 20
 MOST_ENTRIES = 1 << 30
+#: Policies that may evict while some entries are free; of all others, entries beyond the ids make no difference.
+EVICT_BEFORE_FULL = ("slru", "wtinylfu")
 
 
 class Replay(Protocol):
@@ -194,43 +195,6 @@ def simulate_user(
     return run(replay, policy.name, ids, entries, {}, tables, interval, keep_hits)
 
 
-def sweep(
-    policies: Iterable[str],
-    ids: ArrayLike,
-    sizes: Iterable[int],
-    *,
-    objects: int | None = None,
-    threads: int | None = None,
-    seed: int = 0,
-) -> list[CacheResult]:
-    """Replay the same accesses through every policy at every size, in threads.
-
-    Parameters
-    ----------
-    policies : iterable of str
-    ids : int64 array [accesses]
-    sizes : iterable of int
-        Entries.
-    objects, seed
-        As in `simulate`.
-    threads : int, optional
-        One per processor by default. No result depends on it.
-
-    Returns
-    -------
-    list of CacheResult
-        Policy by policy, sizes in the order given.
-    """
-    trace = as_ids(ids)
-    pairs = [(policy, size) for policy in policies for size in list(sizes)]
-    for policy, size in pairs:
-        policy_named(policy)
-        whole("entries", size, 0, MOST_ENTRIES)
-    dense = max(dense_span(trace, objects), 0)
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        return list(pool.map(lambda p: simulate(p[0], trace, p[1], objects=dense, seed=seed), pairs))
-
-
 def whole(name: str, value: SupportsIndex, least: int, most: int = 2**63 - 1) -> int:
     """Return a whole number in its range, or say what it must be."""
     try:
@@ -305,6 +269,8 @@ def replay_of(
         return NoCache()
     if policy.name == "belady":
         return Oracle(ids, entries, max(table, 0), bool(values["bypass"]))
+    if table > 0 and policy.name not in EVICT_BEFORE_FULL:
+        entries = min(entries, table)  # as good as more, and the state is no larger than the ids ask for
     ratios = [value for value in values.values() if isinstance(value, float)]
     numbers = [value for value in values.values() if isinstance(value, int)]
     replay: Replay = PolicyReplay(

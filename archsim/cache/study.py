@@ -12,17 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from archsim.cache.accesses import Accesses, Ints
 from archsim.cache.curves import as_accesses
-from archsim.cache.policies import policy_named
+from archsim.cache.policies import Policy, policy_named
 from archsim.cache.replay import (
     DENSE_WORDS,
     DENSE_WORDS_PER_ACCESS,
     MOST_ENTRIES,
     CacheResult,
+    NoCache,
     Replay,
     replay_of,
     whole,
 )
 from archsim.cache.sets import HIT
+from archsim.cache.user import UserPolicy, UserReplay
 from archsim.errors import InputError, nearest
 from archsim.kernels.cache import SET_POLICIES, SetReplay
 
@@ -35,7 +37,7 @@ class _StopError(Exception):
 
 def compare_policies(
     accesses: Accesses | ArrayLike,
-    policies: Iterable[str],
+    policies: Iterable[str | UserPolicy],
     entries: Iterable[int],
     *,
     ways: int | None = None,
@@ -49,8 +51,8 @@ def compare_policies(
     Parameters
     ----------
     accesses : Accesses, or int array [accesses]
-    policies : iterable of str
-        Names of `archsim.cache.POLICIES`.
+    policies : iterable of str or UserPolicy
+        Names of `archsim.cache.POLICIES`, or policies of one's own.
     entries : iterable of int
         Objects that the caches hold.
     ways : int, optional
@@ -76,11 +78,16 @@ def compare_policies(
         For an unknown policy, or a size or ways that cannot be.
     """
     sizes = [whole("entries", size, 0, MOST_ENTRIES) for size in entries]
-    names = [policy_named(name).name for name in policies]
+    chosen: list[Policy | UserPolicy] = [
+        one if isinstance(one, UserPolicy) else policy_named(one) for one in policies
+    ]
+    names = [one.name for one in chosen]
     if ways is not None:
-        _check_ways(names, sizes, ways)
-    jobs = [(name, size) for name in names for size in sizes]
+        _check_ways(chosen, sizes, ways)
+    jobs = [(one, size) for one in chosen for size in sizes]
     source = as_accesses(accesses)
+    for own in (one for one in chosen if isinstance(one, UserPolicy)):
+        _check_own(own, source)
     if ways is not None:
         source.check_lines()
     if len(jobs) > 1 or "belady" in names:
@@ -95,10 +102,11 @@ def compare_policies(
             with lock:
                 progress(count)
 
-    def work(job: tuple[str, int]) -> CacheResult:
+    def work(job: tuple[Policy | UserPolicy, int]) -> CacheResult:
+        policy, size = job
         try:
-            replay, values = _replay_of(source, *job, ways, future, seed)
-            return _run(source, *job, replay, values, per_table, advance)
+            replay, values = _replay_of(source, policy, size, ways, future, seed)
+            return _run(source, policy.name, size, replay, values, per_table, advance)
         except BaseException:
             stop.set()
             raise
@@ -124,10 +132,10 @@ def _span(source: Accesses) -> int:
     return -1 if source.objects < 2**32 else 0
 
 
-def _check_ways(names: list[str], sizes: list[int], ways: int) -> None:
-    for name in names:
-        if name not in SET_POLICIES:
-            raise InputError(f"policy {name!r} is not one of a set{nearest(name, SET_POLICIES)}")
+def _check_ways(policies: list[Policy | UserPolicy], sizes: list[int], ways: int) -> None:
+    for one in policies:
+        if isinstance(one, UserPolicy) or one.name not in SET_POLICIES:
+            raise InputError(f"policy {one.name!r} is not one of a set{nearest(one.name, SET_POLICIES)}")
     for size in sizes:
         if ways < 1 or ways > size:
             raise InputError(f"ways = {ways} must lie in 1 .. {size}, the entries of the cache")
@@ -150,12 +158,21 @@ class _Sets:
         return found
 
 
+def _check_own(policy: UserPolicy, source: Accesses) -> None:
+    """Refuse ids that arrays of a user's policy cannot be indexed with; compile it before any thread asks for it."""
+    if _span(source) <= 0 and source.count:
+        rule = "needs ids from 0 on, not much larger than the accesses are many; number them first"
+        raise InputError(f"policy {policy.name!r} {rule}")
+    UserReplay(policy, 1, 1).compile()
+
+
 def _replay_of(
-    source: Accesses, name: str, entries: int, ways: int | None, future: Ints, seed: int
+    source: Accesses, policy: Policy | UserPolicy, entries: int, ways: int | None, future: Ints, seed: int
 ) -> tuple[Replay, dict[str, float | int]]:
+    if isinstance(policy, UserPolicy):
+        return UserReplay(policy, entries, max(_span(source), 1)) if entries else NoCache(), {}
     if ways is not None:
-        return _Sets(name, entries, ways, seed), {"ways": ways}
-    policy = policy_named(name)
+        return _Sets(policy.name, entries, ways, seed), {"ways": ways}
     values = policy.resolve({})
     return replay_of(policy, values, entries, _span(source), seed, future), values
 
