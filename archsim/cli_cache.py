@@ -27,7 +27,7 @@ Examples:
   archsim cache my-trace --entries 1000,64KiB,1MiB
   archsim cache my-trace --policy lru,s3fifo,belady --entries 9000 --per-table
   archsim cache my-trace --policy all --entries 10000 --json
-  archsim cache my-trace --policy lru,fifo --line 64 --entries 32KiB --ways 8
+  archsim cache my-trace --policy lru,sieve --line 64 --entries 32KiB --ways 8
   archsim cache my-trace --curve --out curve
       the whole LRU miss-ratio curve, exact, in one pass
   archsim cache my-trace --curve --policy lru,arc,belady --plot curves.png
@@ -113,7 +113,7 @@ def cache(
             "--ways",
             metavar="N",
             parser=positive,
-            help="Most ways of --sets (default: 16); with --entries, sets of N ways under lru, fifo or random.",
+            help="Most ways of --sets (default: 16); with --entries, sets of N ways, each under the policy alone.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the policy random.")] = 0,

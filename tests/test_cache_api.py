@@ -163,7 +163,7 @@ def test_a_user_policy_stands_beside_the_others_for_any_number_of_threads():
 def test_a_user_policy_beside_others_needs_numbered_ids_and_no_sets():
     with pytest.raises(InputError, match="policy 'mru' needs ids from 0 on"):
         compare_policies([-1, 2**40], [MRU], [2])
-    with pytest.raises(InputError, match="policy 'mru' is not one of a set"):
+    with pytest.raises(InputError, match="policy 'mru': those of one's own"):
         compare_policies([1, 2], [MRU], [2], ways=2)
 
 

@@ -217,10 +217,6 @@ def test_sizes_are_entries_or_bytes(text, sizes):
         ),
         ("lookups --entries 10 --ways 4", "entries = 10 is not a multiple of 4 ways; 8 is"),
         ("lookups --entries 4 --ways 8", "ways = 8 must lie in 1 .. 4, the entries of the cache"),
-        (
-            "lookups --entries 8 --ways 4 --policy arc",
-            "policy 'arc' is not one of a set (valid: fifo, lru, random)",
-        ),
         ("lookups --curve --sets 9 --ways 9999", "ways = 9999 must lie in 1 .. 4096"),
         ("lookups --curve --plot x.jpg", "x.jpg: must end in .png, .svg or .pdf"),
         ("lookups --curve --out lookups", "lookups: exists already; choose a new name or remove it first"),

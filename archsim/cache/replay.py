@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, SupportsIndex
 
@@ -235,17 +235,20 @@ def dense_span(ids: NDArray[np.int64], objects: int | None) -> int:
     return objects
 
 
-class Oracle:
-    """Belady's policy, which sees the whole trace before the first access."""
+class Foreknown:
+    """What hits is known before the first access is handed in.
 
-    def __init__(self, ids: NDArray[np.int64], entries: int, objects: int, bypass: bool) -> None:
-        self.hits = np.zeros(ids.size, np.uint8)
-        began = time.thread_time()
-        belady(ids, entries, objects, bypass, self.hits)
-        self.cpu_s = time.thread_time() - began
+    Parameters
+    ----------
+    hits : uint8 array [accesses]
+    cpu_s : float
+        Processor time that took.
+    state_bytes : int
+    """
+
+    def __init__(self, hits: NDArray[np.uint8], cpu_s: float, state_bytes: int) -> None:
+        self.hits, self.cpu_s, self.state_bytes = hits, cpu_s, state_bytes
         self.next = 0
-        # Next uses, two sets of times and their summaries, and the table that finds next uses.
-        self.state_bytes = 4 * ids.size + ids.size // 8 + 4 * objects
 
     def feed(self, ids: NDArray[np.int64], hits: NDArray[np.uint8] | None = None) -> int:
         """Hand out what was found."""
@@ -254,6 +257,24 @@ class Oracle:
         if hits is not None:
             hits[:] = found
         return int(np.count_nonzero(found))
+
+
+def oracle(ids: NDArray[np.int64], entries: int, objects: int, bypass: bool) -> Foreknown:
+    """Return the replay of Belady's policy, which sees the whole trace before the first access."""
+    hits = np.zeros(ids.size, np.uint8)
+    began = time.thread_time()
+    belady(ids, entries, objects, bypass, hits)
+    # Next uses, two sets of times and their summaries, and the table that finds next uses.
+    return Foreknown(hits, time.thread_time() - began, 4 * ids.size + ids.size // 8 + 4 * objects)
+
+
+def kernel_parameters(
+    values: Mapping[str, float | int],
+) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """Return the ratios and the numbers of a policy as kernels take them, two of each."""
+    ratios = [value for value in values.values() if isinstance(value, float)]
+    numbers = [value for value in values.values() if isinstance(value, int)]
+    return (*ratios, 0.0, 0.0)[:2], (*numbers, 0, 0)[:2]
 
 
 def replay_of(
@@ -268,19 +289,10 @@ def replay_of(
     if entries == 0:
         return NoCache()
     if policy.name == "belady":
-        return Oracle(ids, entries, max(table, 0), bool(values["bypass"]))
+        return oracle(ids, entries, max(table, 0), bool(values["bypass"]))
     if table > 0 and policy.name not in EVICT_BEFORE_FULL:
         entries = min(entries, table)  # as good as more, and the state is no larger than the ids ask for
-    ratios = [value for value in values.values() if isinstance(value, float)]
-    numbers = [value for value in values.values() if isinstance(value, int)]
-    replay: Replay = PolicyReplay(
-        policy.name,
-        entries,
-        table,
-        (*ratios, 0.0, 0.0)[:2],
-        (*numbers, 0, 0)[:2],
-        seed,
-    )
+    replay: Replay = PolicyReplay(policy.name, entries, table, *kernel_parameters(values), seed)
     return replay
 
 

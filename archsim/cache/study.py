@@ -18,15 +18,17 @@ from archsim.cache.replay import (
     DENSE_WORDS_PER_ACCESS,
     MOST_ENTRIES,
     CacheResult,
+    Foreknown,
     NoCache,
     Replay,
+    kernel_parameters,
     replay_of,
     whole,
 )
 from archsim.cache.sets import HIT
 from archsim.cache.user import UserPolicy, UserReplay
-from archsim.errors import InputError, nearest
-from archsim.kernels.cache import SET_POLICIES, SetReplay
+from archsim.errors import InputError
+from archsim.kernels.cache import SET_POLICIES, SetReplay, replay_each_set
 
 Progress = Callable[[int], object]
 
@@ -56,8 +58,8 @@ def compare_policies(
     entries : iterable of int
         Objects that the caches hold.
     ways : int, optional
-        Ways of a set, for the policies of `SetCache`: object ``n`` goes to set ``n % (entries / ways)``. Fully
-        associative by default.
+        Ways of a set: object ``n`` goes to set ``n % (entries / ways)``, and each set is a cache of its own under the
+        policy. Fully associative by default. Not for policies of one's own.
     per_table : bool
         Count hits by table too.
     threads : int, optional
@@ -90,9 +92,10 @@ def compare_policies(
         _check_own(own, source)
     if ways is not None:
         source.check_lines()
-    if len(jobs) > 1 or "belady" in names:
+    ahead = "belady" in names or (ways is not None and not set(names) <= set(SET_POLICIES))
+    if len(jobs) > 1 or ahead:
         source = source.held()
-    future = source.ids() if "belady" in names else np.empty(0, np.int64)
+    future = source.ids() if ahead else np.empty(0, np.int64)
     stop, lock = threading.Event(), threading.Lock()
 
     def advance(count: int) -> None:
@@ -134,8 +137,10 @@ def _span(source: Accesses) -> int:
 
 def _check_ways(policies: list[Policy | UserPolicy], sizes: list[int], ways: int) -> None:
     for one in policies:
-        if isinstance(one, UserPolicy) or one.name not in SET_POLICIES:
-            raise InputError(f"policy {one.name!r} is not one of a set{nearest(one.name, SET_POLICIES)}")
+        if isinstance(one, UserPolicy):
+            raise InputError(
+                f"policy {one.name!r}: those of one's own are for fully associative caches, not for ways"
+            )
     for size in sizes:
         if ways < 1 or ways > size:
             raise InputError(f"ways = {ways} must lie in 1 .. {size}, the entries of the cache")
@@ -166,14 +171,35 @@ def _check_own(policy: UserPolicy, source: Accesses) -> None:
     UserReplay(policy, 1, 1).compile()
 
 
+def _each_set(
+    policy: Policy, values: dict[str, float | int], entries: int, ways: int, ids: Ints
+) -> Foreknown:
+    """Replay set by set, the accesses of each in their order."""
+    began = time.thread_time()
+    sets = entries // ways
+    numbers = ids % sets
+    order = np.argsort(numbers.astype(np.uint16) if sets <= 1 << 16 else numbers, kind="stable")
+    bounds = np.concatenate(([0], np.cumsum(np.bincount(numbers, minlength=1)))).astype(np.int64)
+    hits, found = np.zeros(ids.size, np.uint8), np.zeros(ids.size, np.uint8)
+    most = replay_each_set(policy.name, ids[order], bounds, ways, *kernel_parameters(values), found)
+    hits[order] = found
+    return Foreknown(hits, time.thread_time() - began, most)
+
+
 def _replay_of(
     source: Accesses, policy: Policy | UserPolicy, entries: int, ways: int | None, future: Ints, seed: int
 ) -> tuple[Replay, dict[str, float | int]]:
     if isinstance(policy, UserPolicy):
         return UserReplay(policy, entries, max(_span(source), 1)) if entries else NoCache(), {}
-    if ways is not None:
-        return _Sets(policy.name, entries, ways, seed), {"ways": ways}
     values = policy.resolve({})
+    if ways is not None:
+        known = policy.name in SET_POLICIES
+        sets = (
+            _Sets(policy.name, entries, ways, seed)
+            if known
+            else _each_set(policy, values, entries, ways, future)
+        )
+        return sets, {**values, "ways": ways}
     return replay_of(policy, values, entries, _span(source), seed, future), values
 
 
