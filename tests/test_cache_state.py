@@ -7,7 +7,7 @@ import pytest
 from archsim.cache import POLICIES, simulate
 
 OBJECTS = 40_000
-#: More memory for what they are: Belady's policy keeps the future, W-TinyLFU the sketch of libCacheSim.
+#: More memory for what they are: Belady's policy keeps the future, W-TinyLFU libCacheSim's counters per entry.
 LARGER = ("belady", "wtinylfu")
 
 
@@ -20,6 +20,12 @@ def skewed(accesses, objects, seed=1):
 def test_a_policy_takes_at_most_16_bytes_per_object(policy, share):
     ids = np.append(skewed(200_000, OBJECTS), OBJECTS - 1)
     assert simulate(policy, ids, int(OBJECTS * share)).state_bytes <= 16 * OBJECTS + 8192
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.29])
+def test_wtinylfu_takes_at_most_16_bytes_per_object_up_to_29_percent_of_them(share):
+    ids = np.append(skewed(200_000, OBJECTS), OBJECTS - 1)
+    assert simulate("wtinylfu", ids, int(OBJECTS * share)).state_bytes <= 16 * OBJECTS
 
 
 def test_lfu_keeps_to_16_bytes_where_every_object_has_another_count():
