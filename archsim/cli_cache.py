@@ -89,7 +89,7 @@ def cache(
             "--interval",
             metavar="N",
             parser=positive,
-            help="Also the curve of every N accesses, one after another.",
+            help="Also the hit ratio, or the curve, of every N accesses, one after another.",
         ),
     ] = None,
     sample: Annotated[
@@ -187,7 +187,7 @@ def cache(
     accesses = Accesses.of(opened, line_bytes)
     sizes = None if entries is None else parse_entries(entries, accesses)
     if not curve:
-        found, count = _rows(accesses, names, sizes or [], ways, per_table, threads, seed)
+        found, count = _rows(accesses, names, sizes or [], ways, per_table, interval or 0, threads, seed)
     elif sets is not None:
         found, count = _ways(accesses, sets, ways or 16)
     else:
@@ -242,9 +242,9 @@ def _check(
         raise InputError(
             "give the sizes of the cache, such as --entries 1000,64KiB, or --curve for all sizes"
         )
-    asked = {"--interval": interval, "--sample": sample, "--sets": sets}
+    asked = {"--sample": sample, "--sets": sets, "--interval": interval}
     given = [option for option, value in asked.items() if value is not None]
-    if given and not curve:
+    if not curve and given and given[0] != "--interval":
         raise InputError(f"{given[0]}: is for --curve")
     if curve and names != ["lru"] and (given or per_table):
         raise InputError(
@@ -262,6 +262,7 @@ def _rows(
     sizes: list[int],
     ways: int | None,
     per_table: bool,
+    interval: int,
     threads: int | None,
     seed: int,
 ) -> tuple[dict[str, Any], int]:
@@ -275,6 +276,7 @@ def _rows(
             sizes,
             ways=ways,
             per_table=per_table,
+            interval=interval,
             threads=threads,
             seed=seed,
             progress=advance,

@@ -83,6 +83,25 @@ def test_hits_by_table_are_those_of_the_policy(policy):
     assert found.table_accesses.tolist() == expected.table_accesses.tolist()
 
 
+@pytest.mark.parametrize("policy", ["lru", "s3fifo", "belady"])
+@pytest.mark.parametrize("interval", [1, 7000, 20_000, 30_000])
+def test_hits_over_time_are_those_of_the_policy(policy, interval, monkeypatch):
+    monkeypatch.setattr(accesses, "PIECE", 900)
+    ids = zipf(20_000, 1000, 0.8, 3)
+    (found,) = compare_policies(ids, [policy], [100], interval=interval)
+    expected = simulate(policy, ids, 100, interval=interval)
+    assert found.interval_hits.tolist() == expected.interval_hits.tolist()
+    assert found.interval_accesses.tolist() == expected.interval_accesses.tolist()
+
+
+def test_lines_over_time_are_as_many_as_there_are():
+    trace = build([(1, [1, 2, 1, 5]), (0, [1, 7])])
+    (found,) = compare_policies(Accesses.of(trace, 40), ["lru"], [3], interval=4, per_table=True)
+    assert found.interval_accesses.sum() == found.table_accesses.sum() == found.accesses
+    assert found.interval_hits.sum() == found.table_hits.sum() == found.hits
+    assert len(found.interval_hits) == -(-found.accesses // 4)
+
+
 @pytest.mark.parametrize("policy", ["lru", "fifo", "random"])
 def test_sets_side_by_side_equal_the_set_associative_cache(policy):
     tables = np.arange(20_000) % 3

@@ -44,6 +44,7 @@ def compare_policies(
     *,
     ways: int | None = None,
     per_table: bool = False,
+    interval: int = 0,
     threads: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -62,6 +63,8 @@ def compare_policies(
         policy. Fully associative by default. Not for policies of one's own.
     per_table : bool
         Count hits by table too.
+    interval : int
+        Accesses per interval of a series of hits; 0: no series.
     threads : int, optional
         One per processor by default. No result depends on it.
     seed : int
@@ -77,8 +80,9 @@ def compare_policies(
     Raises
     ------
     InputError
-        For an unknown policy, or a size or ways that cannot be.
+        For an unknown policy, or a size, ways or an interval that cannot be.
     """
+    interval = whole("interval", interval, 0)
     sizes = [whole("entries", size, 0, MOST_ENTRIES) for size in entries]
     chosen: list[Policy | UserPolicy] = [
         one if isinstance(one, UserPolicy) else policy_named(one) for one in policies
@@ -109,7 +113,7 @@ def compare_policies(
         policy, size = job
         try:
             replay, values = _replay_of(source, policy, size, ways, future, seed)
-            return _run(source, policy.name, size, replay, values, per_table, advance)
+            return _run(source, policy.name, size, replay, values, per_table, interval, advance)
         except BaseException:
             stop.set()
             raise
@@ -210,21 +214,26 @@ def _run(
     replay: Replay,
     values: dict[str, float | int],
     per_table: bool,
+    interval: int,
     advance: Progress,
 ) -> CacheResult:
     tables = max(1, len(source.tables)) if per_table else 0
     table_accesses, table_hits = np.zeros(tables, np.int64), np.zeros(tables, np.int64)
+    series = np.zeros(-(-source.count // interval) if interval else 0, np.int64)
     accesses, hits, cpu_s = 0, 0, getattr(replay, "cpu_s", 0.0)
     for ids, ends, owners in source:
-        notes = np.empty(len(ids), np.uint8) if per_table else None
+        notes = np.empty(len(ids), np.uint8) if per_table or interval else None
         began = time.thread_time()
         hits += replay.feed(ids, notes)
         cpu_s += time.thread_time() - began
+        if interval and notes is not None:
+            np.add.at(series, (accesses + np.flatnonzero(notes)) // interval, 1)
         accesses += len(ids)
-        if notes is not None:
+        if per_table and notes is not None:
             np.add.at(table_accesses, owners, np.diff(ends, prepend=0))
             np.add.at(table_hits, owners, _sums(notes, ends))
         advance(len(ids))
+    series = series[: -(-accesses // interval)] if interval else series
     return CacheResult(
         policy=name,
         entries=entries,
@@ -235,6 +244,11 @@ def _run(
         parameters=values,
         table_accesses=table_accesses if per_table else None,
         table_hits=table_hits if per_table else None,
+        interval=interval,
+        interval_accesses=np.diff(np.minimum(np.arange(len(series) + 1) * interval, accesses))
+        if interval
+        else None,
+        interval_hits=series if interval else None,
     )
 
 
