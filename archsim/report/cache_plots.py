@@ -216,7 +216,7 @@ def _plot_named(
 
 def _plot_dots(axes: Axes, document: Document) -> None:
     """Draw a row per policy, the best at the top, with a dot and a number per size."""
-    from matplotlib.transforms import offset_copy
+    from matplotlib.transforms import ScaledTranslation
 
     rows = document["rows"]
     sizes = sorted({row["entries"] for row in rows})
@@ -241,7 +241,9 @@ def _plot_dots(axes: Axes, document: Document) -> None:
     axes.set_xlim(0, 1.05 * max(max(ratio.values()), 1e-9))
     axes.set_xlabel("hit ratio (%)")
     _titled(axes, document)
-    below = offset_copy(axes.transAxes, axes.figure, y=-36, units="points")  # the axis and its label
+    below = axes.transAxes + ScaledTranslation(
+        0, -0.5, axes.figure.dpi_scale_trans
+    )  # inches: the axis, its label
     axes.legend(
         fontsize=7,
         frameon=False,
