@@ -27,7 +27,7 @@ Examples:
   archsim cache my-trace --entries 1000,64KiB,1MiB
   archsim cache my-trace --policy lru,s3fifo,belady --entries 9000 --per-table
   archsim cache my-trace --policy all --entries 10000 --json
-  archsim cache my-trace --policy lru,fifo --line 64 --entries 32KiB --ways 8
+  archsim cache my-trace --policy lru,sieve --line 64 --entries 32KiB --ways 8
   archsim cache my-trace --curve --out curve
       the whole LRU miss-ratio curve, exact, in one pass
   archsim cache my-trace --curve --policy lru,arc,belady --plot curves.png
@@ -89,7 +89,7 @@ def cache(
             "--interval",
             metavar="N",
             parser=positive,
-            help="Also the curve of every N accesses, one after another.",
+            help="Also the hit ratio, or the curve, of every N accesses, one after another.",
         ),
     ] = None,
     sample: Annotated[
@@ -113,7 +113,7 @@ def cache(
             "--ways",
             metavar="N",
             parser=positive,
-            help="Most ways of --sets (default: 16); with --entries, sets of N ways under lru, fifo or random.",
+            help="Most ways of --sets (default: 16); with --entries, sets of N ways, each under the policy alone.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the policy random.")] = 0,
@@ -187,7 +187,7 @@ def cache(
     accesses = Accesses.of(opened, line_bytes)
     sizes = None if entries is None else parse_entries(entries, accesses)
     if not curve:
-        found, count = _rows(accesses, names, sizes or [], ways, per_table, threads, seed)
+        found, count = _rows(accesses, names, sizes or [], ways, per_table, interval or 0, threads, seed)
     elif sets is not None:
         found, count = _ways(accesses, sets, ways or 16)
     else:
@@ -242,9 +242,9 @@ def _check(
         raise InputError(
             "give the sizes of the cache, such as --entries 1000,64KiB, or --curve for all sizes"
         )
-    asked = {"--interval": interval, "--sample": sample, "--sets": sets}
+    asked = {"--sample": sample, "--sets": sets, "--interval": interval}
     given = [option for option, value in asked.items() if value is not None]
-    if given and not curve:
+    if not curve and given and given[0] != "--interval":
         raise InputError(f"{given[0]}: is for --curve")
     if curve and names != ["lru"] and (given or per_table):
         raise InputError(
@@ -262,6 +262,7 @@ def _rows(
     sizes: list[int],
     ways: int | None,
     per_table: bool,
+    interval: int,
     threads: int | None,
     seed: int,
 ) -> tuple[dict[str, Any], int]:
@@ -275,6 +276,7 @@ def _rows(
             sizes,
             ways=ways,
             per_table=per_table,
+            interval=interval,
             threads=threads,
             seed=seed,
             progress=advance,

@@ -3,12 +3,13 @@
 ``python benchmarks/cache.py`` prints million accesses per CPU-second of one thread, each the best of several runs that
 alternate with those of libCacheSim, whose hash table is given the size that suits it best of those tried. Goals are
 those the project set itself; a goal missed is printed, not hidden. Without libcachesim (test extra) its columns stay
-empty.
+empty. pycachesim, whose licence keeps it out of the dependencies, runs in a process of its own, where a Python has it.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -43,6 +44,8 @@ GOALS = {
     "belady": (0.0, 0.0),
 }
 SET_GOAL_M_PER_S = 60.0
+WAYS = 16
+PEER_ACCESSES = 1_000_000  # of pycachesim
 TABLE_POWERS = (1, 3)  # libCacheSim's table: 2 or 8 buckets an entry
 
 
@@ -111,18 +114,47 @@ def print_policies(name: str, ids: np.ndarray, entries: int, repeats: int, polic
             print(f"{result.state_bytes / objects:>8.1f}", flush=True)
 
 
-def print_sets(name: str, ids: np.ndarray, repeats: int) -> None:
-    print(f"\n{name}: 16-way LRU, 64 B lines, one per object (goal {SET_GOAL_M_PER_S:g})")
+def pycachesim_run(python: str, ids: np.ndarray, sets: int) -> tuple[float, int] | None:
+    """Return CPU seconds and hits of pycachesim in a process of its own; None where it is not installed."""
+    script = Path(__file__).with_name("pycachesim_run.py")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "addresses"
+        (ids * 64).tofile(path)
+        done = subprocess.run(
+            [python, script, path, str(sets), str(WAYS)], stdout=subprocess.PIPE, text=True, check=False
+        )
+    if done.returncode:
+        return None
+    seconds, hits = done.stdout.split()
+    return float(seconds), int(hits)
+
+
+def print_sets(name: str, ids: np.ndarray, repeats: int, python: str) -> None:
+    print(f"\n{name}: {WAYS}-way LRU, 64 B lines, one per object (goal {SET_GOAL_M_PER_S:g})", end="")
+    print(f"; pycachesim over the first {min(PEER_ACCESSES, ids.size):,}")
     for size in (128 << 10, 1 << 20):
 
         def run(size: int = size) -> float:
-            cache = SetCache(size_bytes=size, line_bytes=64, ways=16)
+            cache = SetCache(size_bytes=size, line_bytes=64, ways=WAYS)
             began = time.thread_time()
             cache.access(ids * 64)
             return time.thread_time() - began
 
         (best,) = best_s([run], repeats)
-        print(f"{size >> 10:>6} KiB {ids.size / 1e6 / best:>8.1f}", flush=True)
+        rate = ids.size / 1e6 / best
+        print(f"{size >> 10:>6} KiB {rate:>8.1f}", end="")
+        peer = pycachesim_run(python, ids[:PEER_ACCESSES], size // 64 // WAYS)
+        if peer is not None:
+            seconds, hits = peer
+            part = ids[:PEER_ACCESSES]
+            same = SetCache(size_bytes=size, line_bytes=64, ways=WAYS).access(part * 64).hits == hits
+            theirs = part.size / 1e6 / seconds
+            print(
+                f"   pycachesim {theirs:.1f}, {rate / theirs:.0f}x",
+                "same hits" if same else "OTHER HITS",
+                end="",
+            )
+        print(flush=True)
 
 
 def main() -> None:
@@ -131,6 +163,7 @@ def main() -> None:
     parser.add_argument("--accesses", type=int, default=10_000_000)
     parser.add_argument("--repeats", type=int, default=3, help="runs of which the best counts")
     parser.add_argument("--policies", default=",".join(GOALS))
+    parser.add_argument("--pycachesim", metavar="PYTHON", default=sys.executable, help="a Python that has it")
     options = parser.parse_args()
     policies = options.policies.split(",")
     zipf = zipf_trace(options.accesses, 1_000_000, 1.0, 101)
@@ -138,7 +171,7 @@ def main() -> None:
     print_policies("zipf 1.0", zipf, 10_000, options.repeats, policies)
     rows = embedding_trace(options.accesses, 105)
     print_policies("embeddings, slow drift", rows, 80_000, options.repeats, policies)
-    print_sets("zipf 1.0", zipf, options.repeats)
+    print_sets("zipf 1.0", zipf, options.repeats, options.pycachesim)
 
 
 if __name__ == "__main__":

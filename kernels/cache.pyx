@@ -117,6 +117,61 @@ cdef class PolicyReplay:
         return cache_bytes(self.cache)
 
 
+def replay_each_set(str policy, const int64_t[::1] ids, const int64_t[::1] bounds, int64_t ways, tuple ratios,
+                    tuple numbers, uint8_t[::1] hits):
+    """Replay sets one after the other, each a cache of its own; other threads run meanwhile.
+
+    Parameters
+    ----------
+    policy : str
+        A name of `POLICIES`, or ``belady``, whose first number is whether it bypasses.
+    ids : int64 array [n]
+        Objects, the accesses of the first set before those of the second.
+    bounds : int64 array [sets + 1]
+        Where the accesses of each set begin, and n.
+    ways : int
+        Entries of a set.
+    ratios, numbers
+        As in `PolicyReplay`.
+    hits : uint8 array [n]
+        Receives 1 for a hit and 0 for a miss.
+
+    Returns
+    -------
+    int
+        Bytes of state of the set that has the most.
+    """
+    cdef int64_t begin, end, set, most = 0, found = 0
+    cdef bint oracle = policy == "belady"
+    cdef int number = 0 if oracle else POLICIES.index(policy)
+    cdef bint bypass = numbers[0]
+    cdef Cache *cache
+    cdef Setup setup
+    if hits.shape[0] != ids.shape[0]:
+        raise ValueError("ids and hits must have equal lengths")
+    setup.entries, setup.line_bits, setup.seed = ways, 0, 0
+    for i in range(2):
+        setup.ratio[i], setup.number[i] = ratios[i], numbers[i]
+    with nogil:
+        for set in range(bounds.shape[0] - 1):
+            begin, end = bounds[set], bounds[set + 1]
+            if begin == end:
+                continue
+            if oracle:
+                found = belady_replay(&ids[begin], end - begin, ways, 0, bypass, &hits[begin])
+            else:
+                cache = cache_make(number, 0, &setup)
+                found = -1 if cache == NULL else cache_replay(cache, &ids[begin], end - begin, &hits[begin], 0)
+                if cache != NULL:
+                    most = max(most, cache_bytes(cache))
+                cache_unmake(cache)
+            if found < 0:
+                break
+    if found < 0:
+        raise MemoryError(f"no memory for sets of {ways} ways")
+    return most
+
+
 #: Policies of sets, in the order of their numbers in cache_sets.h.
 SET_POLICIES = ("lru", "fifo", "random")
 

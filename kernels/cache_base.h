@@ -123,7 +123,7 @@ static int table_make(Table *t, int64_t objects) {
     if (objects <= 0)
         return table_slots(t, 1024, objects == 0);
     t->size = (uint64_t)objects;
-    t->dense = (uint32_t *)zeroed(sizeof(uint32_t) * t->size);
+    t->dense = (uint32_t *)zeroed(sizeof(uint32_t) * (t->size + 1)); /* LFU ends its list in the word more */
     return t->dense ? 0 : -1;
 }
 

@@ -1,8 +1,8 @@
 /* Set-associative caches one behind the other: what an access finds, what it brings in, what it drives out.
  *
  * docs/memory-caches.md states the rules. No clocks here: contents depend on the order of accesses alone. A set keeps its
- * lines in order of use (LRU) or of arrival (FIFO, random), youngest first, free ways last; a line is its number times
- * two, plus one when it is dirty.
+ * lines in order of use (LRU) or of arrival (the others), youngest first, free ways last; a line is its number times
+ * four, plus one when it is dirty, plus two when it was used since it came or was last passed over (CLOCK, SIEVE).
  */
 #ifndef ARCHSIM_CACHE_CHAIN_H
 #define ARCHSIM_CACHE_CHAIN_H
@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHAIN_LEVELS = 3, FREE_WAY = -1 };
-enum { CHAIN_LRU, CHAIN_FIFO, CHAIN_RANDOM };
+enum { CHAIN_LEVELS = 3, FREE_WAY = -1, DIRTY = 1, USED = 2, LINE_SHIFT = 2 };
+enum { CHAIN_LRU, CHAIN_FIFO, CHAIN_RANDOM, CHAIN_CLOCK, CHAIN_SIEVE };
 enum { NON_INCLUSIVE, INCLUSIVE, EXCLUSIVE };
 
 typedef struct {
@@ -20,6 +20,7 @@ typedef struct {
     int32_t policy;
     uint64_t draws;
     int64_t *lines;                   /* [units][sets][ways] */
+    int32_t *hand;                    /* of SIEVE, [units][sets]: how many lines are older than the one it is at */
     int64_t lookups, hits, fills, writebacks; /* fills: lines written as a whole; writebacks: dirty lines driven out */
 } Level;
 
@@ -40,7 +41,7 @@ static inline int64_t *chain_set(const Level *l, int64_t unit, int64_t index) {
 /* The way that holds a block, or -1. */
 static inline int64_t chain_find(const Level *l, const int64_t *set, int64_t block) {
     for (int64_t w = 0; w < l->ways; w++)
-        if (set[w] >> 1 == block)
+        if (set[w] >> LINE_SHIFT == block)
             return w;
     return -1;
 }
@@ -52,9 +53,19 @@ static inline void chain_to_front(int64_t *set, int64_t w) {
     set[0] = line;
 }
 
-/* Take way `w` out. */
+/* Take way `w` out. The hand of SIEVE stays with its line, or goes on to the next younger one if that line goes. */
 static inline int64_t chain_take(const Level *l, int64_t *set, int64_t w) {
     const int64_t line = set[w];
+    if (l->policy == CHAIN_SIEVE) {
+        int32_t *hand = &l->hand[(set - l->lines) / l->ways];
+        int64_t older = 0;
+        while (w + older + 1 < l->ways && set[w + older + 1] != FREE_WAY)
+            older++;
+        if (*hand > older)
+            --*hand;
+        else if (*hand == older && w == 0)
+            *hand = 0;
+    }
     memmove(set + w, set + w + 1, (size_t)(l->ways - 1 - w) * sizeof(int64_t));
     set[l->ways - 1] = FREE_WAY;
     return line;
@@ -69,15 +80,37 @@ static inline int64_t chain_draw(Level *l) {
     return (int64_t)(((z >> 32) * (uint64_t)l->ways) >> 32);
 }
 
+/* The way of a full set whose line goes. CLOCK passes over used lines from the oldest on, which become the youngest; SIEVE
+ * from its hand to the youngest and on from the oldest, and leaves them where they are. */
+static inline int64_t chain_choose(Level *l, int64_t *set) {
+    const int64_t oldest = l->ways - 1;
+    if (l->policy == CHAIN_RANDOM)
+        return chain_draw(l);
+    if (l->policy == CHAIN_CLOCK)
+        while (set[oldest] & USED) {
+            set[oldest] &= ~(int64_t)USED;
+            chain_to_front(set, oldest);
+        }
+    if (l->policy == CHAIN_SIEVE) {
+        int32_t *hand = &l->hand[(set - l->lines) / l->ways];
+        int64_t older = *hand;
+        for (; set[oldest - older] & USED; older = older == oldest ? 0 : older + 1)
+            set[oldest - older] &= ~(int64_t)USED;
+        *hand = older == oldest ? 0 : (int32_t)older;
+        return oldest - older;
+    }
+    return oldest;
+}
+
 /* Put a line into its set as the youngest; returns the line driven out, or FREE_WAY. */
 static inline int64_t chain_put(Level *l, int64_t *set, int64_t line) {
     int64_t w = l->ways - 1;
     l->fills++;
-    if (l->policy == CHAIN_RANDOM && set[w] != FREE_WAY)
-        w = chain_draw(l);
+    if (set[w] != FREE_WAY)
+        w = chain_choose(l, set);
     const int64_t out = set[w];
     memmove(set + 1, set, (size_t)w * sizeof(int64_t));
-    set[0] = line;
+    set[0] = line & ~(int64_t)USED;
     return out;
 }
 
@@ -96,7 +129,7 @@ static int64_t chain_invalidate(Chain *c, int64_t block) {
             int64_t *set = chain_set(l, unit, block);
             const int64_t w = chain_find(l, set, block);
             if (w >= 0)
-                dirty |= chain_take(l, set, w) & 1;
+                dirty |= chain_take(l, set, w) & DIRTY;
         }
     return dirty;
 }
@@ -112,8 +145,8 @@ static int32_t chain_elsewhere(const Chain *c, int64_t block) {
 
 /* A line has been driven out of a level. */
 static void chain_leave(Chain *c, int32_t level, int64_t unit, int64_t line) {
-    const int64_t block = line >> 1;
-    int64_t dirty = line & 1;
+    const int64_t block = line >> LINE_SHIFT;
+    int64_t dirty = line & DIRTY;
     if (level == c->levels - 1) {
         if (c->inclusion == INCLUSIVE && c->levels > 1)
             dirty |= chain_invalidate(c, block);
@@ -136,7 +169,7 @@ static void chain_leave(Chain *c, int32_t level, int64_t unit, int64_t line) {
         chain_insert(c, next, below, block, line);
     } else if (dirty) {
         l->fills++;
-        set[w] |= 1;
+        set[w] |= DIRTY;
     }
 }
 
@@ -166,9 +199,11 @@ static int32_t chain_access(Chain *c, int64_t unit, int64_t index, int64_t block
         l->hits++;
         found = k;
         if (exclusive && k == last)
-            dirty = chain_take(l, set, w) & 1;
+            dirty = chain_take(l, set, w) & DIRTY;
         else if (l->policy == CHAIN_LRU)
             chain_to_front(set, w);
+        else
+            set[w] |= USED;
         break;
     }
     if (found > last && c->shared && last > 0 && c->inclusion != INCLUSIVE && chain_elsewhere(c, block)) {
@@ -186,11 +221,11 @@ static int32_t chain_access(Chain *c, int64_t unit, int64_t index, int64_t block
     }
     const int32_t outermost = found <= last ? found - 1 : exclusive ? last - 1 : last;
     for (int32_t k = outermost; k >= 0; k--)
-        chain_insert(c, k, chain_unit(c, k, unit), index, block << 1 | (k == outermost ? dirty : 0));
+        chain_insert(c, k, chain_unit(c, k, unit), index, block << LINE_SHIFT | (k == outermost ? dirty : 0));
     if (write && c->write_back) {
         Level *l = &c->level[0];
         int64_t *set = chain_set(l, chain_unit(c, 0, unit), index);
-        set[chain_find(l, set, block)] |= 1;
+        set[chain_find(l, set, block)] |= DIRTY;
     } else if (write) {
         *through = 1;
     }

@@ -10,6 +10,7 @@ cdef extern from "cache_chain.h" nogil:
         int64_t sets, ways, units, mask
         int32_t policy
         int64_t *lines
+        int32_t *hand
         int64_t lookups, hits, fills, writebacks
 
     ctypedef struct Chain:
@@ -22,7 +23,7 @@ cdef extern from "cache_chain.h" nogil:
     int32_t chain_access(Chain *c, int64_t unit, int64_t index, int64_t block, int32_t write, int32_t keep_out,
                          int32_t *brought_in, int32_t *through)
 
-POLICIES = ("lru", "fifo", "random")
+POLICIES = ("lru", "fifo", "random", "clock", "sieve")
 INCLUSIONS = ("non-inclusive", "inclusive", "exclusive")
 #: What is counted of each level.
 LEVEL_COUNTS = ("lookups", "hits", "fills", "writebacks")
@@ -57,6 +58,7 @@ cdef class CacheChain:
     def __init__(self, levels, bint shared=False, int32_t inclusion=0, bint write_back=True,
                  bint allocate_writes=True, int64_t block_lines=1):
         cdef int64_t[::1] lines
+        cdef int32_t[::1] hands
         cdef int32_t k
         if not 1 <= len(levels) <= 3:
             raise ValueError("one to three levels")
@@ -74,6 +76,9 @@ cdef class CacheChain:
             self.chain.level[k].mask = sets - 1 if sets & (sets - 1) == 0 else -1
             self.chain.level[k].policy = policy
             self.chain.level[k].lines = &lines[0]
+            hands = np.zeros(sets * units, np.int32)
+            self.held.append(hands)
+            self.chain.level[k].hand = &hands[0]
 
     def feed(self, const int64_t[::1] blocks, const int32_t[::1] units=None, const int64_t[::1] index=None,
              const uint8_t[::1] kinds=None, const uint8_t[::1] keep_out=None, const int64_t[::1] written=None,

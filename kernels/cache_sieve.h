@@ -14,10 +14,10 @@ typedef struct {
 
 static int sieve_make(Sieve *p, const Setup *s, const Table *t) {
     (void)t;
-    p->limit = (uint32_t)((FIRST_PLACE + 2 * s->entries + 1024) & ~(int64_t)63);
+    p->limit = (uint32_t)((FIRST_PLACE + 11 * s->entries / 4 + 1024) & ~(int64_t)63);
     p->next = p->hand = FIRST_PLACE;
     p->free = s->entries;
-    p->object = (uint32_t *)zeroed(sizeof(uint32_t) * (size_t)p->limit);
+    p->object = (uint32_t *)zeroed(sizeof(uint32_t) * ((size_t)p->limit + AHEAD));
     p->visited = (uint64_t *)zeroed(p->limit / 8 + 8);
     p->gone = (uint64_t *)zeroed(p->limit / 8 + 8);
     return !p->object || !p->visited || !p->gone;
@@ -37,24 +37,23 @@ INLINE void sieve_moved(Sieve *p, uint32_t where, uint32_t ref) { p->object[wher
 /* Close the gaps; the order stays. */
 static int sieve_renew(Sieve *p, Table *t) {
     uint32_t to = FIRST_PLACE, hand = 0;
-    for (uint32_t place = FIRST_PLACE; place < p->next; place++) {
-        if (p->gone[place >> 6] >> (place & 63) & 1)
-            continue;
-        uint64_t seen = p->visited[place >> 6] >> (place & 63) & 1;
-        if (!hand && place >= p->hand)
-            hand = to;
-        if (place + SOON < p->next)
-            PREFETCH(where_at(t, p->object[place + SOON], t->slots != NULL));
-        p->object[to] = p->object[place];
-        *where_at(t, p->object[to], t->slots != NULL) = to;
-        p->visited[to >> 6] = (p->visited[to >> 6] & ~((uint64_t)1 << (to & 63))) | seen << (to & 63);
-        to++;
+    for (uint32_t word = FIRST_PLACE / 64; word * 64 < p->next; word++) {
+        uint64_t visited = p->visited[word], stay = ~p->gone[word];
+        stay &= p->next - word * 64 < 64 ? ((uint64_t)1 << (p->next & 63)) - 1 : ~(uint64_t)0;
+        p->visited[word] = p->gone[word] = 0;
+        for (; stay; stay &= stay - 1) {
+            uint32_t bit = lowest_one(stay), place = word * 64 + bit;
+            if (!hand && place >= p->hand)
+                hand = to;
+            PREFETCH(where_at(t, p->object[place + AHEAD], t->slots != NULL));
+            p->object[to] = p->object[place];
+            *where_at(t, p->object[to], t->slots != NULL) = to;
+            p->visited[to >> 6] |= (visited >> bit & 1) << (to & 63);
+            to++;
+        }
     }
     p->hand = hand ? hand : FIRST_PLACE;
     p->next = to;
-    memset(p->gone, 0, p->limit / 8 + 8);
-    p->visited[to >> 6] &= ((uint64_t)1 << (to & 63)) - 1;
-    memset(p->visited + (to >> 6) + 1, 0, (p->limit / 64 - (to >> 6)) * 8);
     return 0;
 }
 

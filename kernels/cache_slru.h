@@ -28,8 +28,10 @@ typedef struct {
 
 #define ENTRY_OF(where) ((where) & (((uint32_t)1 << SEGMENT_SHIFT) - 1))
 
-static int pool_make(Pool *p, int64_t entries) {
+static int pool_make(Pool *p, int64_t entries, const Table *t) {
     memset(p, 0, sizeof *p);
+    if (t->dense && entries > (int64_t)t->size)
+        entries = (int64_t)t->size; /* more are never in use */
     p->entries = (uint32_t)entries;
     p->entry = (Entry *)zeroed(sizeof(Entry) * ((size_t)entries + 1));
     return !p->entry;
@@ -121,12 +123,11 @@ INLINE Segment *segments_lowest(Segment *segment) {
 }
 
 static int slru_make(Slru *p, const Setup *s, const Table *t) {
-    (void)t;
     memset(p, 0, sizeof *p);
     p->segments = s->entries < s->number[0] ? 1 : (uint32_t)s->number[0];
     for (uint32_t i = 0; i < p->segments; i++)
         p->segment[i].most = (uint32_t)s->entries / p->segments;
-    return pool_make(&p->pool, s->entries);
+    return pool_make(&p->pool, s->entries, t);
 }
 
 static void slru_unmake(Slru *p) { free(p->pool.entry); }

@@ -20,7 +20,6 @@ typedef struct {
 
 static int wtinylfu_make(Wtinylfu *p, const Setup *s, const Table *t) {
     int64_t window = (int64_t)((double)s->entries * s->ratio[0]), main;
-    (void)t;
     memset(p, 0, sizeof *p);
     main = s->entries - (window > 1 ? window : 1);
     p->main_most = (uint32_t)main;
@@ -33,7 +32,7 @@ static int wtinylfu_make(Wtinylfu *p, const Setup *s, const Table *t) {
         p->counters = 2 * SKETCH_HASHES;
     p->magic = UINT64_MAX / p->counters + 1;
     p->counter = (uint16_t *)zeroed(sizeof(uint16_t) * p->counters);
-    return pool_make(&p->pool, s->entries) || !p->counter;
+    return pool_make(&p->pool, s->entries, t) || !p->counter;
 }
 
 static void wtinylfu_unmake(Wtinylfu *p) {

@@ -18,10 +18,11 @@ def draw(counter, ways):
 
 
 class Cache:
-    """One cache: sets are lists of [block, dirty], youngest first."""
+    """One cache: sets are lists of [block, dirty, used], youngest first."""
 
     def __init__(self, sets, ways, policy, draws):
         self.sets = [[] for _ in range(sets)]
+        self.hands = [None] * sets  # blocks; None: nowhere
         self.ways, self.policy, self.draws = ways, policy, draws
 
     def of(self, index):
@@ -34,18 +35,45 @@ class Cache:
         if self.policy == "lru":
             self.of(index).remove(line)
             self.of(index).insert(0, line)
+        line[2] = True
+
+    def remove(self, index, line):
+        """Take a line out; a hand that was at it goes to the next younger one."""
+        lines = self.of(index)
+        place = lines.index(line)
+        if self.hands[index % len(self.sets)] == line[0]:
+            self.hands[index % len(self.sets)] = lines[place - 1][0] if place else None
+        return lines.pop(place)
+
+    def clock(self, index):
+        lines = self.of(index)
+        while lines[-1][2]:
+            lines[-1][2] = False
+            lines.insert(0, lines.pop())
+        return lines[-1]
+
+    def sieve(self, index):
+        lines, hand = self.of(index), self.hands[index % len(self.sets)]
+        place = next((i for i, line in enumerate(lines) if line[0] == hand), len(lines) - 1)
+        while lines[place][2]:
+            lines[place][2] = False
+            place = place - 1 if place else len(lines) - 1
+        self.hands[index % len(self.sets)] = lines[place][0]
+        return lines[place]
 
     def put(self, index, block, dirty):
         """Bring a block in; return the line that goes, or None."""
         lines, out = self.of(index), None
         if len(lines) == self.ways:
-            place = self.ways - 1
+            goes = lines[-1]
             if self.policy == "random":
                 self.draws[0] += 1
-                place = draw(self.draws[0], self.ways)
-            out = lines.pop(place)
-        lines.insert(0, [block, dirty])
-        return out
+                goes = lines[draw(self.draws[0], self.ways)]
+            if self.policy in ("clock", "sieve"):
+                goes = getattr(self, self.policy)(index)
+            out = self.remove(index, goes)
+        lines.insert(0, [block, dirty, False])
+        return out and out[:2]
 
 
 class Chain:
@@ -93,7 +121,7 @@ class Chain:
             if line is None:
                 pass
             elif moving and level == self.last:
-                cache.of(index).remove(line)
+                cache.remove(index, line)
                 dirty = line[1]
             else:
                 cache.use(index, line)
@@ -117,7 +145,7 @@ class Chain:
                     for cache in private:
                         line = cache.find(block, block)
                         if line is not None:
-                            cache.of(block).remove(line)
+                            cache.remove(block, line)
                             dirty = dirty or line[1]
             if dirty:
                 self.counts[level]["writebacks"] += 1

@@ -1,15 +1,18 @@
 """What surrounds the policies: results, user policies, relations between policies, refusals."""
 
 import doctest
+import re
+from pathlib import Path
 
 import numba
 import numpy as np
 import pytest
+from cache_draws import build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archsim.cache.user
-from archsim.cache import POLICIES, UserPolicy, simulate, sweep
+from archsim.cache import POLICIES, UserPolicy, compare_policies, simulate
 from archsim.errors import InputError
 
 
@@ -95,15 +98,6 @@ def test_random_is_the_same_for_the_same_seed_only():
     assert hits[0] == hits[1] != hits[2]
 
 
-def test_a_sweep_is_its_runs_whatever_the_threads():
-    ids = skewed()
-    rows = [
-        [(r.policy, r.entries, r.hits) for r in sweep(["lru", "arc"], ids, [50, 500], threads=n)]
-        for n in (1, 4)
-    ]
-    assert rows[0] == rows[1] == [(p, n, simulate(p, ids, n).hits) for p in ("lru", "arc") for n in (50, 500)]
-
-
 @pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.int64, np.uint64])
 def test_whole_numbers_of_any_kind_are_ids(dtype):
     ids = skewed(3000, 200)
@@ -154,6 +148,34 @@ def test_a_user_policy_replays_arbitrary_ids_with_everything_counted():
     assert result.table_hits.sum() == result.interval_hits.sum() == result.hits > 0
     assert result.policy == "mru"
     assert simulate(MRU, ids, 0).hits == 0
+
+
+def test_a_user_policy_stands_beside_the_others_for_any_number_of_threads():
+    ids = skewed()
+    expected = [simulate(policy, ids, size).hits for policy in (MRU, "lru") for size in (0, 50, 400)]
+    for threads in (1, 3):
+        found = compare_policies(ids, [MRU, "lru"], [0, 50, 400], threads=threads)
+        assert [result.hits for result in found] == expected
+        assert [result.policy for result in found] == ["mru"] * 3 + ["lru"] * 3
+    assert compare_policies(np.zeros(0, np.int64), [MRU], [4])[0].hits == 0
+
+
+def test_a_user_policy_beside_others_needs_numbered_ids_and_no_sets():
+    with pytest.raises(InputError, match="policy 'mru' needs ids from 0 on"):
+        compare_policies([-1, 2**40], [MRU], [2])
+    with pytest.raises(InputError, match="policy 'mru': those of one's own"):
+        compare_policies([1, 2], [MRU], [2], ways=2)
+
+
+def test_the_examples_of_the_document_run():
+    page = (Path(__file__).parents[1] / "docs" / "caches.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    ids = skewed(3000)
+    names = {"ids": ids, "table_of_access": ids % 3, "trace": build([(0, [1, 2, 1, 5]), (1, [1, 1])])}
+    for block in blocks:
+        exec(compile(block, "docs/caches.md", "exec"), names)  # one after the other, as in a notebook
+    assert len(blocks) == 3
+    assert names["curve"].hits([3]).tolist() == [simulate("lru", ids, 3).hits]
 
 
 def test_a_user_policy_that_evicts_what_is_not_there_is_refused():

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archsim
+from archsim.cache import compare_policies
 from archsim.cache.spec import CacheLevel, MemoryCache
 from archsim.errors import InputError
 from archsim.kernels.set_lru import SetLru
@@ -157,6 +158,17 @@ def test_hits_are_those_of_a_plain_set_associative_cache(zipf):
     hits = np.zeros(1, np.int64)
     SetLru(256, 4).access(lines, lines, np.zeros(len(lines), np.int32), hits)
     assert archsim.simulate(system, zipf).cache["hits"] == int(hits[0])
+
+
+@pytest.mark.parametrize("policy", ["lru", "fifo", "clock", "sieve"])
+@pytest.mark.parametrize("ways", [4, 1024])
+def test_hits_of_every_policy_are_those_of_the_library_of_caches(policy, ways, zipf):
+    system = archsim.load_system(
+        "host-8rank", ["cache.size=64KiB", f"cache.ways={ways}", f"cache.policy={policy}"]
+    )
+    lines = archsim.lower_trace(system, zipf).address >> 6
+    (expected,) = compare_policies(lines, [policy], [1024], ways=ways)
+    assert 0 < expected.hits == archsim.simulate(system, zipf).cache["hits"] < lines.size
 
 
 @settings(max_examples=25, deadline=None)

@@ -3,7 +3,7 @@
 from archsim.cache.accesses import Accesses
 from archsim.cache.curves import LruCurve, WayCurve, lru_curve, way_curve
 from archsim.cache.policies import POLICIES, Policy
-from archsim.cache.replay import CacheResult, simulate, sweep
+from archsim.cache.replay import CacheResult, simulate
 from archsim.cache.sets import SetCache, SetResult, admit_profiled, admit_repeated
 from archsim.cache.study import compare_policies
 from archsim.cache.user import UserPolicy
@@ -23,6 +23,5 @@ __all__ = [
     "compare_policies",
     "lru_curve",
     "simulate",
-    "sweep",
     "way_curve",
 ]

@@ -87,6 +87,11 @@ def rows(results: Sequence[CacheResult], accesses: Accesses) -> Document:
                 {"name": name, "accesses": count, "hits": hits, "hit_ratio": hits / count if count else None}
                 for name, count, hits in columns
             ]
+        if result.interval_accesses is not None and result.interval_hits is not None:
+            parts = zip(result.interval_accesses.tolist(), result.interval_hits.tolist(), strict=True)
+            row["intervals"] = [
+                {"accesses": count, "hits": hits, "hit_ratio": hits / count} for count, hits in parts
+            ]
         found.append(row)
     return {"rows": found}
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, SupportsIndex
 
@@ -23,6 +22,8 @@ CHUNK = 1 << 18
 DENSE_WORDS_PER_ACCESS = 4
 DENSE_WORDS = 1 << 20
 MOST_ENTRIES = 1 << 30
+#: Policies that may evict while some entries are free; of all others, entries beyond the ids make no difference.
+EVICT_BEFORE_FULL = ("slru", "wtinylfu")
 
 
 class Replay(Protocol):
@@ -194,43 +195,6 @@ def simulate_user(
     return run(replay, policy.name, ids, entries, {}, tables, interval, keep_hits)
 
 
-def sweep(
-    policies: Iterable[str],
-    ids: ArrayLike,
-    sizes: Iterable[int],
-    *,
-    objects: int | None = None,
-    threads: int | None = None,
-    seed: int = 0,
-) -> list[CacheResult]:
-    """Replay the same accesses through every policy at every size, in threads.
-
-    Parameters
-    ----------
-    policies : iterable of str
-    ids : int64 array [accesses]
-    sizes : iterable of int
-        Entries.
-    objects, seed
-        As in `simulate`.
-    threads : int, optional
-        One per processor by default. No result depends on it.
-
-    Returns
-    -------
-    list of CacheResult
-        Policy by policy, sizes in the order given.
-    """
-    trace = as_ids(ids)
-    pairs = [(policy, size) for policy in policies for size in list(sizes)]
-    for policy, size in pairs:
-        policy_named(policy)
-        whole("entries", size, 0, MOST_ENTRIES)
-    dense = max(dense_span(trace, objects), 0)
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        return list(pool.map(lambda p: simulate(p[0], trace, p[1], objects=dense, seed=seed), pairs))
-
-
 def whole(name: str, value: SupportsIndex, least: int, most: int = 2**63 - 1) -> int:
     """Return a whole number in its range, or say what it must be."""
     try:
@@ -271,17 +235,20 @@ def dense_span(ids: NDArray[np.int64], objects: int | None) -> int:
     return objects
 
 
-class Oracle:
-    """Belady's policy, which sees the whole trace before the first access."""
+class Foreknown:
+    """What hits is known before the first access is handed in.
 
-    def __init__(self, ids: NDArray[np.int64], entries: int, objects: int, bypass: bool) -> None:
-        self.hits = np.zeros(ids.size, np.uint8)
-        began = time.thread_time()
-        belady(ids, entries, objects, bypass, self.hits)
-        self.cpu_s = time.thread_time() - began
+    Parameters
+    ----------
+    hits : uint8 array [accesses]
+    cpu_s : float
+        Processor time that took.
+    state_bytes : int
+    """
+
+    def __init__(self, hits: NDArray[np.uint8], cpu_s: float, state_bytes: int) -> None:
+        self.hits, self.cpu_s, self.state_bytes = hits, cpu_s, state_bytes
         self.next = 0
-        # Next uses, two sets of times and their summaries, and the table that finds next uses.
-        self.state_bytes = 4 * ids.size + ids.size // 8 + 4 * objects
 
     def feed(self, ids: NDArray[np.int64], hits: NDArray[np.uint8] | None = None) -> int:
         """Hand out what was found."""
@@ -290,6 +257,24 @@ class Oracle:
         if hits is not None:
             hits[:] = found
         return int(np.count_nonzero(found))
+
+
+def oracle(ids: NDArray[np.int64], entries: int, objects: int, bypass: bool) -> Foreknown:
+    """Return the replay of Belady's policy, which sees the whole trace before the first access."""
+    hits = np.zeros(ids.size, np.uint8)
+    began = time.thread_time()
+    belady(ids, entries, objects, bypass, hits)
+    # Next uses, two sets of times and their summaries, and the table that finds next uses.
+    return Foreknown(hits, time.thread_time() - began, 4 * ids.size + ids.size // 8 + 4 * objects)
+
+
+def kernel_parameters(
+    values: Mapping[str, float | int],
+) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """Return the ratios and the numbers of a policy as kernels take them, two of each."""
+    ratios = [value for value in values.values() if isinstance(value, float)]
+    numbers = [value for value in values.values() if isinstance(value, int)]
+    return (*ratios, 0.0, 0.0)[:2], (*numbers, 0, 0)[:2]
 
 
 def replay_of(
@@ -304,17 +289,10 @@ def replay_of(
     if entries == 0:
         return NoCache()
     if policy.name == "belady":
-        return Oracle(ids, entries, max(table, 0), bool(values["bypass"]))
-    ratios = [value for value in values.values() if isinstance(value, float)]
-    numbers = [value for value in values.values() if isinstance(value, int)]
-    replay: Replay = PolicyReplay(
-        policy.name,
-        entries,
-        table,
-        (*ratios, 0.0, 0.0)[:2],
-        (*numbers, 0, 0)[:2],
-        seed,
-    )
+        return oracle(ids, entries, max(table, 0), bool(values["bypass"]))
+    if table > 0 and policy.name not in EVICT_BEFORE_FULL:
+        entries = min(entries, table)  # as good as more, and the state is no larger than the ids ask for
+    replay: Replay = PolicyReplay(policy.name, entries, table, *kernel_parameters(values), seed)
     return replay
 
 

@@ -33,7 +33,7 @@ class CacheLevel(Spec):
     size: int = quantity("B", "data that each cache holds; 0: no cache", ge=0, le=_LARGEST_BYTES)
     ways: int = quantity("", "lines per set; as many as there are lines: fully associative", default=16, ge=1)
     line_bytes: int = quantity("B", "data of one line", default=LINE_BYTES, ge=1)
-    policy: Literal["lru", "fifo", "random"] = Field(
+    policy: Literal["lru", "fifo", "random", "clock", "sieve"] = Field(
         default="lru", description="which line of a full set goes"
     )
     latency_clk: int | None = quantity(

@@ -12,19 +12,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from archsim.cache.accesses import Accesses, Ints
 from archsim.cache.curves import as_accesses
-from archsim.cache.policies import policy_named
+from archsim.cache.policies import Policy, policy_named
 from archsim.cache.replay import (
     DENSE_WORDS,
     DENSE_WORDS_PER_ACCESS,
     MOST_ENTRIES,
     CacheResult,
+    Foreknown,
+    NoCache,
     Replay,
+    kernel_parameters,
     replay_of,
     whole,
 )
 from archsim.cache.sets import HIT
-from archsim.errors import InputError, nearest
-from archsim.kernels.cache import SET_POLICIES, SetReplay
+from archsim.cache.user import UserPolicy, UserReplay
+from archsim.errors import InputError
+from archsim.kernels.cache import SET_POLICIES, SetReplay, replay_each_set
 
 Progress = Callable[[int], object]
 
@@ -35,11 +39,12 @@ class _StopError(Exception):
 
 def compare_policies(
     accesses: Accesses | ArrayLike,
-    policies: Iterable[str],
+    policies: Iterable[str | UserPolicy],
     entries: Iterable[int],
     *,
     ways: int | None = None,
     per_table: bool = False,
+    interval: int = 0,
     threads: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -49,15 +54,17 @@ def compare_policies(
     Parameters
     ----------
     accesses : Accesses, or int array [accesses]
-    policies : iterable of str
-        Names of `archsim.cache.POLICIES`.
+    policies : iterable of str or UserPolicy
+        Names of `archsim.cache.POLICIES`, or policies of one's own.
     entries : iterable of int
         Objects that the caches hold.
     ways : int, optional
-        Ways of a set, for the policies of `SetCache`: object ``n`` goes to set ``n % (entries / ways)``. Fully
-        associative by default.
+        Ways of a set: object ``n`` goes to set ``n % (entries / ways)``, and each set is a cache of its own under the
+        policy. Fully associative by default. Not for policies of one's own.
     per_table : bool
         Count hits by table too.
+    interval : int
+        Accesses per interval of a series of hits; 0: no series.
     threads : int, optional
         One per processor by default. No result depends on it.
     seed : int
@@ -73,19 +80,26 @@ def compare_policies(
     Raises
     ------
     InputError
-        For an unknown policy, or a size or ways that cannot be.
+        For an unknown policy, or a size, ways or an interval that cannot be.
     """
+    interval = whole("interval", interval, 0)
     sizes = [whole("entries", size, 0, MOST_ENTRIES) for size in entries]
-    names = [policy_named(name).name for name in policies]
+    chosen: list[Policy | UserPolicy] = [
+        one if isinstance(one, UserPolicy) else policy_named(one) for one in policies
+    ]
+    names = [one.name for one in chosen]
     if ways is not None:
-        _check_ways(names, sizes, ways)
-    jobs = [(name, size) for name in names for size in sizes]
+        _check_ways(chosen, sizes, ways)
+    jobs = [(one, size) for one in chosen for size in sizes]
     source = as_accesses(accesses)
+    for own in (one for one in chosen if isinstance(one, UserPolicy)):
+        _check_own(own, source)
     if ways is not None:
         source.check_lines()
-    if len(jobs) > 1 or "belady" in names:
+    ahead = "belady" in names or (ways is not None and not set(names) <= set(SET_POLICIES))
+    if len(jobs) > 1 or ahead:
         source = source.held()
-    future = source.ids() if "belady" in names else np.empty(0, np.int64)
+    future = source.ids() if ahead else np.empty(0, np.int64)
     stop, lock = threading.Event(), threading.Lock()
 
     def advance(count: int) -> None:
@@ -95,10 +109,11 @@ def compare_policies(
             with lock:
                 progress(count)
 
-    def work(job: tuple[str, int]) -> CacheResult:
+    def work(job: tuple[Policy | UserPolicy, int]) -> CacheResult:
+        policy, size = job
         try:
-            replay, values = _replay_of(source, *job, ways, future, seed)
-            return _run(source, *job, replay, values, per_table, advance)
+            replay, values = _replay_of(source, policy, size, ways, future, seed)
+            return _run(source, policy.name, size, replay, values, per_table, interval, advance)
         except BaseException:
             stop.set()
             raise
@@ -124,10 +139,12 @@ def _span(source: Accesses) -> int:
     return -1 if source.objects < 2**32 else 0
 
 
-def _check_ways(names: list[str], sizes: list[int], ways: int) -> None:
-    for name in names:
-        if name not in SET_POLICIES:
-            raise InputError(f"policy {name!r} is not one of a set{nearest(name, SET_POLICIES)}")
+def _check_ways(policies: list[Policy | UserPolicy], sizes: list[int], ways: int) -> None:
+    for one in policies:
+        if isinstance(one, UserPolicy):
+            raise InputError(
+                f"policy {one.name!r}: those of one's own are for fully associative caches, not for ways"
+            )
     for size in sizes:
         if ways < 1 or ways > size:
             raise InputError(f"ways = {ways} must lie in 1 .. {size}, the entries of the cache")
@@ -150,13 +167,43 @@ class _Sets:
         return found
 
 
+def _check_own(policy: UserPolicy, source: Accesses) -> None:
+    """Refuse ids that arrays of a user's policy cannot be indexed with; compile it before any thread asks for it."""
+    if _span(source) <= 0 and source.count:
+        rule = "needs ids from 0 on, not much larger than the accesses are many; number them first"
+        raise InputError(f"policy {policy.name!r} {rule}")
+    UserReplay(policy, 1, 1).compile()
+
+
+def _each_set(
+    policy: Policy, values: dict[str, float | int], entries: int, ways: int, ids: Ints
+) -> Foreknown:
+    """Replay set by set, the accesses of each in their order."""
+    began = time.thread_time()
+    sets = entries // ways
+    numbers = ids % sets
+    order = np.argsort(numbers.astype(np.uint16) if sets <= 1 << 16 else numbers, kind="stable")
+    bounds = np.concatenate(([0], np.cumsum(np.bincount(numbers, minlength=1)))).astype(np.int64)
+    hits, found = np.zeros(ids.size, np.uint8), np.zeros(ids.size, np.uint8)
+    most = replay_each_set(policy.name, ids[order], bounds, ways, *kernel_parameters(values), found)
+    hits[order] = found
+    return Foreknown(hits, time.thread_time() - began, most)
+
+
 def _replay_of(
-    source: Accesses, name: str, entries: int, ways: int | None, future: Ints, seed: int
+    source: Accesses, policy: Policy | UserPolicy, entries: int, ways: int | None, future: Ints, seed: int
 ) -> tuple[Replay, dict[str, float | int]]:
-    if ways is not None:
-        return _Sets(name, entries, ways, seed), {"ways": ways}
-    policy = policy_named(name)
+    if isinstance(policy, UserPolicy):
+        return UserReplay(policy, entries, max(_span(source), 1)) if entries else NoCache(), {}
     values = policy.resolve({})
+    if ways is not None:
+        known = policy.name in SET_POLICIES
+        sets = (
+            _Sets(policy.name, entries, ways, seed)
+            if known
+            else _each_set(policy, values, entries, ways, future)
+        )
+        return sets, {**values, "ways": ways}
     return replay_of(policy, values, entries, _span(source), seed, future), values
 
 
@@ -167,21 +214,26 @@ def _run(
     replay: Replay,
     values: dict[str, float | int],
     per_table: bool,
+    interval: int,
     advance: Progress,
 ) -> CacheResult:
     tables = max(1, len(source.tables)) if per_table else 0
     table_accesses, table_hits = np.zeros(tables, np.int64), np.zeros(tables, np.int64)
+    series = np.zeros(-(-source.count // interval) if interval else 0, np.int64)
     accesses, hits, cpu_s = 0, 0, getattr(replay, "cpu_s", 0.0)
     for ids, ends, owners in source:
-        notes = np.empty(len(ids), np.uint8) if per_table else None
+        notes = np.empty(len(ids), np.uint8) if per_table or interval else None
         began = time.thread_time()
         hits += replay.feed(ids, notes)
         cpu_s += time.thread_time() - began
+        if interval and notes is not None:
+            np.add.at(series, (accesses + np.flatnonzero(notes)) // interval, 1)
         accesses += len(ids)
-        if notes is not None:
+        if per_table and notes is not None:
             np.add.at(table_accesses, owners, np.diff(ends, prepend=0))
             np.add.at(table_hits, owners, _sums(notes, ends))
         advance(len(ids))
+    series = series[: -(-accesses // interval)] if interval else series
     return CacheResult(
         policy=name,
         entries=entries,
@@ -192,6 +244,11 @@ def _run(
         parameters=values,
         table_accesses=table_accesses if per_table else None,
         table_hits=table_hits if per_table else None,
+        interval=interval,
+        interval_accesses=np.diff(np.minimum(np.arange(len(series) + 1) * interval, accesses))
+        if interval
+        else None,
+        interval_hits=series if interval else None,
     )
 
 

@@ -216,6 +216,8 @@ def _plot_named(
 
 def _plot_dots(axes: Axes, document: Document) -> None:
     """Draw a row per policy, the best at the top, with a dot and a number per size."""
+    from matplotlib.transforms import ScaledTranslation
+
     rows = document["rows"]
     sizes = sorted({row["entries"] for row in rows})
     ratio = {(row["policy"], row["entries"]): 100 * row["hit_ratio"] for row in rows}
@@ -239,8 +241,16 @@ def _plot_dots(axes: Axes, document: Document) -> None:
     axes.set_xlim(0, 1.05 * max(max(ratio.values()), 1e-9))
     axes.set_xlabel("hit ratio (%)")
     _titled(axes, document)
+    below = axes.transAxes + ScaledTranslation(
+        0, -0.5, axes.figure.dpi_scale_trans
+    )  # inches: the axis, its label
     axes.legend(
-        fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(0.0, -0.3 / (0.3 + 0.09 * len(names)))
+        fontsize=7,
+        frameon=False,
+        loc="upper left",
+        borderaxespad=0,
+        bbox_to_anchor=(0, 0),
+        bbox_transform=below,
     )
 
 

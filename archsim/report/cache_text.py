@@ -21,7 +21,7 @@ def answer_lines(document: Document) -> list[str]:
     """Return an answer of `archsim cache` as lines of text."""
     lines = [_head(document), ""]
     if "rows" in document:
-        return [*lines, *_policies(document), *_row_tables(document)]
+        return [*lines, *_policies(document), *_row_tables(document), *_row_intervals(document)]
     if "sets" in document:
         return [*lines, *_ways(document)]
     return [*lines, *_curve(document), *_curve_tables(document), *_intervals(document)]
@@ -87,6 +87,21 @@ def _row_tables(document: Document) -> list[str]:
             for i, table in enumerate(own[0]["tables"])
         ]
         lines += ["", *_cut(align([head, *body]), len(body), "tables")]
+    return lines
+
+
+def _row_intervals(document: Document) -> list[str]:
+    rows = [row for row in document["rows"] if "intervals" in row]
+    lines: list[str] = []
+    for size in dict.fromkeys(row["entries"] for row in rows):
+        own = [row for row in rows if row["entries"] == size]
+        head = [f"hit ratio (%), {size:,}, from access", "accesses", *(row["policy"] for row in own)]
+        body, start = [], 0
+        for i, part in enumerate(own[0]["intervals"]):
+            ratios = (_percent(row["intervals"][i]["hit_ratio"]) for row in own)
+            body.append([f"{start:,}", f"{part['accesses']:,}", *ratios])
+            start += part["accesses"]
+        lines += ["", *_cut(align([head, *body]), len(body), "intervals")]
     return lines
 
 
@@ -177,7 +192,7 @@ def _ways(document: Document) -> list[str]:
 def csv_text(document: Document) -> str:
     """Return the numbers of an answer as CSV: a line per row, or per size of a curve."""
     if "rows" in document:
-        keys = [key for key in document["rows"][0] if key != "tables"]
+        keys = [key for key in document["rows"][0] if key not in ("tables", "intervals")]
         lines = [keys, *([str(row[key]) for key in keys] for row in document["rows"])]
     else:
         policies = document.get("policies", {"miss_ratio": document["miss_ratio"]})
