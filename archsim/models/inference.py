@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-from archsim.errors import InputError
+from archsim.errors import InputError, nearest
 from archsim.models.dense import dense_ns, other_ns, residency, ways
 from archsim.models.memory import read_load
 from archsim.models.replays import Replays
@@ -224,7 +224,7 @@ class Inference:
         host_system: SystemSpec,
         near_systems: Sequence[SystemSpec],
         counts: Iterable[int] = (1,),
-        method: Method = "ratio",
+        method: str = "ratio",
     ) -> list[Run]:
         """Return the host and every near-memory system, with every number of co-located models.
 
@@ -240,7 +240,7 @@ class Inference:
             See ``docs/models.md``.
         """
         if method not in METHODS:
-            raise InputError(f"method {method!r}: must be one of {', '.join(METHODS)}")
+            raise InputError(f"method {method!r}: unknown{nearest(method, METHODS)}")
         if host_system.kind != "host":
             raise InputError(f"system {host_system.name!r}: the first system must be of kind 'host'")
         counts = list(counts)
