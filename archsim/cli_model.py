@@ -121,7 +121,11 @@ def model(
     counts = [int(part) for part in (co_located or "1").split(",")]
     runs = inference.runs(host, near, counts, method)
     if as_json:
-        print(json.dumps(_json(spec, cores, inference.batch, lookups or DEFAULT_LOOKUPS, method, runs), indent=2))
+        print(
+            json.dumps(
+                _json(spec, cores, inference.batch, lookups or DEFAULT_LOOKUPS, method, runs), indent=2
+            )
+        )
     else:
         print(f"model {spec.name}, batch {inference.batch}, on {cores.name}\n")
         print(runs_table(runs))
@@ -129,7 +133,9 @@ def model(
         from archsim.report.model_plots import plot_co_located
 
         with new_file(plot) as file:
-            plot_co_located(runs, f"{spec.name}, batch {inference.batch}, by co-located models", file, kind=kind)
+            plot_co_located(
+                runs, f"{spec.name}, batch {inference.batch}, by co-located models", file, kind=kind
+            )
 
 
 def _split(overrides: list[str]) -> dict[str, list[str]]:

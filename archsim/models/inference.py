@@ -170,9 +170,7 @@ class Inference:
 
     # ----------------------------------------------------------------------------------------- near the memory
 
-    def near(
-        self, sls_speedup: float, models: int = 1, *, alone_ns: float | None = None
-    ) -> Times:
+    def near(self, sls_speedup: float, models: int = 1, *, alone_ns: float | None = None) -> Times:
         """Return the times of a batch where near-memory units sum the vectors.
 
         Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
@@ -91,7 +92,7 @@ class ModelSpec(Spec):
         return [
             Layer(name, inputs, outputs)
             for name, widths in (("bottom", self.bottom), ("top", top))
-            for inputs, outputs in zip(widths[:-1], widths[1:], strict=True)
+            for inputs, outputs in pairwise(widths)
         ]
 
     @property

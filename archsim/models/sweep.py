@@ -31,7 +31,7 @@ CHANGES = tuple(
     Change(part, path, value)
     for part, path, values in (
         ("model", "embedding.vector_bytes", ("64", "128", "256")),
-        ("model", "embedding.pooling", ("20", "80")),
+        ("model", "embedding.pooling", ("20", "50", "120")),
         ("model", "embedding.skew", ("[0]", "[0.6, 0.8]")),
         ("model", "top", ("[128, 64, 1]", "[256, 64, 1]", "[512, 256, 1]")),
         ("model", "bottom", ("[512, 256, 64]",)),
@@ -103,7 +103,7 @@ def _figures(
 ) -> dict[str, float]:
     cores = processor.hierarchy.cores
     one = Inference(model, processor, batch=batch, replays=replays)
-    host, near, full_host, full_near = one.runs(systems[0], systems[1:], (1, cores), method)
+    host, near, _, full_near = one.runs(systems[0], systems[1:], (1, cores), method)
     top = Inference(model, processor, batch=TOP_BATCH if batch is None else batch, replays=replays)
     top_host, top_near = top.runs(systems[0], systems[1:], (cores,), method)
     gap = top_host.times.top_ns / top_near.times.top_ns - 1

@@ -26,7 +26,7 @@ TOLERANCE = 0.15
 TOP_BATCH = 64
 TOP_POOLINGS = (80, 40)
 #: Fig. 6: one operator of RMC1-small at a time, its rows drawn evenly.
-OPERATOR = ("embedding.pooling=80", "embedding.pooling_spread=0", "embedding.skew=[0]")
+OPERATOR = ("embedding.skew=[0]",)
 #: Deviation beyond which a row says what explains it.
 _EXPLAINED = 0.15
 _REASONS = {
@@ -51,10 +51,10 @@ def assumptions() -> list[str]:
     """Return, line by line, what is assumed because it was not published."""
     return [
         f"models: presets {', '.join(MODELS)}; dense layers of DeepRecSys's rm1 and rm2, vectors of 128 and 256 bytes, "
-        "bags of 20 to 80 lookups, popularity as of the preset zipf, one model on a core",
+        "bags of 80 lookups, popularity as of the preset zipf, one model on a core",
         f"processor: preset {PROCESSOR}, whose stated defaults `archsim model --sweep` varies; end to end: batch 256, "
         "the host's lookups over the speedup of one channel's replays, as the paper weighs them",
-        f"Fig. 17: the paper prints no batch; of those of Fig. 4, {TOP_BATCH} has the latency of the figure. Poolings of "
+        f"Fig. 17: the paper prints no batch; of those of Fig. 4, {TOP_BATCH} has the latency of the figure; bags of "
         f"{' and '.join(map(str, TOP_POOLINGS))} lookups, as in its legend; for RecNMP of 80",
         "Fig. 6: threads beyond the 18 cores share the fill buffers of a core; rows drawn evenly, 80 lookups a bag",
     ]
@@ -92,7 +92,9 @@ def _row(
     return Row(row.figure, quantity, known, measured, tolerance, _REASONS[figure])
 
 
-def _inference(name: str, replays: Replays, batch: int | None = None, overrides: tuple[str, ...] = ()) -> Inference:
+def _inference(
+    name: str, replays: Replays, batch: int | None = None, overrides: tuple[str, ...] = ()
+) -> Inference:
     return Inference(load_model(name, overrides), load_processor(PROCESSOR), batch=batch, replays=replays)
 
 
