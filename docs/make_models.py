@@ -14,7 +14,8 @@ from archsim.validate import recnmp_models
 from archsim.validate.row import Row
 
 PAGE = Path(__file__).with_name("models.md")
-SWEPT = "rmc2-large"
+#: Model and ranks of the sweeps: where rows deviate.
+SWEPT = (("rmc2-small", 4), ("rmc2-large", 8))
 COLUMNS = {
     "parameter": "parameter", "value": "value", "latency_ms": "ms", "sls_pct": "lookups, %", "fc_gain": "fc gain",
     "speedup": "speedup", "speedup_full": "full", "top_gap_pct": "top gap", "core_gbps": "one", "all_gbps": "all",
@@ -35,31 +36,34 @@ def figures(rows: list[Row]) -> str:
         if not _SHOWN.search(row.figure) or row.expected is None or row.measured is None:
             continue
         holds = "" if row.holds is None else "yes" if row.holds else "no"
-        lines.append(
-            [row.figure.removeprefix("RecNMP "), row.quantity, f"{row.expected:g}", f"{row.measured:.3g}"]
-            + [f"{100 * (row.deviation or 0):+.0f} %", holds]
-        )
+        figure, deviation = row.figure.removeprefix("RecNMP "), f"{100 * (row.deviation or 0):+.0f} %"
+        lines.append([figure, row.quantity, f"{row.expected:g}", f"{row.measured:.3g}", deviation, holds])
     return markdown(lines)
 
 
-def swept(replays: Replays) -> str:
-    """Return the sweep."""
-    systems = load_system("host-8rank"), load_system(f"{recnmp_models.NEAR}-8rank")
-    found = sweep(load_model(SWEPT), load_processor(recnmp_models.PROCESSOR), *systems, replays=replays)
+def swept(name: str, ranks: int, replays: Replays) -> str:
+    """Return a sweep."""
+    systems = load_system(f"host-{ranks}rank"), load_system(f"{recnmp_models.NEAR}-{ranks}rank")
+    found = sweep(load_model(name), load_processor(recnmp_models.PROCESSOR), *systems, replays=replays)
     lines = [list(COLUMNS.values())]
     for row in found:
         cells = [row[key] if isinstance(row[key], str) else f"{row[key]:.3g}" for key in COLUMNS]
         lines.append([f"`{cells[0]}`", *cells[1:]])
-    return f"Model {SWEPT}, {systems[0].name} and {systems[1].name}:\n\n" + markdown(lines)
+    return f"Model {name}, {systems[0].name} and {systems[1].name}:\n\n{markdown(lines)}\n"
 
 
 def main() -> None:
     """Replace the tables."""
     replays = Replays()
     text = PAGE.read_text(encoding="utf-8")
-    for name, table in (("figures", figures(list(recnmp_models.rows(replays)))), ("sweep", swept(replays))):
-        place = re.compile(rf"(<!-- models {name} -->\n).*?(<!-- end -->)", re.S)
-        text = place.sub(lambda found, table=table: f"{found[1]}{table}{found[2]}", text)  # type: ignore[misc]
+    tables = {
+        "figures": figures(list(recnmp_models.rows(replays))),
+        "sweep": "".join(swept(name, ranks, replays) for name, ranks in SWEPT),
+    }
+    for name, table in tables.items():
+        begin, end = f"<!-- models {name} -->\n", "<!-- end -->"
+        before, _, rest = text.partition(begin)
+        text = before + begin + table + end + rest.partition(end)[2]
     PAGE.write_text(text, encoding="utf-8")
     print(f"page: {PAGE}", file=sys.stderr)
 

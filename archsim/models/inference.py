@@ -131,8 +131,7 @@ class Inference:
     def host(self, models: int = 1) -> Times:
         """Return the times of a batch where cores read the vectors."""
         self._check(models)
-        _, times = _settled(models, partial(self._host, models))
-        return times
+        return _settled(models, partial(self._host, models))
 
     def _host(self, models: int, others: float) -> Times:
         """Return the times while ``others`` models read vectors at any time."""
@@ -165,8 +164,7 @@ class Inference:
             load = read_load(processor, curve, found, 1 + others)
             return Times(lookup_bytes / load.core_gbps, 0.0, 0.0, processor.operator_ns * cores / threads)
 
-        _, settled = _settled(cores, times)
-        return cores * missed / settled.total_ns
+        return cores * missed / _settled(cores, times).total_ns
 
     # ----------------------------------------------------------------------------------------- near the memory
 
@@ -190,11 +188,12 @@ class Inference:
         if alone_ns is None:
             reading = self.host(models).sls_ns - self._calls_ns
             return self._times(self._calls_ns + reading / sls_speedup, models, idle, passing, passing)
-        own = alone_ns
-        return _settled(
-            models,
-            lambda others: self._times(self._calls_ns + own * (1 + others), models, idle, passing, passing),
-        )[1]
+        alone = alone_ns
+
+        def times(others: float) -> Times:
+            return self._times(self._calls_ns + alone * (1 + others), models, idle, passing, passing)
+
+        return _settled(models, times)
 
     # --------------------------------------------------------------------------------------------- both alike
 
@@ -260,20 +259,20 @@ class Inference:
         return found
 
 
-def _settled(models: int, times: Callable[[float], Times]) -> tuple[float, Times]:
-    """Find how many of the other models look up at any time, and the times that follow.
+def _settled(models: int, times: Callable[[float], Times]) -> Times:
+    """Return the times that follow from how many of the other models look up at any time.
 
     A model finds the others looking up for the share of the time that it looks up itself (Schweitzer's approximation of
     mean value analysis); the share is where both agree.
     """
     if models == 1:
-        return 0.0, times(0.0)
+        return times(0.0)
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         share = (low + high) / 2
         found = times((models - 1) * share)
         low, high = (share, high) if share < found.sls_ns / found.total_ns else (low, share)
-    return (models - 1) * low, times((models - 1) * low)
+    return times((models - 1) * low)
 
 
 def end_to_end(

@@ -44,6 +44,7 @@ CHANGES = tuple(
         ("processor", "operator_ns", ("0", "20000")),
         ("processor", "memory.hierarchy.mshrs", ("8", "12")),
         ("processor", "memory.hierarchy.inclusion", ("inclusive",)),
+        ("processor", "memory.dram.controller.read_queue", ("8",)),
         ("processor", "channels", ("1", "6")),
         ("run", "batch", ("8", "64", "128")),
         ("run", "method", ("replay",)),
@@ -63,7 +64,7 @@ def sweep(
     changes: Sequence[Change] = CHANGES,
     replays: Replays | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the figures with nothing changed, then with each change by itself.
+    """Yield the figures with nothing changed, then with each change by itself, unless it is the default.
 
     Returns
     -------
@@ -81,6 +82,8 @@ def sweep(
         method: Method = "ratio"
         if change.part == "model":
             changed_model = apply_overrides(model, change.overrides)
+            if changed_model == model:
+                continue
         elif change.part == "processor":
             changed_processor = apply_overrides(processor, change.overrides)
         elif change.path == "batch":
