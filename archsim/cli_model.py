@@ -95,7 +95,7 @@ def model(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Time a whole recommendation model: lookups, dense layers, co-location."""
+    """Time a whole recommendation model on a processor."""
     from archsim.errors import InputError
     from archsim.files import check_new, new_file
     from archsim.models.inference import Inference
