@@ -59,6 +59,7 @@ def test_bytes_of_a_batch_by_hand():
     model = load_model("rmc1-small")
     assert model.lookups(2) == 2 * 8 * 80
     assert model.lookup_bytes(2) == 2 * 8 * 80 * 128
+    assert load_model("rmc1-small", ["embedding.vector_bytes=96"]).lookup_bytes(2) == model.lookup_bytes(2)
     activations = 4 * 2 * (128 + 64 + 64 + 32 + 288 + 256 + 256 + 64 + 64 + 1)
     assert model.passing_bytes(2) == 1280 * 8 + 2 * 8 * 128 + activations
 
@@ -125,9 +126,10 @@ def test_a_first_system_that_is_no_host_and_an_unknown_method_are_refused():
         quick().runs(HOST, [], method="reply")
 
 
-def test_no_lookups_are_refused():
-    with pytest.raises(InputError, match="lookups = 0"):
-        Replays(0)
+@pytest.mark.parametrize("lookups", [0, 10**9])
+def test_no_lookups_and_too_many_are_refused(lookups):
+    with pytest.raises(InputError, match=f"lookups = {lookups}"):
+        Replays(lookups)
 
 
 # ------------------------------------------------------------------------------------------------------ roofline

@@ -13,6 +13,8 @@ from archsim.traces.generators.stream import generate
 
 #: Lookups that are replayed; times are in proportion.
 DEFAULT_LOOKUPS = 200_000
+#: The trace is held in memory.
+MOST_LOOKUPS = 50_000_000
 
 
 class Replays:
@@ -26,12 +28,12 @@ class Replays:
     Raises
     ------
     InputError
-        For no lookups.
+        For no lookups, or more than are kept in memory.
     """
 
     def __init__(self, lookups: int = DEFAULT_LOOKUPS) -> None:
-        if lookups < 1:
-            raise InputError(f"lookups = {lookups}: must be at least 1")
+        if not 1 <= lookups <= MOST_LOOKUPS:
+            raise InputError(f"lookups = {lookups}: must be at least 1 and at most {MOST_LOOKUPS}")
         self.lookups = lookups
         self._trace: tuple[str, EmbeddingTrace] | None = None
         self._times: dict[tuple[str, str], float] = {}

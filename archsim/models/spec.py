@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from archsim.cache.spec import CacheLevel, Hierarchy
+from archsim.cache.spec import LINE_BYTES, CacheLevel, Hierarchy
 from archsim.spec import FieldError, Spec, quantity
 from archsim.systems.spec import SystemSpec
 from archsim.traces.columns import ELEMENT_BYTES
@@ -105,8 +105,8 @@ class ModelSpec(Spec):
         return batch * self.embedding.tables * self.embedding.pooling
 
     def lookup_bytes(self, batch: int) -> int:
-        """Bytes of the vectors that a batch looks up, on average."""
-        return self.lookups(batch) * self.embedding.vector_bytes
+        """Bytes of the lines that a batch looks up, on average; a vector begins with a line."""
+        return self.lookups(batch) * -(-self.embedding.vector_bytes // LINE_BYTES) * LINE_BYTES
 
     def passing_bytes(self, batch: int) -> int:
         """Bytes of a batch that pass the caches wherever vectors are summed: indices, sums, activations."""
