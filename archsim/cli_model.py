@@ -114,6 +114,7 @@ def model(
     host, *near = (load_system(each) for each in system or DEFAULT_SYSTEMS)
     replays = Replays(lookups or DEFAULT_LOOKUPS)
     if sweep:
+        near = near if system else near[-1:]
         rows = _sweep_rows(spec, cores, host, near, replays, [batch, co_located, plot])
         print(json.dumps({"model": spec.name, "sweep": rows}, indent=2) if as_json else sweep_table(rows))
         return
