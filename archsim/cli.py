@@ -12,6 +12,7 @@ import typer
 from archsim import __version__
 from archsim.cli_cache import CACHE_EXAMPLES, cache
 from archsim.cli_check import CHECK_EXAMPLES, check
+from archsim.cli_model import MODEL_EXAMPLES, model
 from archsim.cli_options import (
     CONTEXT,
     DEFAULT_SYSTEMS,
@@ -202,6 +203,9 @@ app.command(epilog=CACHE_EXAMPLES)(cache)
 
 
 app.command(epilog=CHECK_EXAMPLES)(check)
+
+
+app.command(epilog=MODEL_EXAMPLES)(model)
 
 
 @app.command(

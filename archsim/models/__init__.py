@@ -1,0 +1,1 @@
+"""Whole recommendation models: lookups on the memory model, dense layers by roofline; ``docs/models.md``."""
