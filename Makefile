@@ -58,6 +58,7 @@ figures: $(RUN)
 	@$(BIN)/python docs/make_hardware.py
 	@$(BIN)/python docs/make_caches.py
 	@$(BIN)/python docs/make_recnmp.py
+	@$(BIN)/python docs/make_models.py
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache kernels/*.so kernels/*.c

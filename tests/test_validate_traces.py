@@ -64,7 +64,7 @@ def test_a_row_deviates_by_points_and_shows_the_other_seeds(monkeypatch):
     place = Place("12", "Comb-8", "baseline", "1", "T1")
     monkeypatch.setattr(traces_recnmp, "figures", lambda: {place: 40.0})
     monkeypatch.setattr(traces_recnmp, "_figure12", lambda seed: {place: 40.0 + 1.99 * seed})
-    monkeypatch.setattr(traces_recnmp, "_figure7a", lambda seed: {})
+    monkeypatch.setattr(traces_recnmp, "figure7a", lambda seed: {})
     row = next(traces_recnmp.rows())
     assert (row.measured, row.holds) == (41.99, True)
     assert "seeds 2 and 3: 44.0, 46.0" in row.note
@@ -78,7 +78,7 @@ def test_the_seed_that_is_judged_is_that_of_the_presets():
 
 def test_bars_that_contradict_each_other_are_said_to(monkeypatch):
     monkeypatch.setattr(traces_recnmp, "_figure12", lambda seed: figures())
-    monkeypatch.setattr(traces_recnmp, "_figure7a", lambda seed: {})
+    monkeypatch.setattr(traces_recnmp, "figure7a", lambda seed: {})
     notes = {row.figure: row.note for row in traces_recnmp.rows()}
     assert notes["RecNMP Fig. 7a, Comb-8, interleaved, 8 MiB"].endswith("per copy: bars from 36.1 to 41.8")
     assert notes["RecNMP Fig. 7a, Comb-32, interleaved, 16 MiB"].endswith("per copy: bars from 30.7 to 36.2")

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from archsim.validate import recnmp_models, traces_recnmp
 from archsim.validate.hit_ratios import line_hits, reused
-from archsim.validate.recnmp_setup import COLORED, POOLINGS, SAMPLES, STEPS, comb8, run, speedup
+from archsim.validate.recnmp_setup import COLORED, POOLINGS, SAMPLES, STEPS, comb8, run, speedup, uniform
 from archsim.validate.recnmp_sweep import sweep_rows
 from archsim.validate.row import Row
 
@@ -39,6 +40,7 @@ def expected() -> dict[tuple[str, str, str], float]:
 
 def rows(data: Path | None = None) -> Iterator[Row]:
     """Run every figure and yield its rows, then the sweep of what the paper does not publish."""
+    yield from _figure7a()
     yield from _figure7b()
     yield from _figure12()
     yield from _figure14a()
@@ -46,6 +48,7 @@ def rows(data: Path | None = None) -> Iterator[Row]:
     yield from _energy()
     yield from _table2()
     yield from _axdimm()
+    yield from recnmp_models.rows()
     yield from sweep_rows(expected())
 
 
@@ -59,6 +62,7 @@ def assumptions() -> list[str]:
         "hit ratios are a calibration (of the stand-in traces to Fig. 7a and 12); speedups and energy are predictions",
         "baseline: the same lookups over one channel with as many ranks, saturated, FR-FCFS, no caches of the host",
         "profile threshold: the best of 1 to 4, as the paper sweeps it",
+        *recnmp_models.assumptions(),
     ]
 
 
@@ -66,6 +70,19 @@ def measure_14a(ranks: int, series: str, trace: str = "comb8") -> float:
     """Return the speedup of RecNMP base with so many poolings per packet, or with page colouring."""
     overrides = COLORED if series == "colored" else (f"nmp.poolings_per_packet={series}",)
     return speedup(ranks, overrides, trace=trace)
+
+
+def _figure7a() -> Iterator[Row]:
+    published, measured = traces_recnmp.figures(), traces_recnmp.figure7a(seed=1)
+    for place, percent in measured.items():
+        yield Row(place.label, place.quantity, published[place], percent, HIT_POINTS / published[place],
+                  f"within {HIT_POINTS:g} points; calibration")  # fmt: skip
+    _, random = line_hits([uniform()], [mib << 20 for mib in traces_recnmp.FIG7A_MIB])
+    lines = 2 * uniform().lookups
+    for mib, hits in zip(traces_recnmp.FIG7A_MIB, random, strict=True):
+        percent = expected()["7a", "Random", str(mib)]
+        yield Row(f"RecNMP Fig. 7a, random, {mib} MiB", "hit ratio, %", percent, 100 * float(hits.sum()) / lines,
+                  HIT_POINTS / percent, f"within {HIT_POINTS:g} points; a prediction")  # fmt: skip
 
 
 def _figure7b() -> Iterator[Row]:
