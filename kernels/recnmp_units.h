@@ -15,6 +15,8 @@ typedef struct {
     int64_t free_clk, end_clk;        /* when the unit may start its next packet; when its last one ended */
     int64_t port_clk, lookup_clk;     /* when the port is free; when its last lookup began */
     int64_t fills;                    /* bursts that went to the DRAM so far */
+    int64_t delivered;                /* when its last instruction had reached it, where that takes clocks */
+    int64_t gather_free;              /* when the sums of its adders had left it */
     int64_t counts[CACHE_COUNTS];
 } Unit;
 
@@ -27,18 +29,32 @@ typedef struct {
     int64_t room;
 } Bursts;
 
+/* Where other designs differ from RecNMP, whose values are in brackets; docs/near-memory-designs.md states the rules. */
+typedef struct {
+    int32_t rank_bits;                /* [0] ranks that one unit reads, as a power of two */
+    int32_t broadcast;                /* [0] a clock of the pins carries an instruction for every unit */
+    int32_t sliced;                   /* [0] a DIMM returns only the parts of a result that it has read */
+    int64_t issue_clk, issue_burst_clk; /* [1, 0] clocks of the pins for an instruction, and for each of its bursts */
+    int64_t deliver_clk;              /* [0] clocks that an instruction takes from the buffer chip into a rank */
+    int32_t adder_bits;               /* [-1] bits of a bank number within one adder; -1: a unit is one adder */
+    int64_t gather_clk;               /* [0] clocks that a burst of an adder's sums takes to the buffer chip */
+    int32_t overlap;                  /* [0] the sums of a packet are gathered while the next packet reads */
+} Design;
+
 typedef struct {
     Unit *unit;
+    Design d;
     int32_t ranks, ranks_per_dimm, dimms, per_clk, burst_clk;
     int64_t config_clk, transfer_clk;
     int64_t sets, ways, cache_clk, columns;   /* of the RankCaches; 0 sets: none. columns: bursts of a DRAM row */
     Pins pins;
     Bursts b;
     int64_t first[RANKS_MAX + 1], sent[RANKS_MAX];
-    int64_t started;                  /* start of the last packet */
+    int64_t started, ended;           /* start and end of the last packet */
     int64_t pending, pending_start;   /* result bursts of the last packet that have no clock yet */
     int64_t returned;                 /* clock after the last result burst that has one */
     int64_t packets, instructions, issue_clk, result_bursts, slowest_reads, latency_sum, latency_max, end;
+    int64_t gathered;                 /* bursts of adders' sums that went to the buffer chips */
     int64_t *histogram;
     int32_t stuck_rank;
 } Units;
@@ -120,10 +136,13 @@ static int results_place(Units *u, int64_t limit) {
 
 /* ---------------------------------------------------------------------------------------------------- instructions */
 
+/* Bits of a bank number within one unit. */
+static inline int32_t unit_bits(const Units *u) { return u->unit[0].channel->t.rank_shift + u->d.rank_bits; }
+
 /* Sort the bursts by rank, in program order within each, and mark where an instruction begins: one fetches the bursts of
  * one vector that lie in one row of one bank. */
 static void packet_bucket(Units *u, const int64_t *coordinates, const int32_t *lookup, const uint8_t *locality, int64_t n) {
-    const int32_t bits = u->unit[0].channel->t.rank_shift;
+    const int32_t bits = unit_bits(u);
     const int64_t within = ((((int64_t)1 << bits) - 1) << 16) | 0xFFFF | (int64_t)0xFFFFFF << 32;
     int64_t place[RANKS_MAX];
     memset(u->first, 0, sizeof u->first);
@@ -146,6 +165,11 @@ static void packet_bucket(Units *u, const int64_t *coordinates, const int32_t *l
 static inline int64_t send_one(Units *u, int32_t rank, int64_t clk) {
     int64_t at = u->sent[rank];
     const int64_t begin = at;
+    if (u->d.deliver_clk) {
+        Unit *unit = &u->unit[rank];
+        unit->delivered = (clk > unit->delivered ? clk : unit->delivered) + u->d.deliver_clk;
+        clk = unit->delivered;
+    }
     do
         u->b.issued[at++] = clk;
     while (at < u->first[rank + 1] && !u->b.opens[at]);
@@ -154,10 +178,11 @@ static inline int64_t send_one(Units *u, int32_t rank, int64_t clk) {
     return at - begin;
 }
 
-/* Write the registers of every DIMM that the packet uses, one after another, from `clk` on; `clk` becomes the end. */
+/* Write the registers of every DIMM that the packet uses, one after another (all at once where they are
+ * broadcast to), from `clk` on; `clk` becomes the end. */
 static int packet_configure(Units *u, int64_t *clk) {
-    for (int32_t d = 0; d < u->dimms && u->config_clk; d++) {
-        if (u->first[(d + 1) * u->ranks_per_dimm] == u->first[d * u->ranks_per_dimm])
+    for (int32_t d = 0; d < (u->d.broadcast ? 1 : u->dimms) && u->config_clk; d++) {
+        if (!u->d.broadcast && u->first[(d + 1) * u->ranks_per_dimm] == u->first[d * u->ranks_per_dimm])
             continue;
         *clk = pins_gap(&u->pins, *clk, u->config_clk);
         if (pins_take(&u->pins, *clk, u->config_clk))
@@ -167,12 +192,38 @@ static int packet_configure(Units *u, int64_t *clk) {
     return 0;
 }
 
+/* Take more clocks of the pins for an instruction that began at `clk`: the next free ones. Returns the last, or -1. */
+static int64_t hold_pins(Units *u, int32_t dimm, int64_t clk, int64_t more) {
+    while (more > 0) {
+        PinClock *at = pins_hold(&u->pins, ++clk);
+        if (!at)
+            return -1;
+        if (at->dimm != DIMM_NONE)
+            continue;
+        at->dimm = dimm;
+        at->ranks = ~(uint64_t)0;     /* nobody joins it */
+        u->issue_clk++;
+        more--;
+    }
+    return clk;
+}
+
+/* Clocks of the pins for the next instruction of a rank. */
+static int64_t pins_needed(const Units *u, int32_t rank) {
+    int64_t at = u->sent[rank] + 1;
+    while (at < u->first[rank + 1] && !u->b.opens[at])
+        at++;
+    return u->d.issue_clk + u->d.issue_burst_clk * (at - u->sent[rank]);
+}
+
 /* Give every instruction of the packet its clock, from `clk` on. */
 static int packet_issue(Units *u, int64_t clk) {
     int64_t left[RANKS_MAX], all = u->first[u->ranks];
     int32_t dimm = 0, lead = 0;
-    for (int32_t d = 0; d < u->dimms; d++)
-        left[d] = u->first[(d + 1) * u->ranks_per_dimm] - u->first[d * u->ranks_per_dimm];
+    const int32_t wide = u->d.broadcast, together = wide ? u->ranks : u->ranks_per_dimm, dimms = wide ? 1 : u->dimms;
+    const int32_t per_clk = wide ? u->ranks : u->per_clk, long_ones = u->d.issue_clk + u->d.issue_burst_clk > 1;
+    for (int32_t d = 0; d < dimms; d++)
+        left[d] = u->first[(d + 1) * together] - u->first[d * together];
     for (int32_t r = 0; r < u->ranks; r++)
         u->sent[r] = u->first[r];
     for (; all > 0; clk++) {
@@ -184,27 +235,34 @@ static int packet_issue(Units *u, int64_t clk) {
         const int fresh = at->dimm == DIMM_NONE;
         if (fresh) {
             while (!left[dimm])
-                if (++dimm == u->dimms) {
+                if (++dimm == dimms) {
                     dimm = 0;
-                    lead = (lead + u->per_clk) % u->ranks_per_dimm;
+                    lead = (lead + per_clk) % together;
                 }
             at->dimm = dimm;
             u->issue_clk++;
         }
-        int32_t budget = u->per_clk - __builtin_popcountll(at->ranks);
-        for (int32_t k = 0; k < u->ranks_per_dimm && budget > 0; k++) {
-            const int32_t own = (k + lead) % u->ranks_per_dimm, rank = at->dimm * u->ranks_per_dimm + own;
+        int32_t budget = per_clk - __builtin_popcountll(at->ranks);
+        for (int32_t k = 0; k < together && budget > 0; k++) {
+            const int32_t own = (k + lead) % together, rank = at->dimm * together + own;
             if (u->sent[rank] == u->first[rank + 1] || at->ranks >> own & 1)
                 continue;
-            const int64_t bursts = send_one(u, rank, clk);
+            int64_t last = clk;
+            if (long_ones) {
+                last = hold_pins(u, at->dimm, clk, pins_needed(u, rank) - 1);
+                if (last < 0)
+                    return -2;
+                at = pins_at(&u->pins, clk); /* the calendar may have grown */
+            }
+            const int64_t bursts = send_one(u, rank, last);
             left[at->dimm] -= bursts;
             all -= bursts;
-            at->ranks |= (uint64_t)1 << own;
-            budget--;
+            at->ranks |= long_ones ? ~(uint64_t)0 : (uint64_t)1 << own;
+            budget = long_ones ? 0 : budget - 1;
         }
-        if (fresh && ++dimm == u->dimms) {
+        if (fresh && ++dimm == dimms) {
             dimm = 0;
-            lead = (lead + u->per_clk) % u->ranks_per_dimm;
+            lead = (lead + per_clk) % together;
         }
     }
     return 0;
@@ -214,7 +272,7 @@ static int packet_issue(Units *u, int64_t clk) {
 
 static inline int64_t line_of(const Units *u, int64_t coordinate) {
     const int64_t row = coordinate >> 32, bank = coordinate >> 16 & 0xFFFF, column = coordinate & 0xFFFF;
-    return (row * u->columns + column) * u->unit[0].channel->t.banks_per_rank + bank;
+    return (row * u->columns + column) * ((int64_t)1 << unit_bits(u)) + bank;
 }
 
 /* Look a line up. Returns its way after it has become the most recently used of its set: brought in when it was not there. */
@@ -341,10 +399,41 @@ static int rank_run(Units *u, int32_t rank, int64_t *done) {
 
 /* --------------------------------------------------------------------------------------------------------- packets */
 
+enum { PSUMS = 16, PARTS_MAX = 64, ADDERS_MAX = 256 };
+
+/* Which part of its vector is a burst? */
+static int32_t part_of(const int32_t *lookup, int64_t burst) {
+    int32_t part = 0;
+    while (burst > part && lookup[burst - part - 1] == lookup[burst])
+        part++;
+    return part;
+}
+
+/* Result bursts of DIMMs that return only the parts that they have read: a part's share of the result, rounded up. */
+static int64_t sliced_results(const Units *u, const int32_t *lookup, const int32_t *pooling, const int32_t *result_bursts) {
+    const int32_t base = pooling[lookup[0]];
+    int64_t total = 0, parts = 1;
+    while (parts < u->first[u->ranks] && lookup[parts] == lookup[0])
+        parts++;
+    for (int32_t d = 0; d < u->dimms; d++) {
+        uint64_t seen[PSUMS] = {0};
+        for (int64_t i = u->first[d * u->ranks_per_dimm]; i < u->first[(d + 1) * u->ranks_per_dimm]; i++) {
+            const int64_t burst = u->b.burst[i];
+            seen[pooling[lookup[burst]] - base] |= (uint64_t)1 << part_of(lookup, burst);
+        }
+        for (int32_t q = 0; q < PSUMS; q++)
+            if (seen[q])
+                total += (result_bursts[base + q] * __builtin_popcountll(seen[q]) + parts - 1) / parts;
+    }
+    return total;
+}
+
 /* Result bursts: of every pooling, from every DIMM that had a lookup for it. */
 static int64_t packet_results(const Units *u, const int32_t *lookup, const int32_t *pooling, const int32_t *result_bursts) {
     const int32_t base = pooling[lookup[0]];
     int64_t total = 0;
+    if (u->d.sliced)
+        return sliced_results(u, lookup, pooling, result_bursts);
     for (int32_t d = 0; d < u->dimms; d++) {
         uint64_t seen = 0;
         for (int64_t i = u->first[d * u->ranks_per_dimm]; i < u->first[(d + 1) * u->ranks_per_dimm]; i++)
@@ -355,12 +444,37 @@ static int64_t packet_results(const Units *u, const int32_t *lookup, const int32
     return total;
 }
 
+/* Bursts of sums in the adders of a unit: of every pooling, from every adder that had a burst of it. */
+static int64_t sums_to_gather(const Units *u, int32_t rank, const int32_t *lookup, const int32_t *pooling,
+                              const int32_t *result_bursts) {
+    const int32_t base = pooling[lookup[0]], adders = 1 << (unit_bits(u) - u->d.adder_bits);
+    uint16_t seen[ADDERS_MAX] = {0};
+    int64_t total = 0;
+    for (int64_t i = u->first[rank]; i < u->first[rank + 1]; i++)
+        seen[(u->b.coordinate[i] >> 16 & 0xFFFF) >> u->d.adder_bits] |=
+            (uint16_t)(1u << (pooling[lookup[u->b.burst[i]]] - base));
+    for (int32_t a = 0; a < adders; a++)
+        for (uint32_t left = seen[a]; left; left &= left - 1)
+            total += result_bursts[base + __builtin_ctz(left)];
+    return total;
+}
+
+/* Let the sums of a unit's adders follow its last burst to the buffer chip; returns the clock at which they are there. */
+static int64_t unit_gather(Units *u, int32_t rank, int64_t clk, const int32_t *lookup, const int32_t *pooling,
+                           const int32_t *result_bursts) {
+    Unit *unit = &u->unit[rank];
+    const int64_t bursts = sums_to_gather(u, rank, lookup, pooling, result_bursts);
+    u->gathered += bursts;
+    unit->gather_free = (clk > unit->gather_free ? clk : unit->gather_free) + bursts * u->d.gather_clk;
+    return unit->gather_free;
+}
+
 /* Execute one packet; `order` receives its bursts rank by rank in order of arrival, `hit` whether a RankCache had them.
  * Returns 0; -1 stuck; -2 no memory. */
 static int packet_execute(Units *u, const int64_t *coordinates, const int32_t *lookup, const int32_t *pooling,
                           const uint8_t *locality, const int32_t *result_bursts, int64_t n, int64_t arrival,
                           int64_t first_burst, int64_t *order, uint8_t *hit) {
-    int64_t start = u->started > arrival ? u->started : arrival, done = 0, slowest = 0;
+    int64_t start = u->started > arrival ? u->started : arrival, done = 0, read = 0, slowest = 0;
     int status;
     if (bursts_room(&u->b, n))
         return -2;
@@ -380,17 +494,27 @@ static int packet_execute(Units *u, const int64_t *coordinates, const int32_t *l
     if ((status = packet_configure(u, &clk)) || (status = packet_issue(u, clk)) ||
         (status = results_place(u, INT64_MAX)))
         return status;
-    for (int32_t r = 0; r < u->ranks; r++)
-        if (u->first[r + 1] > u->first[r] && (status = rank_run(u, r, &done))) {
+    for (int32_t r = 0; r < u->ranks; r++) {
+        int64_t last = 0;
+        if (u->first[r + 1] == u->first[r])
+            continue;
+        if ((status = rank_run(u, r, &last))) {
             u->stuck_rank = r;
             return status;
         }
+        read = last > read ? last : read;
+        if (u->d.adder_bits >= 0)
+            last = unit_gather(u, r, last, lookup, pooling, result_bursts);
+        done = last > done ? last : done;
+    }
     const int64_t end = (done > u->returned ? done : u->returned) + u->transfer_clk;
+    const int64_t freed = !u->d.overlap ? end : read > u->ended ? read : u->ended;
     for (int32_t r = 0; r < u->ranks; r++)
         if (u->first[r + 1] > u->first[r]) {
             u->unit[r].end_clk = end;
-            u->unit[r].free_clk = end - u->unit[r].channel->t.read_data;
+            u->unit[r].free_clk = freed - u->unit[r].channel->t.read_data;
         }
+    u->ended = end;
     u->pending = packet_results(u, lookup, pooling, result_bursts);
     u->pending_start = start;
     u->returned = end;

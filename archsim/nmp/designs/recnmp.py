@@ -1,0 +1,13 @@
+"""RecNMP (ISCA 2020): ``docs/recnmp.md`` is its contract."""
+
+from __future__ import annotations
+
+from archsim.nmp.designs.base import Design
+
+
+class RecNMP(Design):
+    """Rank units in the buffer chips, with RankCaches where ``nmp.cache`` has a size."""
+
+    name = "recnmp"
+    rank_cache = True
+    most_bursts = 7  # the field vsize of an instruction has three bits
