@@ -39,9 +39,7 @@ class NmpSpec(Spec):
 
     preset_kind: ClassVar[str] = "nmp"
 
-    design: str = Field(
-        default="recnmp", description="near-memory design; see docs/near-memory-designs.md"
-    )
+    design: str = Field(default="recnmp", description="near-memory design; see docs/near-memory-designs.md")
     ranks_per_dimm: int = quantity("", "ranks, and so rank units, behind one buffer chip", ge=1, le=16)
     # The upper bound is the 4-bit PsumTag of an NMP instruction.
     poolings_per_packet: int = quantity("", "poolings sent and reordered together", ge=1, le=16)

@@ -63,7 +63,9 @@ class _Replay:
         self.system, self.trace, self.nmp, self.interval_clk = system, trace, system.nmp, options.interval_clk
         self.design = design = design_class(system.nmp.design)(system.nmp, system.dram)
         self.lowering = Lowering(system, trace.tables)
-        adders = system.dram.organization.channels * design.units // design.units_per_dimm * design.adders_per_dimm
+        adders = (
+            system.dram.organization.channels * design.units // design.units_per_dimm * design.adders_per_dimm
+        )
         self.sums = PooledSums(trace.tables, self.nmp, adders, design.adders_per_dimm)
         self._check_trace()
         memory, ranks = design.memory(), design.unit_ranks

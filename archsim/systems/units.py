@@ -206,7 +206,9 @@ class ChannelUnits:
         name = f"{design.level}_data_bus" if design.adder == "unit" else f"{design.adder}_data_path"
         shares = {name: int(reads.max()) * self.burst_clk / cycles}
         if design.name != "recnmp":
-            shares["unit_command_pins"] = int(_pin_clocks(self.memory, bank_counts, design.units).max()) / cycles
+            shares["unit_command_pins"] = (
+                int(_pin_clocks(self.memory, bank_counts, design.units).max()) / cycles
+            )
         return shares
 
     def highest_utilisation(self) -> dict[str, float]:

@@ -47,7 +47,9 @@ def register(design: D) -> D:
     for attribute, least in (("issue_clk", 1), ("issue_burst_clk", 0), ("most_bursts", 1)):
         value = getattr(design, attribute)
         if not isinstance(value, int) or value < least:
-            raise InputError(f"design {name!r}: {attribute} = {value!r}: must be a whole number, at least {least}")
+            raise InputError(
+                f"design {name!r}: {attribute} = {value!r}: must be a whole number, at least {least}"
+            )
     if name in _SHIPPED:
         raise InputError(f"design {design.__name__}: the name {name!r} is taken by a shipped design")
     _registered[name] = design

@@ -45,8 +45,8 @@ class Design:
         rank at the end of a packet.
     rank_cache : bool
         Whether its units may have a RankCache.
-    most_bursts : int
-        Longest vector, in bursts of 64 bytes.
+    most_bursts, most_bursts_because : int, str
+        Longest vector, in bursts of 64 bytes; and the reason, for messages.
     striped : bool
         Vectors lie over several units on purpose, and each DIMM returns only the parts of a result that it has read.
         Otherwise a vector must lie in one unit.
@@ -64,6 +64,7 @@ class Design:
     adder: ClassVar[Adder] = "unit"
     rank_cache: ClassVar[bool] = False
     most_bursts: ClassVar[int] = 64
+    most_bursts_because: ClassVar[str] = ""
     striped: ClassVar[bool] = False
     broadcast: ClassVar[bool] = False
     issue_clk: ClassVar[int] = 1
@@ -122,9 +123,10 @@ class Design:
         most = min(self.most_bursts, 64) if self.striped else self.most_bursts
         if bursts <= most:
             return ""
+        why = f" ({self.most_bursts_because})" if self.most_bursts_because else ""
         return (
-            f"a vector of {vector_bytes} bytes takes up to {bursts} bursts of {LINE_BYTES} bytes; an instruction of "
-            f"design {self.name!r} names at most {most}"
+            f"a vector of {vector_bytes} bytes takes up to {bursts} bursts of {LINE_BYTES} bytes; "
+            f"an instruction names at most {most}{why}"
         )
 
     # ------------------------------------------------------------------------------------------- what follows from it

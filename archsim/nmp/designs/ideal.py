@@ -14,6 +14,7 @@ class Ideal(Design):
 
     name = "ideal"
     most_bursts = 7
+    most_bursts_because = "vsize has 3 bits"
     _dealt = 0
 
     def place(self, coordinates: Ints, lookup: npt.NDArray[np.int32], packet_first: Ints) -> Ints:

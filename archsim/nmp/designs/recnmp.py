@@ -10,4 +10,5 @@ class RecNMP(Design):
 
     name = "recnmp"
     rank_cache = True
-    most_bursts = 7  # the field vsize of an instruction has three bits
+    most_bursts = 7
+    most_bursts_because = "vsize has 3 bits"

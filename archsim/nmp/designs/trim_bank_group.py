@@ -19,9 +19,7 @@ class TRiMBankGroup(Design):
         super().check()
         if self.dram.organization.bank_groups == 1 or self.dram.timing.tCCD_L is None:
             rule = f"must be more than 1, with a tCCD_L, with design = {self.name!r}"
-            raise FieldError(
-                f"dram.organization.bank_groups = {self.dram.organization.bank_groups}", rule
-            )
+            raise FieldError(f"dram.organization.bank_groups = {self.dram.organization.bank_groups}", rule)
 
     def memory(self) -> DramSpec:
         """Return the memory where RD binds RD of the same bank group alone: their data do not leave it."""
