@@ -47,7 +47,7 @@ DESIGN_PARAMETERS = {"rank_bits": 0, "broadcast": 0, "sliced": 0, "issue_clk": 1
                      "adder_bits": -1, "gather_clk": 0, "overlap": 0}
 # The order of the packet counters.
 NMP_COUNTS = ("packets", "instructions", "issue_clk", "result_bursts", "slowest_rank_reads", "latency_sum_clk",
-              "latency_max_clk", "end_clk", "gathered_bursts")
+              "latency_max_clk", "end_clk")
 
 
 
@@ -215,8 +215,11 @@ cdef class RankUnits:
     def packet_counts(self):
         """Return the packet counters by name (see ``NMP_COUNTS``)."""
         return dict(zip(NMP_COUNTS, (self.u.packets, self.u.instructions, self.u.issue_clk, self.u.result_bursts,
-                                     self.u.slowest_reads, self.u.latency_sum, self.u.latency_max, self.u.end,
-                                     self.u.gathered)))
+                                     self.u.slowest_reads, self.u.latency_sum, self.u.latency_max, self.u.end)))
+
+    def gathered_bursts(self):
+        """Return the bursts of sums that went from adders inside the devices to the buffer chips."""
+        return self.u.gathered
 
     def cache_counts(self):
         """Return lookups, hits, fills and bypassed bursts of each rank's cache, int64 [ranks, 4]."""

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from archsim.nmp.designs import Design as Design
     from archsim.nmp.designs import design_names as design_names
     from archsim.nmp.designs import register as register
+    from archsim.nmp.designs import registered_designs as registered_designs
 
-__all__ = ["Design", "design_names", "register"]
+__all__ = ["Design", "design_names", "register", "registered_designs"]
 
 
 def __getattr__(name: str) -> Any:

@@ -68,7 +68,7 @@ class _Replay:
         )
         self.sums = PooledSums(trace.tables, self.nmp, adders, design.adders_per_dimm)
         self._check_trace()
-        memory, ranks = design.memory(), design.unit_ranks
+        memory, ranks = design.seen_memory(), design.unit_ranks
         per_unit = [resolve(memory, ranks=ranks, refresh_rank=unit * ranks) for unit in range(design.units)]
         self.units = ChannelUnits(system, design, per_unit, options.log_limit, options.interval_clk)
         self.requests = 0
@@ -115,7 +115,7 @@ class _Replay:
         coordinates, lookup = self.lowering.lower(rows, tables)
         lookups_before = np.concatenate([starts, [len(rows)]])
         packet_first = np.searchsorted(lookup, lookups_before[packets.packet_bags]).astype(np.int64)
-        coordinates = self.design.place(coordinates, lookup, packet_first)
+        coordinates = self.design.placed(coordinates, lookup, packet_first)
         adder = self._number(coordinates, self.design.adder_bank_bits)
         self._check_one_unit(lookup, coordinates, adder)
         order, hit = self.units.feed(
@@ -220,7 +220,7 @@ class _Replay:
             "sums": self.sums.figures(),
         }
         if self.design.adder != "unit":
-            figures["gathered_bursts"] = packets["gathered_bursts"]
+            figures["gathered_bursts"] = self.units.gathered_bursts()
         return figures
 
     def _cache_figures(self) -> dict[str, Any] | None:
@@ -250,7 +250,7 @@ class _Replay:
         nmp, dram, design = self.nmp, self.system.dram, self.design
         energy, io_pj_per_bit = nmp.energy, dram.energy.io_pj_per_bit
         # A buffer chip adds its units' partial sums into every burst that it returns, and all that it gathers.
-        dimm_adds = packets["result_bursts"] * (design.units_per_dimm - 1) + packets["gathered_bursts"]
+        dimm_adds = packets["result_bursts"] * (design.units_per_dimm - 1) + self.units.gathered_bursts()
         dimm_adds *= LINE_BYTES // 4
         instructions = packets["issue_clk"] if design.broadcast else packets["instructions"]
         rows = [

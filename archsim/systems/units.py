@@ -127,6 +127,10 @@ class ChannelUnits:
             for name in parts[0]
         }
 
+    def gathered_bursts(self) -> int:
+        """Return the bursts of sums that went from adders inside the devices to the buffer chips."""
+        return sum(kernel.gathered_bursts() for kernel in self.kernels)
+
     def channel_counts(self) -> list[dict[str, int]]:
         """Return the DRAM counters of each channel."""
         return [kernel.counts() for kernel in self.kernels]

@@ -14,7 +14,7 @@ from archsim.nmp.designs.trim_bank import TRiMBank
 from archsim.nmp.designs.trim_bank_group import TRiMBankGroup
 from archsim.nmp.designs.trim_rank import TRiMRank
 
-__all__ = ["Adder", "Design", "Level", "design_class", "design_names", "register"]
+__all__ = ["Adder", "Design", "Level", "design_class", "design_names", "register", "registered_designs"]
 
 D = TypeVar("D", bound=type[Design])
 
@@ -54,6 +54,11 @@ def register(design: D) -> D:
         raise InputError(f"design {design.__name__}: the name {name!r} is taken by a shipped design")
     _registered[name] = design
     return design
+
+
+def registered_designs() -> dict[str, type[Design]]:
+    """Return what `register` has made known so far, by name."""
+    return dict(_registered)
 
 
 def design_names() -> list[str]:

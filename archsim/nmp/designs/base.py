@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from archsim.dram.address import BANK_SHIFT, CHANNEL_SHIFT, ROW_SHIFT
 from archsim.dram.spec import LINE_BYTES, DramSpec
+from archsim.errors import InputError
 from archsim.spec import FieldError
 
 if TYPE_CHECKING:
@@ -130,6 +132,49 @@ class Design:
         )
 
     # ------------------------------------------------------------------------------------------- what follows from it
+
+    def seen_memory(self) -> DramSpec:
+        """Return `memory`, checked.
+
+        Raises
+        ------
+        InputError
+            When it is organized otherwise than the memory of the system.
+        """
+        memory = self.memory()
+        if memory.organization != self.dram.organization:
+            raise InputError(f"design {self.name!r}: memory() must keep the organization as it is")
+        return memory
+
+    def placed(self, coordinates: Ints, lookup: npt.NDArray[np.int32], packet_first: Ints) -> Ints:
+        """Return what `place` does, checked.
+
+        Raises
+        ------
+        InputError
+            When that is no array of as many places inside the memory.
+        """
+        placed = self.place(coordinates, lookup, packet_first)
+        if placed is coordinates:
+            return placed
+        shape = getattr(placed, "shape", None), getattr(placed, "dtype", None)
+        if shape != (coordinates.shape, coordinates.dtype):
+            raise InputError(
+                f"design {self.name!r}: place() must return an int64 array with an element per burst"
+            )
+        organization = self.dram.organization
+        for name, shift, bits, size in (
+            ("column", 0, BANK_SHIFT, organization.bursts_per_row),
+            ("bank", BANK_SHIFT, ROW_SHIFT - BANK_SHIFT, organization.banks),
+            ("row", ROW_SHIFT, CHANNEL_SHIFT - ROW_SHIFT, organization.rows),
+            ("channel", CHANNEL_SHIFT, 64 - CHANNEL_SHIFT, organization.channels),
+        ):
+            field = placed >> shift & ((1 << bits) - 1)
+            if len(field) and int(field.max()) >= size:
+                raise InputError(
+                    f"design {self.name!r}: place() put a burst on {name} {field.max()} of {size}"
+                )
+        return np.ascontiguousarray(placed)
 
     @property
     def unit_ranks(self) -> int:
