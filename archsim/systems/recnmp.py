@@ -25,7 +25,7 @@ from archsim.traces import EmbeddingTrace
 
 
 def replay_recnmp(system: SystemSpec, trace: EmbeddingTrace, options: Options) -> Outcome:
-    """Replay a trace through near-memory units; ``docs/recnmp.md`` and ``docs/near-memory-designs.md`` are the contract.
+    """Replay a trace through near-memory units, by ``docs/recnmp.md`` and ``docs/near-memory-designs.md``.
 
     Parameters
     ----------
@@ -175,8 +175,8 @@ class _Replay:
         if np.any((lookup[1:] == lookup[:-1]) & (unit[1:] != unit[:-1])):
             raise InputError(
                 f"system {self.system.name!r}: a vector lies over two {design.level}s, and a {design.level} unit needs "
-                "whole vectors: vector_bytes must divide placement.page_bytes, and dram.address_map must have the channel "
-                "and rank bits above the vector, as 'skylake' does"
+                "whole vectors: vector_bytes must divide placement.page_bytes, and dram.address_map must have the "
+                "channel and rank bits above the vector, as 'skylake' does"
             )
 
     def outcome(self) -> Outcome:

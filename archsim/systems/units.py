@@ -183,7 +183,7 @@ class ChannelUnits:
         banks = np.split(self.bank_counts(), len(self.kernels))
         return [
             {
-                **self._units(kernel.rank_reads(), own, cycles),
+                **self._units(kernel.rank_reads(), kernel.gathered_bursts(), own, cycles),
                 **_pins(kernel.packet_counts(), tBL, cycles),
                 **self._ports(kernel.cache_counts(), cycles),
                 **array_utilisation(self.spec, counts, own, cycles),
@@ -202,13 +202,19 @@ class ChannelUnits:
         timing = self.memory.timing
         return timing.tBL if self.design.adder == "unit" else timing.tCCD_L or timing.tCCD_S
 
-    def _units(self, reads: Ints, bank_counts: Ints, cycles: int) -> dict[str, float]:
-        """Return the busy share of the data path of the busiest adder and, but for RecNMP, of a unit's own command pins."""
+    def _units(self, reads: Ints, gathered: int, bank_counts: Ints, cycles: int) -> dict[str, float]:
+        """Return the busy share of the data path of the busiest adder.
+
+        But for RecNMP, also of the command pins of the busiest unit; and, where sums are gathered, of the data buses of
+        all units on average.
+        """
         design = self.design
         if design.adder != "unit":
             reads = bank_counts[:, 2].reshape(self.adders, -1).sum(axis=1)
         name = f"{design.level}_data_bus" if design.adder == "unit" else f"{design.adder}_data_path"
         shares = {name: int(reads.max()) * self.burst_clk / cycles}
+        if design.adder != "unit":
+            shares["sum_gathering"] = gathered * self.spec.timing.tCCD_S / (design.units * cycles)
         if design.name != "recnmp":
             shares["unit_command_pins"] = (
                 int(_pin_clocks(self.memory, bank_counts, design.units).max()) / cycles

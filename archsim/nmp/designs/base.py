@@ -107,7 +107,7 @@ class Design:
         Parameters
         ----------
         coordinates : int64 array [bursts]
-            Packed coordinates, see `archsim.dram.address`; packets follow one another in the order in which they are sent.
+            Packed coordinates, see `archsim.dram.address`; packets follow one another in the order of sending.
         lookup : int32 array [bursts]
             Number of the lookup of each burst.
         packet_first : int64 array [packets + 1]

@@ -27,7 +27,8 @@ class Chameleon(Design):
     def memory(self) -> DramSpec:
         """Return the memory with commands, and bursts, as long as the pins they have left take."""
         nmp, timing, organization = self.nmp, self.dram.timing, self.dram.organization
-        assert nmp.command_bits is not None and nmp.command_pins is not None
+        assert nmp.command_bits is not None  # held by check, as the next
+        assert nmp.command_pins is not None
         spatial = nmp.multiplexing == "spatial"
         width, beats = organization.device_width_bits, organization.beats_per_clk
         command_clk = -(-nmp.command_bits // (beats * (nmp.command_pins if spatial else width)))

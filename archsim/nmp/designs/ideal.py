@@ -18,7 +18,7 @@ class Ideal(Design):
     _dealt = 0
 
     def place(self, coordinates: Ints, lookup: npt.NDArray[np.int32], packet_first: Ints) -> Ints:
-        """Deal vectors to the ranks of all channels in turn, on and on, so that a packet's shares differ by one at most."""
+        """Deal vectors to the ranks of all channels in turn: the shares of a packet differ by one at most."""
         if not len(lookup):
             return coordinates
         organization = self.dram.organization

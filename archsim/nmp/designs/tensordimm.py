@@ -30,5 +30,5 @@ class TensorDIMM(Design):
     def check_vector(self, vector_bytes: int, bursts: int) -> str:
         """Also refuse vectors that do not fill their last piece."""
         if vector_bytes % LINE_BYTES:
-            return f"a vector of {vector_bytes} bytes: design {self.name!r} needs a multiple of {LINE_BYTES}, its stripe"
+            return f"a vector of {vector_bytes} bytes: design {self.name!r} needs multiples of {LINE_BYTES}, its stripe"
         return super().check_vector(vector_bytes, bursts)

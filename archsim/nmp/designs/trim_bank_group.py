@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from archsim.dram.spec import DramSpec
-from archsim.nmp.designs.base import Design
+from archsim.nmp.designs.base import Adder, Design
 from archsim.spec import FieldError
 
 
@@ -11,7 +13,7 @@ class TRiMBankGroup(Design):
     """Bank groups of a rank read side by side; what binds ACT to the rank stays."""
 
     name = "trim-bank-group"
-    adder = "bank_group"
+    adder: ClassVar[Adder] = "bank_group"
     needs = ("rank_instruction_clk", "gather_overlap")
 
     def check(self) -> None:
