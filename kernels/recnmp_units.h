@@ -399,7 +399,7 @@ static int rank_run(Units *u, int32_t rank, int64_t *done) {
 
 /* --------------------------------------------------------------------------------------------------------- packets */
 
-enum { PSUMS = 16, ADDERS_MAX = 256 }; /* PsumTag: four bits; banks of a unit: at most that many */
+enum { PSUMS = 16, ADDERS_MAX = 1024 }; /* PsumTag: four bits; banks of a channel: at most so many */
 
 /* Which part of its vector is a burst? */
 static int32_t part_of(const int32_t *lookup, int64_t burst) {
