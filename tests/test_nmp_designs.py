@@ -248,6 +248,13 @@ def test_gathered_sums_are_counted_and_added(trace):
         assert counted[unit, "fp32_add"] == 32 * trace.lookups
 
 
+def test_only_bursts_that_leave_the_devices_cost_energy_inside_a_dimm(trace):
+    for name in PRESETS:
+        result = simulate(load_system(name, ["nmp.energy.internal_io_pj_per_bit=1"]), trace)
+        counted = {(row.component, row.event): row.count for row in result.energy}
+        assert counted["dimm", "internal_io"] == result.nmp.get("gathered_bursts", result.counts["rd"])
+
+
 def test_two_sets_of_registers_let_the_next_packet_read_while_sums_leave(trace):
     for name in INSIDE:
         overlapped, serial = (
@@ -347,6 +354,17 @@ def test_vectors_that_a_design_cannot_sum_are_refused(preset, vector_bytes, mess
     trace = uniform(2000, f"vector_bytes={vector_bytes}", "rows=10000")
     with pytest.raises(InputError, match=re.escape(message)):
         simulate(load_system(preset), trace)
+
+
+@pytest.mark.parametrize("preset", ["tensordimm-8rank", "trim-bank-group-8rank"])
+def test_8_bit_rows_whose_scale_lies_elsewhere_are_refused(preset):
+    trace = uniform(2000, "vector_bytes=256", 'dtype="uint8-rowwise"')
+    with pytest.raises(
+        InputError, match=r"table 'table_.': rows of type 'uint8-rowwise' need the scale and bias"
+    ):
+        simulate(load_system(preset), trace)
+    assert simulate(load_system(preset), uniform(2000, "vector_bytes=64", 'dtype="uint8-rowwise"')).nmp
+    assert simulate(load_system("chameleon-8rank"), trace).nmp
 
 
 # --------------------------------------------------------------------------------------- designs of a user's own

@@ -118,6 +118,7 @@ class _Replay:
         coordinates = self.design.placed(coordinates, lookup, packet_first)
         adder = self._number(coordinates, self.design.adder_bank_bits)
         self._check_one_unit(lookup, coordinates, adder)
+        self._check_whole_rows(lookup, adder, tables)
         order, hit = self.units.feed(
             coordinates, lookup, pooling, self._locality(rows, packets.batch[pooling]),
             self.sums.result_bursts[bag_tables], packet_first, arrivals,
@@ -177,6 +178,21 @@ class _Replay:
                 f"system {self.system.name!r}: a vector lies over two {design.level}s, and a {design.level} unit needs "
                 "whole vectors: vector_bytes must divide placement.page_bytes, and dram.address_map must have the "
                 "channel and rank bits above the vector, as 'skylake' does"
+            )
+
+    def _check_whole_rows(
+        self, lookup: npt.NDArray[np.int32], adder: npt.NDArray[np.int32], tables: npt.NDArray[np.int32]
+    ) -> None:
+        """Refuse 8-bit rows over several adders, of which only the one with the last burst has scale and bias."""
+        rowwise = self.sums.contents.rowwise
+        if not np.any(rowwise):
+            return
+        over = (lookup[1:] == lookup[:-1]) & (adder[1:] != adder[:-1]) & rowwise[tables[lookup[1:]]]
+        if np.any(over):
+            table = self.trace.tables[tables[lookup[1 + int(np.argmax(over))]]]
+            raise InputError(
+                f"{self.trace.name}: table {table.name!r}: rows of type {table.dtype!r} need the scale and bias at "
+                f"their end, and design {self.design.name!r} adds their bursts in several places"
             )
 
     def outcome(self) -> Outcome:
@@ -279,9 +295,9 @@ class _Replay:
         energy, timing = self.nmp.energy, self.system.dram.timing
         organization = self.system.dram.organization
         if energy.internal_io_pj_per_bit:
-            yield LedgerRow(
-                "dimm", "internal_io", counts["rd"], 8 * LINE_BYTES * energy.internal_io_pj_per_bit
-            )
+            inside = self.design.adder != "unit"
+            bursts = self.units.gathered_bursts() if inside else counts["rd"]
+            yield LedgerRow("dimm", "internal_io", bursts, 8 * LINE_BYTES * energy.internal_io_pj_per_bit)
         if energy.static_mw:
             dimms = organization.channels * organization.ranks // self.nmp.ranks_per_dimm
             pj_per_clk = energy.static_mw * timing.tCK_ps / 1000

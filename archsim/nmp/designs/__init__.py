@@ -53,7 +53,9 @@ def register(design: D) -> D:
     if name in _SHIPPED:
         raise InputError(f"design {design.__name__}: the name {name!r} is taken by a shipped design")
     if design.broadcast and design.issue_clk + design.issue_burst_clk > 1:
-        raise InputError(f"design {name!r}: broadcast: an instruction for all units takes one clock, issue_clk = 1")
+        raise InputError(
+            f"design {name!r}: broadcast: an instruction for all units takes one clock, issue_clk = 1"
+        )
     _registered[name] = design
     return design
 

@@ -7,13 +7,14 @@ import numpy.typing as npt
 
 from archsim.dram.address import BANK_SHIFT, CHANNEL_SHIFT
 from archsim.nmp.designs.base import Design, Ints
+from archsim.nmp.designs.recnmp import MOST_BURSTS
 
 
 class Ideal(Design):
     """No rank waits for another: what perfect placement could bring. Bank, row and column stay as they are."""
 
     name = "ideal"
-    most_bursts = 7
+    most_bursts = MOST_BURSTS
     most_bursts_because = "vsize has 3 bits"
     _dealt = 0
 
