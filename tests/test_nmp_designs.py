@@ -22,6 +22,7 @@ from archsim.traces import EmbeddingTrace, Table
 DESIGNS = ("recnmp", "tensordimm", "chameleon", "trim-rank", "trim-bank-group", "trim-bank", "ideal")
 PRESETS = ("recnmp-base-8rank", *(f"{name}-8rank" for name in DESIGNS[1:]))
 PAGE = Path(__file__).parents[1] / "docs" / "near-memory-designs.md"
+KAGGLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "kaggle-emb" / "kaggle-emb.npz"
 INSIDE = ("trim-bank-group", "trim-bank")
 
 
@@ -277,6 +278,15 @@ def test_all_designs_form_the_same_sums_where_additions_are_exact():
 def test_every_design_checks_its_sums_with_numpy(result, trace):
     assert result.nmp["sums"]["poolings"] == trace.bags
     assert result.nmp["sums"]["checked_with_numpy"] == min(trace.bags, 1024)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_sums_of_a_recorded_trace_are_checked_in_every_design(preset):
+    if not KAGGLE.exists():
+        pytest.skip("the recorded trace ../shared/data/kaggle-emb is not there")
+    trace = open_trace(KAGGLE, limit=20_000)
+    sums = simulate(load_system(preset), trace).nmp["sums"]
+    assert sums["checked_with_numpy"] == sums["poolings"] == trace.bags
 
 
 @pytest.mark.parametrize("preset", PRESETS)
