@@ -1,7 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """Replay of lookup packets through the near-memory units of one channel; docs/recnmp.md states the rules.
 
-The work is done in ``recnmp_units.h`` (packets, RankCaches) and ``recnmp_pins.h`` (who has the pins when);
+The work is done in ``recnmp_units.h`` (packets, RankCaches), ``recnmp_issue.h`` and ``recnmp_pins.h`` (who has the pins
+when), ``recnmp_gather.h`` (what is returned);
 ``tests/recnmp_twin.py`` implements it a second time.
 """
 
@@ -42,7 +43,7 @@ cdef extern from "recnmp_units.h" nogil:
 # The order of the `nmp` array; archsim.systems.recnmp fills it by these names.
 NMP_PARAMETERS = ("ranks", "ranks_per_dimm", "instructions_per_clk", "config_clk", "transfer_clk", "burst_clk",
                   "cache_sets", "cache_ways", "cache_clk", "columns")
-# What a design may change, and RecNMP's own values; see `Design` in recnmp_units.h.
+# What a design may change, and RecNMP's own values; see `Design` in recnmp_state.h.
 DESIGN_PARAMETERS = {"rank_bits": 0, "broadcast": 0, "sliced": 0, "issue_clk": 1, "issue_burst_clk": 0, "deliver_clk": 0,
                      "adder_bits": -1, "gather_clk": 0, "overlap": 0}
 # The order of the packet counters.
