@@ -27,10 +27,10 @@ static void packet_bucket(Units *u, const int64_t *coordinates, const int32_t *l
 }
 
 /* Issue the next instruction of a rank in clock `clk`; returns its bursts. */
-static inline int64_t send_one(Units *u, int32_t rank, int64_t clk) {
+INLINE int64_t send_one(Units *u, int32_t rank, int64_t clk, const int plain) {
     int64_t at = u->sent[rank];
     const int64_t begin = at;
-    if (u->d.deliver_clk) {
+    if (!plain && u->d.deliver_clk) {
         Unit *unit = &u->unit[rank];
         unit->delivered = (clk > unit->delivered ? clk : unit->delivered) + u->d.deliver_clk;
         clk = unit->delivered;
@@ -81,12 +81,12 @@ static int64_t pins_needed(const Units *u, int32_t rank) {
     return u->d.issue_clk + u->d.issue_burst_clk * (at - u->sent[rank]);
 }
 
-/* Give every instruction of the packet its clock, from `clk` on. */
-static int packet_issue(Units *u, int64_t clk) {
+/* Give every instruction of the packet its clock, from `clk` on; `plain`: as RecNMP does. */
+INLINE int issue_body(Units *u, int64_t clk, const int plain) {
     int64_t left[RANKS_MAX], all = u->first[u->ranks];
     int32_t dimm = 0, lead = 0;
-    const int32_t wide = u->d.broadcast, together = wide ? u->ranks : u->ranks_per_dimm, dimms = wide ? 1 : u->dimms;
-    const int32_t per_clk = wide ? u->ranks : u->per_clk, long_ones = u->d.issue_clk + u->d.issue_burst_clk > 1;
+    const int32_t wide = !plain && u->d.broadcast, together = wide ? u->ranks : u->ranks_per_dimm, dimms = wide ? 1 : u->dimms;
+    const int32_t per_clk = wide ? u->ranks : u->per_clk, long_ones = !plain && u->d.issue_clk + u->d.issue_burst_clk > 1;
     for (int32_t d = 0; d < dimms; d++)
         left[d] = u->first[(d + 1) * together] - u->first[d * together];
     for (int32_t r = 0; r < u->ranks; r++)
@@ -119,7 +119,7 @@ static int packet_issue(Units *u, int64_t clk) {
                     return -2;
                 at = pins_at(&u->pins, clk); /* the calendar may have grown */
             }
-            const int64_t bursts = send_one(u, rank, last);
+            const int64_t bursts = send_one(u, rank, last, plain);
             left[at->dimm] -= bursts;
             all -= bursts;
             at->ranks |= long_ones ? ~(uint64_t)0 : (uint64_t)1 << own;
@@ -131,6 +131,11 @@ static int packet_issue(Units *u, int64_t clk) {
         }
     }
     return 0;
+}
+
+static int packet_issue(Units *u, int64_t clk) {
+    const int plain = !u->d.broadcast && !u->d.deliver_clk && u->d.issue_clk + u->d.issue_burst_clk == 1;
+    return plain ? issue_body(u, clk, 1) : issue_body(u, clk, 0);
 }
 
 #endif
