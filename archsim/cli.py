@@ -18,6 +18,7 @@ from archsim.cli_options import (
     DEFAULT_SYSTEMS,
     BytesOption,
     CopiesOption,
+    DesignOption,
     FormatOption,
     JsonOption,
     LimitOption,
@@ -27,6 +28,7 @@ from archsim.cli_options import (
     TraceArgument,
     WithOption,
     duration_ns,
+    load_design,
     open_models,
     positive,
     progress_bar,
@@ -87,6 +89,7 @@ def replay(
         ),
     ] = None,
     overrides: SetOption = None,
+    design: DesignOption = None,
     limit: LimitOption = None,
     format_: FormatOption = None,
     rows: RowsOption = None,
@@ -139,6 +142,8 @@ def replay(
     workload, hardware = _split_overrides(overrides or [])
     from archsim.peers import load_system
 
+    for file in design or []:
+        load_design(file)
     systems = _load_systems(system or list(DEFAULT_SYSTEMS), hardware, load_system)
     from archsim.report.trace_text import note_lines
     from archsim.result import compare

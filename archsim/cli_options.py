@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
@@ -36,6 +37,43 @@ def duration_ns(text: str) -> float:
         return float(parse_quantity(text, "ns"))
     except InputError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def load_design(file: Path) -> None:
+    """Run a file of the user that registers near-memory designs; its own errors become one line."""
+    import runpy
+
+    from archsim.errors import InputError
+    from archsim.files import check_plain
+    from archsim.nmp import registered_designs
+
+    before = registered_designs()
+    try:
+        check_plain(file)
+        file.read_bytes()
+    except OSError as error:
+        raise InputError(f"--design {file}: {error.strerror}") from None
+    try:
+        runpy.run_path(str(file))
+    except InputError as error:
+        raise InputError(f"--design {file}: {error}") from None
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            f"--design {file}: {_place_in(file, error)}{type(error).__name__}: {error}"
+        ) from None
+    if registered_designs() == before:
+        raise InputError(f"--design {file}: registers no new design; see docs/near-memory-designs.md")
+
+
+def _place_in(file: Path, error: BaseException) -> str:
+    """Return the line of the file at which an error came up, where there is one."""
+    import traceback
+
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)
+    ]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    return f"line {line}: " if line else ""
 
 
 def open_models(sources: list[str], copies: int, workload: list[str], reading: dict[str, Any]) -> Any:
@@ -84,6 +122,15 @@ SetOption = Annotated[
         metavar="PATH=VALUE",
         help="Override a parameter by its path in the preset file, e.g. dram.timing.tRCD=16; "
         "workload.NAME=VALUE changes a generated trace. Repeatable.",
+    ),
+]
+DesignOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--design",
+        metavar="FILE.py",
+        help="Run a Python file that registers near-memory designs for nmp.design "
+        "(see docs/near-memory-designs.md). Repeatable.",
     ),
 ]
 FormatOption = Annotated[

@@ -1,7 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """Replay of lookup packets through the near-memory units of one channel; docs/recnmp.md states the rules.
 
-The work is done in ``recnmp_units.h`` (packets, RankCaches) and ``recnmp_pins.h`` (who has the pins when);
+The work is done in ``recnmp_units.h`` (packets, RankCaches), ``recnmp_issue.h`` and ``recnmp_pins.h`` (who has the pins
+when), ``recnmp_gather.h`` (what is returned);
 ``tests/recnmp_twin.py`` implements it a second time.
 """
 
@@ -19,11 +20,16 @@ cdef extern from "recnmp_units.h" nogil:
         Channel *channel
         int64_t counts[4]
 
+    ctypedef struct Design:
+        int32_t rank_bits, broadcast, sliced, adder_bits, overlap
+        int64_t issue_clk, issue_burst_clk, deliver_clk, gather_clk
+
     ctypedef struct Units:
         Unit *unit
+        Design d
         int32_t ranks, ranks_per_dimm, dimms, per_clk, burst_clk
         int64_t config_clk, transfer_clk, sets, ways, cache_clk, columns
-        int64_t packets, instructions, issue_clk, result_bursts, slowest_reads, latency_sum, latency_max, end
+        int64_t packets, instructions, issue_clk, result_bursts, slowest_reads, latency_sum, latency_max, end, gathered
         int64_t *histogram
         int32_t stuck_rank
 
@@ -37,6 +43,9 @@ cdef extern from "recnmp_units.h" nogil:
 # The order of the `nmp` array; archsim.systems.recnmp fills it by these names.
 NMP_PARAMETERS = ("ranks", "ranks_per_dimm", "instructions_per_clk", "config_clk", "transfer_clk", "burst_clk",
                   "cache_sets", "cache_ways", "cache_clk", "columns")
+# What a design may change, and RecNMP's own values; see `Design` in recnmp_state.h.
+DESIGN_PARAMETERS = {"rank_bits": 0, "broadcast": 0, "sliced": 0, "issue_clk": 1, "issue_burst_clk": 0, "deliver_clk": 0,
+                     "adder_bits": -1, "gather_clk": 0, "overlap": 0}
 # The order of the packet counters.
 NMP_COUNTS = ("packets", "instructions", "issue_clk", "result_bursts", "slowest_rank_reads", "latency_sum_clk",
               "latency_max_clk", "end_clk")
@@ -98,13 +107,17 @@ cdef class RankUnits:
         Keep at most this many commands per rank.
     interval_clk : int
         Length of an interval of the time series; 0: no series.
+    design : mapping of str to int, optional
+        What differs from ``DESIGN_PARAMETERS``. A unit that reads several ranks counts as one rank in ``nmp``, and its
+        tables describe a channel of that many.
     """
 
     cdef Units u
     cdef int64_t[::1] histogram, packet_histogram
     cdef list tables
 
-    def __cinit__(self, const int64_t[::1] nmp, list tables, int64_t log_limit=0, int64_t interval_clk=0):
+    def __cinit__(self, const int64_t[::1] nmp, list tables, int64_t log_limit=0, int64_t interval_clk=0,
+                  design=None):
         cdef int32_t rank
         cdef Channel *channel
         self.tables = tables  # the channels refer to their rules
@@ -114,6 +127,7 @@ cdef class RankUnits:
         self.u.dimms = <int32_t>(nmp[0] // nmp[1])
         self.u.config_clk, self.u.transfer_clk = nmp[3], nmp[4]
         self.u.sets, self.u.ways, self.u.cache_clk, self.u.columns = nmp[6], nmp[7], nmp[8], nmp[9]
+        self._design(DESIGN_PARAMETERS | dict(design or {}))
         self.histogram = np.zeros(LATENCY_BINS, dtype=np.int64)
         self.packet_histogram = np.zeros(LATENCY_BINS, dtype=np.int64)
         self.u.histogram = &self.packet_histogram[0]
@@ -126,6 +140,13 @@ cdef class RankUnits:
             if interval_clk > 0:
                 channel.series_interval = interval_clk
                 channel.series_end = 0
+
+    cdef _design(self, dict design):
+        cdef Design *d = &self.u.d
+        d.rank_bits, d.broadcast, d.sliced = design["rank_bits"], design["broadcast"], design["sliced"]
+        d.adder_bits, d.overlap, d.gather_clk = design["adder_bits"], design["overlap"], design["gather_clk"]
+        d.issue_clk, d.issue_burst_clk = design["issue_clk"], design["issue_burst_clk"]
+        d.deliver_clk = design["deliver_clk"]
 
     def __dealloc__(self):
         units_unmake(&self.u)
@@ -197,6 +218,10 @@ cdef class RankUnits:
         return dict(zip(NMP_COUNTS, (self.u.packets, self.u.instructions, self.u.issue_clk, self.u.result_bursts,
                                      self.u.slowest_reads, self.u.latency_sum, self.u.latency_max, self.u.end)))
 
+    def gathered_bursts(self):
+        """Return the bursts of sums that went from adders inside the devices to the buffer chips."""
+        return self.u.gathered
+
     def cache_counts(self):
         """Return lookups, hits, fills and bypassed bursts of each rank's cache, int64 [ranks, 4]."""
         return np.array([[self.u.unit[rank].counts[k] for k in range(CACHE_COUNTS)] for rank in range(self.u.ranks)],
@@ -245,7 +270,7 @@ cdef class RankUnits:
         parts = []
         for rank in range(self.u.ranks):
             part = log_columns(self.u.unit[rank].channel)
-            part[2] += rank << self.u.unit[rank].channel.t.rank_shift
+            part[2] += rank << (self.u.unit[rank].channel.t.rank_shift + self.u.d.rank_bits)
             parts.append(part)
         columns = np.concatenate(parts, axis=1)
         return columns[:, np.lexsort((columns[2], columns[0]))]

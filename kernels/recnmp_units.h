@@ -2,99 +2,8 @@
 #ifndef ARCHSIM_RECNMP_UNITS_H
 #define ARCHSIM_RECNMP_UNITS_H
 
-#include "dram_replay.h"
-#include "recnmp_pins.h"
-
-enum { CACHE_LOOKUPS, CACHE_HITS, CACHE_FILLS, CACHE_BYPASSED, CACHE_COUNTS };
-
-typedef struct { int64_t line, fill; } Way;   /* fill: number of the burst, counted over all, that brought it in */
-
-typedef struct {
-    Channel *channel;
-    Way *ways;                        /* [sets][ways], most recently used first; NULL: no cache */
-    int64_t free_clk, end_clk;        /* when the unit may start its next packet; when its last one ended */
-    int64_t port_clk, lookup_clk;     /* when the port is free; when its last lookup began */
-    int64_t fills;                    /* bursts that went to the DRAM so far */
-    int64_t counts[CACHE_COUNTS];
-} Unit;
-
-/* The bursts of the packet at hand, sorted by rank; and what the DRAM gets of those of one rank. */
-typedef struct {
-    int64_t *coordinate, *issued, *order, *burst;          /* [room] */
-    uint8_t *opens, *local;                                /* [room]; local: LocalityBit, then 2 for a hit */
-    int64_t *read_at, *read_clk, *arrived, *completed, *reader;   /* of the reads: [room] */
-    int64_t *hit_clk, *hit_burst, *waiting, *next;         /* of the hits: [room]; waiting: first for a read */
-    int64_t room;
-} Bursts;
-
-typedef struct {
-    Unit *unit;
-    int32_t ranks, ranks_per_dimm, dimms, per_clk, burst_clk;
-    int64_t config_clk, transfer_clk;
-    int64_t sets, ways, cache_clk, columns;   /* of the RankCaches; 0 sets: none. columns: bursts of a DRAM row */
-    Pins pins;
-    Bursts b;
-    int64_t first[RANKS_MAX + 1], sent[RANKS_MAX];
-    int64_t started;                  /* start of the last packet */
-    int64_t pending, pending_start;   /* result bursts of the last packet that have no clock yet */
-    int64_t returned;                 /* clock after the last result burst that has one */
-    int64_t packets, instructions, issue_clk, result_bursts, slowest_reads, latency_sum, latency_max, end;
-    int64_t *histogram;
-    int32_t stuck_rank;
-} Units;
-
-/* ---------------------------------------------------------------------------------------------------------- memory */
-
-static int bursts_room(Bursts *b, int64_t n) {
-    int64_t **columns[] = {&b->coordinate, &b->issued, &b->order, &b->burst, &b->read_at, &b->read_clk, &b->arrived,
-                           &b->completed, &b->reader, &b->hit_clk, &b->hit_burst, &b->waiting, &b->next};
-    if (n <= b->room)
-        return 0;
-    n = n < 1024 ? 1024 : n + n / 2;
-    for (size_t k = 0; k < sizeof columns / sizeof *columns; k++) {
-        int64_t *grown = realloc(*columns[k], (size_t)n * sizeof(int64_t));
-        if (!grown)
-            return -1;
-        *columns[k] = grown;
-    }
-    uint8_t *opens = realloc(b->opens, (size_t)n);
-    if (opens)
-        b->opens = opens;
-    uint8_t *local = realloc(b->local, (size_t)n);
-    if (local)
-        b->local = local;
-    if (!opens || !local)
-        return -1;
-    b->room = n;
-    return 0;
-}
-
-static void units_unmake(Units *u) {
-    for (int32_t r = 0; u->unit && r < u->ranks; r++) {
-        if (u->unit[r].channel)
-            channel_unmake(u->unit[r].channel);
-        free(u->unit[r].ways);
-    }
-    free(u->unit);
-    free(u->pins.clocks);
-    free(u->b.coordinate), free(u->b.issued), free(u->b.order), free(u->b.burst), free(u->b.read_at);
-    free(u->b.read_clk), free(u->b.arrived), free(u->b.completed), free(u->b.reader), free(u->b.hit_clk);
-    free(u->b.hit_burst), free(u->b.waiting), free(u->b.next), free(u->b.opens), free(u->b.local);
-}
-
-static int units_make(Units *u) {
-    u->unit = calloc((size_t)u->ranks, sizeof(Unit));
-    if (!u->unit || pins_make(&u->pins))
-        return -1;
-    for (int32_t r = 0; u->sets && r < u->ranks; r++) {
-        Way *ways = u->unit[r].ways = malloc((size_t)(u->sets * u->ways) * sizeof(Way));
-        if (!ways)
-            return -1;
-        for (int64_t w = 0; w < u->sets * u->ways; w++)
-            ways[w] = (Way){-1, -1};
-    }
-    return 0;
-}
+#include "recnmp_gather.h"
+#include "recnmp_issue.h"
 
 /* --------------------------------------------------------------------------------------------------------- results */
 
@@ -118,103 +27,11 @@ static int results_place(Units *u, int64_t limit) {
     return 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------- instructions */
-
-/* Sort the bursts by rank, in program order within each, and mark where an instruction begins: one fetches the bursts of
- * one vector that lie in one row of one bank. */
-static void packet_bucket(Units *u, const int64_t *coordinates, const int32_t *lookup, const uint8_t *locality, int64_t n) {
-    const int32_t bits = u->unit[0].channel->t.rank_shift;
-    const int64_t within = ((((int64_t)1 << bits) - 1) << 16) | 0xFFFF | (int64_t)0xFFFFFF << 32;
-    int64_t place[RANKS_MAX];
-    memset(u->first, 0, sizeof u->first);
-    for (int64_t i = 0; i < n; i++)
-        u->first[((coordinates[i] >> 16 & 0xFFFF) >> bits) + 1]++;
-    for (int32_t r = 0; r < u->ranks; r++) {
-        u->first[r + 1] += u->first[r];
-        place[r] = u->first[r];
-    }
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t at = place[(coordinates[i] >> 16 & 0xFFFF) >> bits]++;
-        u->b.burst[at] = i;
-        u->b.coordinate[at] = coordinates[i] & within;
-        u->b.local[at] = locality[lookup[i]];
-        u->b.opens[at] = i == 0 || lookup[i] != lookup[i - 1] || (coordinates[i] ^ coordinates[i - 1]) >> 16 != 0;
-    }
-}
-
-/* Issue the next instruction of a rank in clock `clk`; returns its bursts. */
-static inline int64_t send_one(Units *u, int32_t rank, int64_t clk) {
-    int64_t at = u->sent[rank];
-    const int64_t begin = at;
-    do
-        u->b.issued[at++] = clk;
-    while (at < u->first[rank + 1] && !u->b.opens[at]);
-    u->sent[rank] = at;
-    u->instructions++;
-    return at - begin;
-}
-
-/* Write the registers of every DIMM that the packet uses, one after another, from `clk` on; `clk` becomes the end. */
-static int packet_configure(Units *u, int64_t *clk) {
-    for (int32_t d = 0; d < u->dimms && u->config_clk; d++) {
-        if (u->first[(d + 1) * u->ranks_per_dimm] == u->first[d * u->ranks_per_dimm])
-            continue;
-        *clk = pins_gap(&u->pins, *clk, u->config_clk);
-        if (pins_take(&u->pins, *clk, u->config_clk))
-            return -2;
-        *clk += u->config_clk;
-    }
-    return 0;
-}
-
-/* Give every instruction of the packet its clock, from `clk` on. */
-static int packet_issue(Units *u, int64_t clk) {
-    int64_t left[RANKS_MAX], all = u->first[u->ranks];
-    int32_t dimm = 0, lead = 0;
-    for (int32_t d = 0; d < u->dimms; d++)
-        left[d] = u->first[(d + 1) * u->ranks_per_dimm] - u->first[d * u->ranks_per_dimm];
-    for (int32_t r = 0; r < u->ranks; r++)
-        u->sent[r] = u->first[r];
-    for (; all > 0; clk++) {
-        PinClock *at = pins_hold(&u->pins, clk);
-        if (UNLIKELY(!at))
-            return -2;
-        if (at->dimm == DIMM_ALL)
-            continue;
-        const int fresh = at->dimm == DIMM_NONE;
-        if (fresh) {
-            while (!left[dimm])
-                if (++dimm == u->dimms) {
-                    dimm = 0;
-                    lead = (lead + u->per_clk) % u->ranks_per_dimm;
-                }
-            at->dimm = dimm;
-            u->issue_clk++;
-        }
-        int32_t budget = u->per_clk - __builtin_popcountll(at->ranks);
-        for (int32_t k = 0; k < u->ranks_per_dimm && budget > 0; k++) {
-            const int32_t own = (k + lead) % u->ranks_per_dimm, rank = at->dimm * u->ranks_per_dimm + own;
-            if (u->sent[rank] == u->first[rank + 1] || at->ranks >> own & 1)
-                continue;
-            const int64_t bursts = send_one(u, rank, clk);
-            left[at->dimm] -= bursts;
-            all -= bursts;
-            at->ranks |= (uint64_t)1 << own;
-            budget--;
-        }
-        if (fresh && ++dimm == u->dimms) {
-            dimm = 0;
-            lead = (lead + u->per_clk) % u->ranks_per_dimm;
-        }
-    }
-    return 0;
-}
-
 /* -------------------------------------------------------------------------------------------------- one rank's share */
 
 static inline int64_t line_of(const Units *u, int64_t coordinate) {
     const int64_t row = coordinate >> 32, bank = coordinate >> 16 & 0xFFFF, column = coordinate & 0xFFFF;
-    return (row * u->columns + column) * u->unit[0].channel->t.banks_per_rank + bank;
+    return (row * u->columns + column) * ((int64_t)1 << unit_bits(u)) + bank;
 }
 
 /* Look a line up. Returns its way after it has become the most recently used of its set: brought in when it was not there. */
@@ -341,26 +158,12 @@ static int rank_run(Units *u, int32_t rank, int64_t *done) {
 
 /* --------------------------------------------------------------------------------------------------------- packets */
 
-/* Result bursts: of every pooling, from every DIMM that had a lookup for it. */
-static int64_t packet_results(const Units *u, const int32_t *lookup, const int32_t *pooling, const int32_t *result_bursts) {
-    const int32_t base = pooling[lookup[0]];
-    int64_t total = 0;
-    for (int32_t d = 0; d < u->dimms; d++) {
-        uint64_t seen = 0;
-        for (int64_t i = u->first[d * u->ranks_per_dimm]; i < u->first[(d + 1) * u->ranks_per_dimm]; i++)
-            seen |= (uint64_t)1 << (pooling[lookup[u->b.burst[i]]] - base);
-        for (; seen; seen &= seen - 1)
-            total += result_bursts[base + __builtin_ctzll(seen)];
-    }
-    return total;
-}
-
 /* Execute one packet; `order` receives its bursts rank by rank in order of arrival, `hit` whether a RankCache had them.
  * Returns 0; -1 stuck; -2 no memory. */
 static int packet_execute(Units *u, const int64_t *coordinates, const int32_t *lookup, const int32_t *pooling,
                           const uint8_t *locality, const int32_t *result_bursts, int64_t n, int64_t arrival,
                           int64_t first_burst, int64_t *order, uint8_t *hit) {
-    int64_t start = u->started > arrival ? u->started : arrival, done = 0, slowest = 0;
+    int64_t start = u->started > arrival ? u->started : arrival, done = 0, read = 0, slowest = 0;
     int status;
     if (bursts_room(&u->b, n))
         return -2;
@@ -380,17 +183,27 @@ static int packet_execute(Units *u, const int64_t *coordinates, const int32_t *l
     if ((status = packet_configure(u, &clk)) || (status = packet_issue(u, clk)) ||
         (status = results_place(u, INT64_MAX)))
         return status;
-    for (int32_t r = 0; r < u->ranks; r++)
-        if (u->first[r + 1] > u->first[r] && (status = rank_run(u, r, &done))) {
+    for (int32_t r = 0; r < u->ranks; r++) {
+        int64_t last = 0;
+        if (u->first[r + 1] == u->first[r])
+            continue;
+        if ((status = rank_run(u, r, &last))) {
             u->stuck_rank = r;
             return status;
         }
+        read = last > read ? last : read;
+        if (u->d.adder_bits >= 0)
+            last = unit_gather(u, r, last, lookup, pooling, result_bursts);
+        done = last > done ? last : done;
+    }
     const int64_t end = (done > u->returned ? done : u->returned) + u->transfer_clk;
+    const int64_t freed = !u->d.overlap ? end : read > u->ended ? read : u->ended;
     for (int32_t r = 0; r < u->ranks; r++)
         if (u->first[r + 1] > u->first[r]) {
             u->unit[r].end_clk = end;
-            u->unit[r].free_clk = end - u->unit[r].channel->t.read_data;
+            u->unit[r].free_clk = freed - u->unit[r].channel->t.read_data;
         }
+    u->ended = end;
     u->pending = packet_results(u, lookup, pooling, result_bursts);
     u->pending_start = start;
     u->returned = end;

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.errors import InputError, nearest
+from archsim.nmp.designs.recnmp import MOST_BURSTS
 from archsim.nmp.operators import OP_CODES
-from archsim.nmp.spec import MOST_BURSTS
 
 WORD_BITS = 79
 #: PsumTag has four bits.

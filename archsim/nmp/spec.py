@@ -1,4 +1,4 @@
-"""What a RecNMP memory (RecNMP, ISCA 2020) adds to DRAM: packets of lookups, and a compute unit per rank.
+"""What a near-memory design such as RecNMP (ISCA 2020) adds to DRAM: packets of lookups, and units that sum them.
 
 Classes state the shape and the checks; the numbers are in ``archsim/presets/nmp``, each with its source.
 """
@@ -11,10 +11,9 @@ from pydantic import Field, model_validator
 
 from archsim.cache.spec import CacheLevel
 from archsim.dram.spec import LINE_BYTES
+from archsim.errors import InputError
+from archsim.nmp.designs import design_class
 from archsim.spec import FieldError, Spec, quantity
-
-#: The field vsize of an instruction has three bits and counts bursts.
-MOST_BURSTS = 7
 
 
 class NmpEnergy(Spec):
@@ -36,10 +35,11 @@ class NmpUnit(Spec):
 
 
 class NmpSpec(Spec):
-    """Units in the buffer chips of the DIMMs that sum the vectors of one rank each."""
+    """Near-memory units that sum vectors; ``design`` says where they sit and what differs between designs."""
 
     preset_kind: ClassVar[str] = "nmp"
 
+    design: str = Field(default="recnmp", description="near-memory design; see docs/near-memory-designs.md")
     ranks_per_dimm: int = quantity("", "ranks, and so rank units, behind one buffer chip", ge=1, le=16)
     # The upper bound is the 4-bit PsumTag of an NMP instruction.
     poolings_per_packet: int = quantity("", "poolings sent and reordered together", ge=1, le=16)
@@ -68,9 +68,29 @@ class NmpSpec(Spec):
     )
     energy: NmpEnergy
     unit: NmpUnit
+    multiplexing: Literal["temporal", "spatial"] | None = Field(
+        default=None, description="chameleon: commands and data take turns on the data pins, or divide them"
+    )
+    command_bits: int | None = quantity(
+        "bit", "chameleon: bits of one DRAM command", default=None, ge=1, le=1024
+    )
+    command_pins: int | None = quantity(
+        "", "chameleon, spatial: data pins of each device that carry commands", default=None, ge=1, le=128
+    )
+    rank_instruction_clk: int | None = quantity(
+        "clk", "trim: clocks that an instruction takes from the buffer chip into a rank",
+        default=None, ge=0, le=1_000_000,
+    )  # fmt: skip
+    gather_overlap: bool | None = Field(
+        default=None, description="trim: sums leave the devices while the next packet reads"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        try:
+            design_class(self.design)
+        except InputError as error:
+            raise FieldError(f"design = {self.design!r}", str(error)) from None
         if not self.cache.size:
             return self
         if self.cache.line_bytes != LINE_BYTES:

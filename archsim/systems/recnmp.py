@@ -14,9 +14,9 @@ from archsim.dram.resolve import resolve
 from archsim.dram.spec import LINE_BYTES
 from archsim.errors import InputError
 from archsim.ledger import LedgerRow
+from archsim.nmp.designs import design_class
 from archsim.nmp.packets import Packets, scheduler_of
 from archsim.nmp.pooling import PooledSums
-from archsim.nmp.spec import MOST_BURSTS
 from archsim.systems.lowering import Lowering
 from archsim.systems.outcome import CHUNK_LOOKUPS, Ints, Options, Outcome
 from archsim.systems.spec import SystemSpec
@@ -25,7 +25,7 @@ from archsim.traces import EmbeddingTrace
 
 
 def replay_recnmp(system: SystemSpec, trace: EmbeddingTrace, options: Options) -> Outcome:
-    """Replay a trace through near-memory units; ``docs/recnmp.md`` is the contract.
+    """Replay a trace through near-memory units, by ``docs/recnmp.md`` and ``docs/near-memory-designs.md``.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def replay_recnmp(system: SystemSpec, trace: EmbeddingTrace, options: Options) -
     ------
     InputError
         When the tables do not fit into the memory, a vector has more bursts than an instruction can name, the trace
-        updates rows, or the address map puts one vector on two ranks.
+        updates rows, or the address map puts one vector on two units of a design that does not stripe.
     ArithmeticError
         When the units' sums differ from NumPy's by more than rounding.
     """
@@ -61,14 +61,16 @@ class _Replay:
     def __init__(self, system: SystemSpec, trace: EmbeddingTrace, options: Options) -> None:
         assert system.nmp is not None  # held by SystemSpec for this kind
         self.system, self.trace, self.nmp, self.interval_clk = system, trace, system.nmp, options.interval_clk
-        organization = system.dram.organization
+        self.design = design = design_class(system.nmp.design)(system.nmp, system.dram)
         self.lowering = Lowering(system, trace.tables)
-        self.sums = PooledSums(
-            trace.tables, self.nmp, organization.channels * organization.ranks, self.nmp.ranks_per_dimm
+        adders = (
+            system.dram.organization.channels * design.units // design.units_per_dimm * design.adders_per_dimm
         )
+        self.sums = PooledSums(trace.tables, self.nmp, adders, design.adders_per_dimm)
         self._check_trace()
-        per_rank = [resolve(system.dram, ranks=1, refresh_rank=rank) for rank in range(organization.ranks)]
-        self.units = ChannelUnits(system, per_rank, options.log_limit, options.interval_clk)
+        memory, ranks = design.seen_memory(), design.unit_ranks
+        per_unit = [resolve(memory, ranks=ranks, refresh_rank=unit * ranks) for unit in range(design.units)]
+        self.units = ChannelUnits(system, design, per_unit, options.log_limit, options.interval_clk)
         self.requests = 0
         self.table_bursts = np.zeros(len(trace.tables), dtype=np.int64)
         self.table_hits = np.zeros(len(trace.tables), dtype=np.int64)
@@ -80,11 +82,9 @@ class _Replay:
                 f"{trace.name}: tables are read-only to near-memory units, but the trace updates rows"
             )
         for table, bursts in zip(trace.tables, self.lowering.vector_lines.tolist(), strict=True):
-            if bursts > MOST_BURSTS:
-                raise InputError(
-                    f"{trace.name}: table {table.name!r}: a vector of {table.vector_bytes} bytes takes up to {bursts} "
-                    f"bursts of {LINE_BYTES} bytes; an instruction names at most {MOST_BURSTS} (vsize has 3 bits)"
-                )
+            refusal = self.design.check_vector(table.vector_bytes, bursts)
+            if refusal:
+                raise InputError(f"{trace.name}: table {table.name!r}: {refusal}")
 
     def parts(self, packets: Packets) -> Iterator[tuple[Packets, Ints]]:
         """Cut packets, with their arrivals, into runs of about a chunk of lookups that hold no batch in part."""
@@ -113,17 +113,19 @@ class _Replay:
         bag_tables = trace.bag_tables[bags]
         tables = bag_tables[pooling]
         coordinates, lookup = self.lowering.lower(rows, tables)
-        rank = self._ranks(coordinates)
-        self._check_one_rank(lookup, rank)
         lookups_before = np.concatenate([starts, [len(rows)]])
         packet_first = np.searchsorted(lookup, lookups_before[packets.packet_bags]).astype(np.int64)
+        coordinates = self.design.placed(coordinates, lookup, packet_first)
+        adder = self._number(coordinates, self.design.adder_bank_bits)
+        self._check_one_unit(lookup, coordinates, adder)
+        self._check_whole_rows(lookup, adder, tables)
         order, hit = self.units.feed(
             coordinates, lookup, pooling, self._locality(rows, packets.batch[pooling]),
             self.sums.result_bursts[bag_tables], packet_first, arrivals,
         )  # fmt: skip
         weights = None if trace.weight is None else np.asarray(trace.weight[source])
         self.sums.add(
-            packet_first, order, lookup, rank, rows, tables, pooling, weights, bag_tables, starts, sizes
+            packet_first, order, lookup, adder, rows, tables, pooling, weights, bag_tables, starts, sizes
         )
         self.requests += len(coordinates)
         if self.nmp.cache.size:
@@ -132,14 +134,14 @@ class _Replay:
             self.table_bursts += np.bincount(burst_table, minlength=count)
             self.table_hits += np.bincount(burst_table[hit == 1], minlength=count)
 
-    def _ranks(self, coordinates: Ints) -> npt.NDArray[np.int32]:
-        """Return the rank of each burst, counted channel by channel."""
+    def _number(self, coordinates: Ints, bank_bits: int) -> npt.NDArray[np.int32]:
+        """Return in which part of so many bank bits each burst lies, counted channel by channel."""
         organization = self.system.dram.organization
-        shift = organization.banks_per_rank.bit_length() - 1 + BANK_SHIFT
-        rank = (coordinates >> shift).astype(np.int32) & (organization.ranks - 1)
+        parts = organization.banks >> bank_bits
+        number = (coordinates >> (BANK_SHIFT + bank_bits)).astype(np.int32) & (parts - 1)
         if organization.channels > 1:
-            rank += channel_of(coordinates).astype(np.int32) * np.int32(organization.ranks)
-        return rank
+            number += channel_of(coordinates).astype(np.int32) * np.int32(parts)
+        return number
 
     def _locality(self, rows: Ints, batch: Ints) -> npt.NDArray[np.uint8]:
         """Return the LocalityBit of each lookup."""
@@ -162,13 +164,35 @@ class _Replay:
         repeated: Ints = np.repeat(latest, np.diff(np.append(firsts, count)))
         return repeated
 
-    def _check_one_rank(self, lookup: npt.NDArray[np.int32], rank: npt.NDArray[np.int32]) -> None:
-        if np.any((lookup[1:] == lookup[:-1]) & (rank[1:] != rank[:-1])):
+    def _check_one_unit(
+        self, lookup: npt.NDArray[np.int32], coordinates: Ints, adder: npt.NDArray[np.int32]
+    ) -> None:
+        """Refuse vectors over several units, where the design does not stripe them."""
+        design = self.design
+        if design.striped:
+            return
+        same = design.unit_bank_bits == design.adder_bank_bits
+        unit = adder if same else self._number(coordinates, design.unit_bank_bits)
+        if np.any((lookup[1:] == lookup[:-1]) & (unit[1:] != unit[:-1])):
             raise InputError(
-                f"system {self.system.name!r}: a vector lies over two ranks, and a rank unit needs whole vectors: "
-                "vector_bytes must divide placement.page_bytes, and dram.address_map must have the channel and "
-                "rank bits "
-                "above the vector, as 'skylake' does"
+                f"system {self.system.name!r}: a vector lies over two {design.level}s, and a {design.level} unit needs "
+                "whole vectors: vector_bytes must divide placement.page_bytes, and dram.address_map must have the "
+                "channel and rank bits above the vector, as 'skylake' does"
+            )
+
+    def _check_whole_rows(
+        self, lookup: npt.NDArray[np.int32], adder: npt.NDArray[np.int32], tables: npt.NDArray[np.int32]
+    ) -> None:
+        """Refuse 8-bit rows over several adders, of which only the one with the last burst has scale and bias."""
+        rowwise = self.sums.contents.rowwise
+        if not np.any(rowwise):
+            return
+        over = (lookup[1:] == lookup[:-1]) & (adder[1:] != adder[:-1]) & rowwise[tables[lookup[1:]]]
+        if np.any(over):
+            table = self.trace.tables[tables[lookup[1 + int(np.argmax(over))]]]
+            raise InputError(
+                f"{self.trace.name}: table {table.name!r}: rows of type {table.dtype!r} need the scale and bias at "
+                f"their end, and design {self.design.name!r} adds their bursts in several places"
             )
 
     def outcome(self) -> Outcome:
@@ -189,10 +213,7 @@ class _Replay:
             latency_count=latency[1],
             utilisation=units.highest_utilisation(),
             channel_utilisation=units.utilisation(),
-            peak_bytes_per_clk=organization.channels
-            * organization.ranks
-            * LINE_BYTES
-            / self.system.dram.timing.tBL,
+            peak_bytes_per_clk=organization.channels * units.adders * LINE_BYTES / units.burst_clk,
             ledger=self._ledger(counts, rank_clocks, packets),
             kernel_cpu_s=units.cpu_s,
             commands=units.commands(),
@@ -203,17 +224,20 @@ class _Replay:
         )
 
     def _figures(self, packets: dict[str, int]) -> dict[str, Any]:
-        ranks, ns = self.system.dram.organization.ranks, self.system.dram.timing.tCK_ps / 1000
-        return {
+        units, ns = self.design.units, self.system.dram.timing.tCK_ps / 1000
+        figures: dict[str, Any] = {
             "packets": packets["packets"],
             "instructions": packets["instructions"],
             "packet_latency_avg_ns": packets["latency_sum_clk"] * ns / packets["packets"],
             "packet_latency_max_ns": packets["latency_max_clk"] * ns,
             # Bursts of the slowest rank of each packet over an even share: 1 is perfect balance.
-            "load_imbalance": packets["slowest_rank_reads"] * ranks / self.requests,
+            "load_imbalance": packets["slowest_rank_reads"] * units / self.requests,
             "rank_reads": self.units.rank_reads().tolist(),
             "sums": self.sums.figures(),
         }
+        if self.design.adder != "unit":
+            figures["gathered_bursts"] = self.units.gathered_bursts()
+        return figures
 
     def _cache_figures(self) -> dict[str, Any] | None:
         if not self.nmp.cache.size:
@@ -239,25 +263,26 @@ class _Replay:
         self, counts: dict[str, int], rank_clocks: Ints, packets: dict[str, int]
     ) -> tuple[LedgerRow, ...]:
         """The devices by the memory's method; results and instructions cross the channel, vectors do not."""
-        nmp, dram = self.nmp, self.system.dram
+        nmp, dram, design = self.nmp, self.system.dram, self.design
         energy, io_pj_per_bit = nmp.energy, dram.energy.io_pj_per_bit
-        # A DIMM adds its ranks' partial sums into every burst that it returns.
-        dimm_adds = packets["result_bursts"] * (LINE_BYTES // 4) * (nmp.ranks_per_dimm - 1)
+        # A buffer chip adds its units' partial sums into every burst that it returns, and all that it gathers.
+        dimm_adds = packets["result_bursts"] * (design.units_per_dimm - 1) + self.units.gathered_bursts()
+        dimm_adds *= LINE_BYTES // 4
+        instructions = packets["issue_clk"] if design.broadcast else packets["instructions"]
         rows = [
             row
             for row in dram_ledger(dram, counts, rank_clocks, self.units.cycles)
             if row.component == "dram"
         ]
         rows += [
-            LedgerRow(
-                "channel", "instruction", packets["instructions"], nmp.instruction_bits * io_pj_per_bit
-            ),
+            LedgerRow("channel", "instruction", instructions, nmp.instruction_bits * io_pj_per_bit),
             LedgerRow("channel", "result", packets["result_bursts"], 8 * LINE_BYTES * io_pj_per_bit),
-            LedgerRow("rank_unit", "fp32_add", self.sums.adds, energy.fp32_add_pj),
-            LedgerRow("dimm_unit", "fp32_add", dimm_adds, energy.fp32_add_pj),
+            LedgerRow(design.adder_name, "fp32_add", self.sums.adds, energy.fp32_add_pj),
         ]
+        if design.level != "dimm":
+            rows.append(LedgerRow("dimm_unit", "fp32_add", dimm_adds, energy.fp32_add_pj))
         if self.sums.mults:
-            rows.append(LedgerRow("rank_unit", "fp32_mult", self.sums.mults, energy.fp32_mult_pj))
+            rows.append(LedgerRow(design.adder_name, "fp32_mult", self.sums.mults, energy.fp32_mult_pj))
         if nmp.cache.size:
             lookups, _, fills, _ = self.units.cache_counts().sum(axis=0).tolist()
             rows.append(LedgerRow("rank_cache", "lookup", lookups, nmp.cache.read_pj))
@@ -270,9 +295,9 @@ class _Replay:
         energy, timing = self.nmp.energy, self.system.dram.timing
         organization = self.system.dram.organization
         if energy.internal_io_pj_per_bit:
-            yield LedgerRow(
-                "dimm", "internal_io", counts["rd"], 8 * LINE_BYTES * energy.internal_io_pj_per_bit
-            )
+            inside = self.design.adder != "unit"
+            bursts = self.units.gathered_bursts() if inside else counts["rd"]
+            yield LedgerRow("dimm", "internal_io", bursts, 8 * LINE_BYTES * energy.internal_io_pj_per_bit)
         if energy.static_mw:
             dimms = organization.channels * organization.ranks // self.nmp.ranks_per_dimm
             pj_per_clk = energy.static_mw * timing.tCK_ps / 1000

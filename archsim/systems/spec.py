@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from archsim.cache.spec import Hierarchy, MemoryCache
 from archsim.dram.spec import LINE_BYTES, DramSpec
+from archsim.nmp.designs import design_class
 from archsim.nmp.spec import NmpSpec
 from archsim.spec import FieldError, Spec
 from archsim.systems.frames import check_placement
@@ -45,6 +46,8 @@ class SystemSpec(Spec):
                 f"nmp.ranks_per_dimm = {self.nmp.ranks_per_dimm}",
                 f"must divide dram.organization.ranks = {self.dram.organization.ranks}",
             )
+        if self.nmp is not None:
+            design_class(self.nmp.design)(self.nmp, self.dram).check()
         return self
 
     def _check_caches(self) -> None:

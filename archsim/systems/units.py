@@ -11,6 +11,8 @@ import numpy.typing as npt
 from archsim.dram.address import channel_of
 from archsim.dram.engine import merged_counts, merged_histogram, merged_series
 from archsim.dram.resolve import DramTables
+from archsim.dram.spec import DramSpec
+from archsim.nmp.designs import Design
 from archsim.nmp.spec import NmpSpec
 from archsim.systems.outcome import Ints
 from archsim.systems.spec import SystemSpec
@@ -26,8 +28,10 @@ class ChannelUnits:
     ----------
     system : SystemSpec
         With ``nmp``.
+    design : Design
+        What its units are.
     tables : sequence of DramTables
-        What each rank of a channel is to its unit.
+        The memory of each unit of a channel.
     log_limit : int
         Commands to keep, per rank.
     interval_clk : int
@@ -35,15 +39,23 @@ class ChannelUnits:
     """
 
     def __init__(
-        self, system: SystemSpec, tables: Sequence[DramTables], log_limit: int, interval_clk: int
+        self,
+        system: SystemSpec,
+        design: Design,
+        tables: Sequence[DramTables],
+        log_limit: int,
+        interval_clk: int,
     ) -> None:
         from archsim.kernels.recnmp import RankUnits
 
         assert system.nmp is not None  # held by SystemSpec for this kind
-        self.spec, self.nmp = system.dram, system.nmp
-        parameters = unit_parameters(system, system.nmp)
+        self.spec, self.nmp, self.design = system.dram, system.nmp, design
+        self.memory = design.memory()
+        parameters, differences = unit_parameters(system, system.nmp, design), design.kernel_parameters()
         channels = range(system.dram.organization.channels)
-        self.kernels = [RankUnits(parameters, list(tables), log_limit, interval_clk) for _ in channels]
+        self.kernels = [
+            RankUnits(parameters, list(tables), log_limit, interval_clk, differences) for _ in channels
+        ]
         self.cpu_s = 0.0
 
     def feed(
@@ -115,6 +127,10 @@ class ChannelUnits:
             for name in parts[0]
         }
 
+    def gathered_bursts(self) -> int:
+        """Return the bursts of sums that went from adders inside the devices to the buffer chips."""
+        return sum(kernel.gathered_bursts() for kernel in self.kernels)
+
     def channel_counts(self) -> list[dict[str, int]]:
         """Return the DRAM counters of each channel."""
         return [kernel.counts() for kernel in self.kernels]
@@ -167,13 +183,43 @@ class ChannelUnits:
         banks = np.split(self.bank_counts(), len(self.kernels))
         return [
             {
-                "rank_data_bus": int(kernel.rank_reads().max()) * tBL / cycles,
+                **self._units(kernel.rank_reads(), kernel.gathered_bursts(), own, cycles),
                 **_pins(kernel.packet_counts(), tBL, cycles),
                 **self._ports(kernel.cache_counts(), cycles),
                 **array_utilisation(self.spec, counts, own, cycles),
             }
             for kernel, counts, own in zip(self.kernels, self.channel_counts(), banks, strict=True)
         ]
+
+    @property
+    def adders(self) -> int:
+        """Sets of Psum registers of a channel that read side by side."""
+        return self.spec.organization.banks >> self.design.adder_bank_bits
+
+    @property
+    def burst_clk(self) -> int:
+        """Clocks that each of them needs for a burst."""
+        timing = self.memory.timing
+        return timing.tBL if self.design.adder == "unit" else timing.tCCD_L or timing.tCCD_S
+
+    def _units(self, reads: Ints, gathered: int, bank_counts: Ints, cycles: int) -> dict[str, float]:
+        """Return the busy share of the data path of the busiest adder.
+
+        But for RecNMP, also of the command pins of the busiest unit; and, where sums are gathered, of the data buses of
+        all units on average.
+        """
+        design = self.design
+        if design.adder != "unit":
+            reads = bank_counts[:, 2].reshape(self.adders, -1).sum(axis=1)
+        name = f"{design.level}_data_bus" if design.adder == "unit" else f"{design.adder}_data_path"
+        shares = {name: int(reads.max()) * self.burst_clk / cycles}
+        if design.adder != "unit":
+            shares["sum_gathering"] = gathered * self.spec.timing.tCCD_S / (design.units * cycles)
+        if design.name != "recnmp":
+            shares["unit_command_pins"] = (
+                int(_pin_clocks(self.memory, bank_counts, design.units).max()) / cycles
+            )
+        return shares
 
     def highest_utilisation(self) -> dict[str, float]:
         """Return, for each resource, its share in the channel where it is busiest."""
@@ -186,6 +232,14 @@ class ChannelUnits:
         return {"rank_cache_port": busy / cycles}
 
 
+def _pin_clocks(memory: DramSpec, bank_counts: Ints, units: int) -> Ints:
+    """Return the clocks that ACT, PRE and RD took of the pins of each unit; PREA and refreshes are left out."""
+    timing = memory.timing
+    clocks = bank_counts[:, :3] @ np.array([timing.ACT_clk, timing.PRE_clk, timing.RD_clk])
+    per_unit: Ints = clocks.reshape(units, -1).sum(axis=1)
+    return per_unit
+
+
 def _pins(packets: Mapping[str, int], tBL: int, cycles: int) -> dict[str, float]:
     return {
         "instruction_issue": packets["issue_clk"] / cycles,
@@ -193,14 +247,14 @@ def _pins(packets: Mapping[str, int], tBL: int, cycles: int) -> dict[str, float]
     }
 
 
-def unit_parameters(system: SystemSpec, nmp: NmpSpec) -> Ints:
+def unit_parameters(system: SystemSpec, nmp: NmpSpec, design: Design) -> Ints:
     """Return the numbers that a channel's kernel takes, in the order of ``NMP_PARAMETERS``."""
     from archsim.kernels.recnmp import NMP_PARAMETERS
 
     organization, timing, cache = system.dram.organization, system.dram.timing, nmp.cache
     values = {
-        "ranks": organization.ranks,
-        "ranks_per_dimm": nmp.ranks_per_dimm,
+        "ranks": design.units,
+        "ranks_per_dimm": design.units_per_dimm,
         "instructions_per_clk": nmp.instructions_per_clk,
         "config_clk": nmp.config_clk,
         "transfer_clk": nmp.transfer_clk,
