@@ -52,8 +52,7 @@ INLINE void finish_entry(Channel *c, int32_t i, int64_t clk, const int general) 
         if (UNLIKELY(c->finished != NULL))
             c->finished[e->ident] = end;
     }
-    if (--q->waiting == 0 && e->kind == WRITES)
-        gates_shut(q, bank); /* those of writes are kept up to date only while some wait */
+    q->waiting--;
     c->streak[bank]++;
     if (general) {
         c->last_column[bank] = (int32_t)(clk - c->base);

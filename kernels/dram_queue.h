@@ -2,7 +2,8 @@
  *
  * A request wants ACT when its bank is closed, RD or WR when its row is open, PRE when another row is. Of the requests to
  * one bank only the oldest can be next for ACT or PRE, and the oldest hit for RD or WR, so a bank has at most one candidate
- * for each. A gate says whether there is one; its clock is max(gate, ready of the command class).
+ * for each. A gate says whether there is one; its clock is max(gate, ready of the command class). The plain loop keeps
+ * gates only of the queue being served, and only while many wait in it.
  */
 #ifndef ARCHSIM_DRAM_QUEUE_H
 #define ARCHSIM_DRAM_QUEUE_H
@@ -183,9 +184,23 @@ INLINE void update_bank(Channel *c, int32_t bank, const int general) {
         update_mixed(c, bank);
         return;
     }
-    update_kind(c, READS, bank);
-    if (c->queue[WRITES].waiting)
+    if (general || (c->gated && c->active == READS))
+        update_kind(c, READS, bank);
+    if (general || (c->gated && c->active == WRITES))
         update_kind(c, WRITES, bank);
+}
+
+/* From now on the gates of the queue being served are kept up to date (`gated`), or no longer. */
+NOINLINE void gates_keep(Channel *c, int32_t gated) {
+    Queue *q = &c->queue[c->active];
+    c->gated = gated;
+    for (int32_t word = 0; word < c->t.padded; word += 64)
+        for (uint64_t bits = q->busy[word >> 6]; bits; bits &= bits - 1) {
+            if (gated)
+                update_kind(c, c->active, word + lowest_bit(bits));
+            else
+                gates_shut(q, word + lowest_bit(bits));
+        }
 }
 
 /* ------------------------------------------------------------------------------------------------------- chains */
@@ -193,6 +208,8 @@ INLINE void update_bank(Channel *c, int32_t bank, const int general) {
 /* After ACT: the oldest hit of each kind. */
 INLINE void find_hits(Channel *c, int32_t bank) {
     for (int32_t k = 0; k < KINDS; k++) {
+        if (c->queue[k].waiting == 0)
+            continue;
         int32_t i = c->queue[k].head[bank];
         while (i != NONE && c->entries[i].row != c->open_row[bank])
             i = c->entries[i].next;

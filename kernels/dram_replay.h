@@ -11,16 +11,20 @@
 
 /* ---------------------------------------------------------------------------------------------------- front end */
 
+INLINE void serve(Channel *c, int32_t kind) {
+    if (c->gated)
+        gates_keep(c, 0);
+    c->active = kind;
+    c->stale = 1;
+}
+
 INLINE void update_mode(Channel *c) {
     const int32_t reads = c->queue[READS].count, writes = c->queue[WRITES].count;
     if (c->active == READS) {
-        if (writes >= c->t.drain_high || (reads == 0 && writes > 0)) {
-            c->active = WRITES;
-            c->stale = 1;
-        }
+        if (writes >= c->t.drain_high || (reads == 0 && writes > 0))
+            serve(c, WRITES);
     } else if (writes == 0 || (writes <= c->t.drain_low && reads > 0)) {
-        c->active = READS;
-        c->stale = 1;
+        serve(c, READS);
     }
 }
 
@@ -97,9 +101,12 @@ INLINE void accept(Channel *c, int64_t coordinate, int32_t kind, int64_t ident, 
         update_bank(c, p.bank, general);
         return;
     }
-    update_kind(c, kind, p.bank);
-    if (kind == c->active && !c->stale)
-        select_joined(c, p.bank);
+    if (kind != c->active)
+        return;
+    if (c->gated)
+        update_kind(c, kind, p.bank);
+    if (!c->stale)
+        select_joined(c, i);
 }
 
 /* ----------------------------------------------------------------------------------------------- command queues */

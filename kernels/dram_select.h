@@ -22,7 +22,6 @@ INLINE void set_best_of(Channel *c, const Queue *q, int32_t clk, int32_t key, in
         set_best(c, clk, ACT, bank, q->head[bank]);
     else
         set_best(c, clk, PRE, bank, q->conflict[bank]);
-    c->best_key = key;
 }
 
 /* The plain case: one queue served, FR-FCFS, ages alone decide. */
@@ -58,35 +57,37 @@ INLINE void select_among(Channel *c, Queue *q) {
 /* A candidate's rank and, after it, its key: the smallest is the best. */
 INLINE int64_t score_of(int32_t rank, int32_t key) { return ((int64_t)rank << 32) | key; }
 
-/* The same where few requests wait: only their banks are looked at. */
+INLINE void set_better(Channel *c, int64_t *best, int64_t score, int32_t command, int32_t bank, int32_t entry) {
+    if (score >= *best)
+        return;
+    *best = score;
+    c->best_command = command;
+    c->best_bank = bank;
+    c->best_entry = entry;
+}
+
+/* The same where few requests wait and no refresh is due: only their banks are looked at, and without gates. */
 INLINE void select_few(Channel *c, const Queue *q) {
-    const int32_t *columns = c->ready[RD + c->active], *rows;
     const int32_t row_later = c->t.arbitration == COLUMN_FIRST;
-    int64_t best = INT64_MAX, score;
-    int32_t column = 0;
+    int64_t best = score_of(2 * NEVER, 0);
     for (int32_t word = 0; word < c->t.padded; word += 64)
         for (uint64_t bits = q->busy[word >> 6]; bits; bits &= bits - 1) {
-            const int32_t b = word + lowest_bit(bits);
-            if (q->column_gate[b] != NEVER) {
-                score = score_of(2 * later(columns[b], c->now), q->column_key[b]);
-                if (score < best) {
-                    best = score;
-                    column = 1;
-                }
+            const int32_t b = word + lowest_bit(bits), head = q->head[b], closed = c->open_row[b] == CLOSED;
+            int32_t row = head;
+            if (!closed) {
+                const int32_t hit = q->hit[b], capped = hits_capped(c, b, head, hit);
+                row = conflict_of(c, b, head, hit, capped);
+                if (hit != NONE && !capped)
+                    set_better(c, &best, score_of(2 * later(c->ready[RD + c->active][b], c->now), c->entries[hit].key),
+                               RD + c->active, b, hit);
             }
-            if (q->row_key[b] != NO_KEY) {
-                rows = c->open_row[b] == CLOSED ? c->ready[ACT] : c->ready[PRE];
-                score = score_of(2 * later(rows[b], c->now) + row_later, q->row_key[b]);
-                if (score < best) {
-                    best = score;
-                    column = 0;
-                }
+            if (row != NONE) {
+                const int32_t command = closed ? ACT : PRE;
+                set_better(c, &best, score_of(2 * later(c->ready[command][b], c->now) + row_later, c->entries[row].key),
+                           command, b, row);
             }
         }
-    if (best == INT64_MAX)
-        c->best_clk = NEVER;
-    else
-        set_best_of(c, q, (int32_t)(best >> 33), (int32_t)best & INT32_MAX, column);
+    c->best_clk = (int32_t)(best >> 33);
 }
 
 /* The same where one request waits, which has one candidate. */
@@ -98,15 +99,20 @@ INLINE void select_only(Channel *c, const Queue *q) {
     int32_t command = c->open_row[bank] == CLOSED ? ACT : PRE;
     command = q->hit[bank] == NONE ? command : RD + c->active;
     set_best(c, later(c->ready[command][bank], c->now), command, bank, head);
-    c->best_key = c->entries[head].key;
 }
 
 INLINE void select_plain(Channel *c) {
     Queue *q = &c->queue[c->active];
     c->stale = 0;
-    if (q->waiting > FEW || c->pending_count)
+    if (q->waiting > FEW || c->pending_count) {
+        if (UNLIKELY(!c->gated))
+            gates_keep(c, 1);
         select_among(c, q);
-    else if (q->waiting > 1)
+        return;
+    }
+    if (UNLIKELY(c->gated))
+        gates_keep(c, 0);
+    if (q->waiting > 1)
         select_few(c, q);
     else if (q->waiting)
         select_only(c, q);
@@ -114,39 +120,25 @@ INLINE void select_plain(Channel *c) {
         c->best_clk = NEVER;
 }
 
-/* A request has joined the chain of `bank`, and the best command of the others is known: is its own better? */
-INLINE void select_joined(Channel *c, int32_t bank) {
+/* Request `i` has joined a chain, and the best command of the others is known: is its own better? */
+INLINE void select_joined(Channel *c, int32_t i) {
+    const Entry *e = &c->entries[i];
     const Queue *q = &c->queue[c->active];
-    if (c->pending_count || (c->t.protection == PROTECT_ALL && c->best_bank == bank)) {
-        c->stale = 1;
+    const int32_t bank = e->bank;
+    if (e->prev != NONE && q->hit[bank] != i && c->t.protection != PROTECT_NONE)
+        return; /* neither the oldest of its bank nor the oldest hit */
+    if (c->pending_count || e->prev != NONE || (!c->gated && q->waiting > FEW)) {
+        c->stale = 1; /* it may change what others of the bank can do, or it is time for gates */
         return;
     }
-    int32_t command = RD + c->active;
-    int32_t t = later(later(c->ready[command][bank], q->column_gate[bank]), c->now);
-    int32_t key = q->column_key[bank], entry = q->hit[bank];
-    if (t >= NEVER) {
-        command = c->open_row[bank] == CLOSED ? ACT : PRE;
-        t = later(later(c->ready[command][bank], command == ACT ? q->act_gate[bank] : q->pre_gate[bank]), c->now);
-        key = q->row_key[bank];
-        entry = command == ACT ? q->head[bank] : q->conflict[bank];
-    } else if (q->pre_gate[bank] != NEVER) {
-        c->stale = 1; /* both; rare */
-        return;
-    }
-    if (t > c->best_clk || t >= NEVER)
-        return;
-    if (t == c->best_clk) {
-        const int32_t column = command == RD || command == WR;
-        const int32_t best_column = c->best_command == RD || c->best_command == WR;
-        if (c->t.arbitration == COLUMN_FIRST && column != best_column) {
-            if (!column)
-                return;
-        } else if (key >= c->best_key) {
-            return;
-        }
-    }
-    set_best(c, t, command, bank, entry);
-    c->best_key = key;
+    int32_t command = c->open_row[bank] == CLOSED ? ACT : PRE;
+    command = q->hit[bank] == NONE ? command : RD + c->active;
+    const int32_t t = later(c->ready[command][bank], c->now);
+    const int32_t column = command == RD || command == WR;
+    const int32_t best_column = c->best_command == RD || c->best_command == WR;
+    const int32_t goes_before = c->t.arbitration == COLUMN_FIRST && column && !best_column; /* though the younger */
+    if (t < c->best_clk || (t == c->best_clk && goes_before))
+        set_best(c, t, command, bank, i);
 }
 
 /* ------------------------------------------------------------------------------------------------- general case */

@@ -135,11 +135,12 @@ typedef struct Channel {
     int32_t merge_room, merge_free;
     int32_t age;                      /* of the next request that joins the set */
     int32_t active;                   /* READS or WRITES: the queue being served */
+    int32_t gated;                    /* its gates are kept up to date; else all gates are NEVER (plain loop) */
     int64_t base, clk, offer;         /* absolute: last event; next offer of the front end */
     int32_t now;                      /* first clock without a decision yet, relative */
     int32_t row_free, column_free;    /* split pins: first clock at which each may be used */
     int32_t stale;                    /* the candidate below must be looked up again */
-    int32_t best_clk, best_command, best_bank, best_entry, best_key;
+    int32_t best_clk, best_command, best_bank, best_entry;
     int32_t last_rank, last_queue;    /* for round robin */
     int32_t *queue_count;             /* command queues */
     int32_t drain_left, draining;
