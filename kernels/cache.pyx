@@ -39,8 +39,9 @@ cdef extern from "cache.h":
 #: Policies in the order of their numbers in cache.h.
 POLICIES = ("lru", "fifo", "clock", "sieve", "random", "lfu", "slru", "arc", "2q", "s3fifo", "wtinylfu")
 
-# Beyond this much state per object, what the next accesses need is fetched ahead; below it that costs more than it brings.
-cdef int64_t SMALL = 1 << 20
+# Beyond this much state in all, what the next accesses need is fetched ahead; below it that costs more than it brings.
+# Slots of hashed ids pay sooner, because two lines of each are needed.
+cdef int64_t SMALL = 1 << 20, SMALL_SLOTS = 1 << 17
 
 
 cdef class PolicyReplay:
@@ -80,7 +81,7 @@ cdef class PolicyReplay:
         self.cache = cache_make(POLICIES.index(policy), objects, &setup)
         if self.cache == NULL:
             raise MemoryError(f"no memory for {policy} with {entries} entries")
-        self.ahead = (4 * objects if objects > 0 else 24 * entries) > SMALL
+        self.ahead = 4 * objects > SMALL if objects > 0 else 24 * entries > SMALL_SLOTS
 
     def __dealloc__(self):
         cache_unmake(self.cache)

@@ -48,7 +48,7 @@ INLINE uint32_t lowest_one(uint64_t bits) { return (uint32_t)__builtin_ctzll(bit
 INLINE uint32_t highest_one(uint64_t bits) { return 63u - (uint32_t)__builtin_clzll(bits); }
 #endif
 
-enum { AHEAD = 24, SOON = 16, HUGE_PAGE = 2 << 20 };
+enum { AHEAD = 24, SLOTS_AHEAD = 12, SOON = 16, HUGE_PAGE = 2 << 20 };
 
 typedef struct {
     int64_t entries;
@@ -79,7 +79,7 @@ NOINLINE void *zeroed(size_t bytes) {
 
 /* ---- the table -------------------------------------------------------------------------------------------------- */
 
-enum { BUCKET = 8 };
+enum { BUCKET = 8, SMALL_TABLE = 1 << 15 };
 
 /* One line of the processor's cache: what is compared, and the words beside it. A tag of 0 is a free slot; slots are
  * filled in order, and freed only by a rebuild. */

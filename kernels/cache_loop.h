@@ -84,12 +84,18 @@ INLINE void NAME(sweep)(STATE *p, Table *t, uint64_t bucket, int wide) {
         NAME(moved)(p, old.where[from], ref);
     }
 }
-/* Free the slots of what is no longer tracked, in place unless a third of them would still be taken. */
+
+/* Free the slots of what is no longer tracked, in place unless a third of them would still be taken; a quarter while the
+ * table stays small, because it is then reached fast and rebuilt the less often. */
 static int NAME(rebuild)(STATE *p, Table *t, int wide) {
     uint64_t live = 0, size = t->size, buckets = size / BUCKET, start = 0;
-    for (uint32_t i = 0; i < t->size; i++)
-        live += NAME(tracked)(p, *where_at(t, i, 1));
-    while (live * 3 > size)
+    for (uint64_t b = 0; b < buckets; b++) {
+        uint32_t here = 0;
+        for (int i = 0; i < BUCKET; i++)
+            here += (uint32_t)NAME(tracked)(p, t->slots[b].where[i]);
+        live += here;
+    }
+    while (live * (size <= SMALL_TABLE ? 4 : 3) > size)
         size *= 2;
     if (size > t->size)
         return NAME(enlarge)(p, t, size, wide);
@@ -118,8 +124,12 @@ INLINE int64_t NAME(replay_slots)(STATE *policy, Table *table, const int64_t *id
             p = *policy;
             t = *table;
         }
-        if (ahead && i + AHEAD < n)
-            PREFETCH(&t.slots[bucket_of(&t, ids[i + AHEAD])]);
+        if (ahead && i + SLOTS_AHEAD < n) {
+            uint64_t bucket = bucket_of(&t, ids[i + SLOTS_AHEAD]);
+            PREFETCH(&t.slots[bucket]);
+            if (wide)
+                PREFETCH(&t.key[bucket * BUCKET]);
+        }
         uint32_t ref = table_find(&t, ids[i], wide);
         int hit = NAME(access)(&p, &t, where_at(&t, ref, 1), ref, 1);
         count += hit;

@@ -238,9 +238,19 @@ def test_a_published_map_refuses_other_memories_by_name(name):
         preset.check_against(organization(**(sizes | other)))
 
 
-def test_every_preset_is_either_general_or_published():
+def test_every_preset_is_general_or_published_or_stripes():
     general = {"roco", "skylake", "skylake-64", "ileave", "mop4clxor", "permutation"}
-    assert set(preset_names("address_map")) == general | set(PUBLISHED)
+    assert set(preset_names("address_map")) == general | set(PUBLISHED) | {"tensordimm-8rank"}
+
+
+def test_the_striping_map_puts_pieces_on_the_dimms_in_turn_and_fills_the_memory():
+    org, preset = organization(ranks=8, rows=32), AddressMap.load("tensordimm-8rank")
+    preset.check_against(org)
+    places = coordinates(preset, org)
+    assert np.array_equal(np.sort(places), everywhere(org))
+    banks_per_rank_bits = (org.banks_per_rank).bit_length() - 1
+    dimm = (places >> (16 + banks_per_rank_bits) & 7) >> 1
+    assert dimm[:64].tolist() == [0, 1, 2, 3] * 16
 
 
 def test_mop4clxor_is_what_ramulator_computes():
