@@ -219,13 +219,16 @@ Examples:
   archsim validate                      everything there is to compare with
   archsim validate dram --json
   archsim validate hardware --plot curves.png
+  archsim validate recnmp
   archsim validate traces
 """
 )
 def validate(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", show_default=False, help="dram, hardware, traces; default: all."),
+        typer.Argument(
+            metavar="NAME", show_default=False, help="dram, hardware, recnmp, traces; default: all."
+        ),
     ] = None,
     data: Annotated[
         Path | None,

@@ -50,10 +50,14 @@ TRACES = {"comb8": comb8, "uniform": uniform}
 
 @cache
 def run(
-    system: str, overrides: tuple[str, ...] = (), trace: str = "comb8", vector_bytes: int = 128
+    system: str,
+    overrides: tuple[str, ...] = (),
+    trace: str = "comb8",
+    vector_bytes: int = 128,
+    samples: int = SAMPLES,
 ) -> Result:
     """Replay a trace through a preset with the parameter set of all figures."""
-    replayed = comb8(vector_bytes) if trace == "comb8" else uniform()
+    replayed = comb8(vector_bytes, samples) if trace == "comb8" else uniform()
     batch = () if system.startswith("host") else (BATCH,)
     return simulate(load_system(system, [*TIMING, *batch, *overrides]), replayed)
 
@@ -65,7 +69,8 @@ def speedup(
     host: Sequence[str] = (),
     trace: str = "comb8",
     vector_bytes: int = 128,
+    samples: int = SAMPLES,
 ) -> float:
     """Return how much faster RecNMP base with overrides is than a host with the same ranks."""
-    near = run(f"recnmp-base-{ranks}rank", tuple(overrides), trace, vector_bytes)
-    return run(f"host-{ranks}rank", tuple(host), trace, vector_bytes).time_ns / near.time_ns
+    near = run(f"recnmp-base-{ranks}rank", tuple(overrides), trace, vector_bytes, samples)
+    return run(f"host-{ranks}rank", tuple(host), trace, vector_bytes, samples).time_ns / near.time_ns

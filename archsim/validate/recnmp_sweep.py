@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from archsim.validate.recnmp_setup import COLORED, STEPS, run, speedup
+from archsim.validate.recnmp_setup import COLORED, SAMPLES, STEPS, run, speedup
 from archsim.validate.row import Row
 
 
@@ -15,6 +15,7 @@ class Variant(NamedTuple):
     near: tuple[str, ...] = ()
     host: tuple[str, ...] = ()
     vector_bytes: int = 128
+    samples: int = SAMPLES
 
 
 #: What changes every figure.
@@ -30,6 +31,7 @@ MEMORY = {
     "unit queues of 64": Variant(("dram.controller.read_queue=64",)),
     "host: queue of 16": Variant((), ("dram.controller.read_queue=16",)),
     "host: queue of 64": Variant((), ("dram.controller.read_queue=64",)),
+    "transfer: 8 clocks": Variant(("nmp.transfer_clk=8",)),
     "page frames: seed 2": Variant(("placement.seed=2",), ("placement.seed=2",)),
     "address map skylake-64": Variant(
         ("dram.address_map.preset=skylake-64",), ("dram.address_map.preset=skylake-64",)
@@ -43,7 +45,12 @@ CACHES = {
     "RankCache: 16 ways": Variant(("nmp.cache.ways=16",)),
     "RankCache: 2 clocks": Variant(("nmp.cache.latency_clk=2",)),
     "RankCache: 3 clocks": Variant(("nmp.cache.latency_clk=3",)),
+    "trace of 96 samples": Variant(samples=96),
+    "trace of 1536 samples": Variant(samples=1536),
+    "trace of 4800 samples": Variant(samples=4800),
 }
+#: What changes the figures with profiling alone.
+PROFILES = {f"profile threshold {t}": Variant((f"nmp.profile_threshold={t}",)) for t in (2, 3, 4)}
 #: What changes the energy alone.
 ENERGIES = {
     "internal I/O: 5.5 pJ per bit": Variant(("nmp.energy.internal_io_pj_per_bit=5.5",)),
@@ -66,22 +73,40 @@ _CACHED = {
 }
 
 
+def _figures_of(name: str) -> dict[str, tuple[int, tuple[str, ...], tuple[str, str, str]]]:
+    """Return the speedups that a variant can change."""
+    if name in ENERGIES:
+        return {}
+    if name in PROFILES:
+        return {"Fig. 15a, profile": _CACHED["Fig. 15a, profile"]}
+    return _CACHED if name in CACHES else _FIGURES | _CACHED
+
+
 def sweep_rows(expected: Mapping[tuple[str, str, str], float]) -> Iterator[Row]:
     """Yield the figures under every variant that can change them; nothing is judged here."""
-    for name, variant in (MEMORY | CACHES | ENERGIES).items():
-        figures = {} if name in ENERGIES else _CACHED if name in CACHES else _FIGURES | _CACHED
-        for figure, (ranks, overrides, key) in figures.items():
-            near = (*overrides, *variant.near)
-            measured = speedup(ranks, near, host=variant.host, vector_bytes=variant.vector_bytes)
+    for name, variant in (MEMORY | CACHES | PROFILES | ENERGIES).items():
+        for figure, (ranks, overrides, key) in _figures_of(name).items():
+            near, made = (*overrides, *variant.near), (variant.vector_bytes, variant.samples)
+            measured = speedup(ranks, near, host=variant.host, vector_bytes=made[0], samples=made[1])
             yield Row(f"RecNMP sweep, {name}: {figure}", "speedup", expected[key], measured, None)
+        yield from _hits_and_energy(name, variant, expected)
+
+
+def _hits_and_energy(
+    name: str, variant: Variant, expected: Mapping[tuple[str, str, str], float]
+) -> Iterator[Row]:
+    made = {"vector_bytes": variant.vector_bytes, "samples": variant.samples}
+    for step, series in (("cache", "baseline"), ("schedule", "schedule"), ("schedule+profile",) * 2):
+        if name in ENERGIES or (name in PROFILES and step != "schedule+profile"):
+            continue
+        cached = run("recnmp-base-8rank", (*STEPS[step], *variant.near), **made).cache
+        assert cached is not None  # these steps have RankCaches
+        percent = expected["12", "Comb-8", series]
+        yield Row(f"RecNMP sweep, {name}: hits, {series}", "%", percent, 100 * cached["hit_ratio"], None)
+    for step in ("base", "schedule+profile"):
+        if step == "base" and name not in MEMORY | ENERGIES:
+            continue
+        near = run("recnmp-base-8rank", (*STEPS[step], *variant.near), **made).energy_nj
+        saved = 100 * (1 - near / run("host-8rank", variant.host, **made).energy_nj)
         target = expected["headline", "8-rank", "energy saving"]
-        for step in ("base", "schedule+profile"):
-            if name in CACHES and step == "base":
-                continue
-            saved = _saving((*STEPS[step], *variant.near), variant.host, variant.vector_bytes)
-            yield Row(f"RecNMP sweep, {name}: memory energy saved, {step}", "%", target, saved, None)
-
-
-def _saving(near: tuple[str, ...], host: tuple[str, ...], vector_bytes: int) -> float:
-    beside = run("host-8rank", host, vector_bytes=vector_bytes).energy_nj
-    return 100 * (1 - run("recnmp-base-8rank", near, vector_bytes=vector_bytes).energy_nj / beside)
+        yield Row(f"RecNMP sweep, {name}: memory energy saved, {step}", "%", target, saved, None)

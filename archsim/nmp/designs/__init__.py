@@ -18,6 +18,8 @@ __all__ = ["Adder", "Design", "Level", "design_class", "design_names", "register
 
 D = TypeVar("D", bound=type[Design])
 
+#: Most clocks and bursts that a design may ask for: far beyond what any pins do.
+_MOST_CLK = 1_000_000
 _SHIPPED: dict[str, type[Design]] = {
     design.name: design
     for design in (RecNMP, TensorDIMM, Chameleon, TRiMRank, TRiMBankGroup, TRiMBank, Ideal)
@@ -46,10 +48,9 @@ def register(design: D) -> D:
             raise InputError(f"design {name!r}: {attribute} = {value!r}{nearest(str(value), valid)}")
     for attribute, least in (("issue_clk", 1), ("issue_burst_clk", 0), ("most_bursts", 1)):
         value = getattr(design, attribute)
-        if not isinstance(value, int) or value < least:
-            raise InputError(
-                f"design {name!r}: {attribute} = {value!r}: must be a whole number, at least {least}"
-            )
+        if not isinstance(value, int) or not least <= value <= _MOST_CLK:
+            rule = f"must be a whole number, {least} to {_MOST_CLK}"
+            raise InputError(f"design {name!r}: {attribute} = {value!r}: {rule}")
     if name in _SHIPPED:
         raise InputError(f"design {design.__name__}: the name {name!r} is taken by a shipped design")
     if design.broadcast and design.issue_clk + design.issue_burst_clk > 1:
