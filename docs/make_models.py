@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 from archsim.models.replays import Replays
-from archsim.models.spec import load_model, load_processor
+from archsim.models.spec import load_model
 from archsim.models.sweep import sweep
-from archsim.systems.spec import load_system
 from archsim.validate import recnmp_models
 from archsim.validate.row import Row
 
@@ -43,13 +42,13 @@ def figures(rows: list[Row]) -> str:
 
 def swept(name: str, ranks: int, replays: Replays) -> str:
     """Return a sweep."""
-    systems = load_system(f"host-{ranks}rank"), load_system(f"{recnmp_models.NEAR}-{ranks}rank")
-    found = sweep(load_model(name), load_processor(recnmp_models.PROCESSOR), *systems, replays=replays)
+    host, near = recnmp_models.systems(ranks)
+    found = sweep(load_model(name), recnmp_models.processor(), host, near[0], replays=replays)
     lines = [list(COLUMNS.values())]
     for row in found:
         cells = [row[key] if isinstance(row[key], str) else f"{row[key]:.3g}" for key in COLUMNS]
         lines.append([f"`{cells[0]}`", *cells[1:]])
-    return f"Model {name}, {systems[0].name} and {systems[1].name}:\n\n{markdown(lines)}\n"
+    return f"Model {name}, {host.name} and {near[0].name}:\n\n{markdown(lines)}\n"
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from archsim.models.inference import Inference
 from archsim.models.replays import Replays
-from archsim.models.spec import load_model, load_processor
+from archsim.models.spec import ProcessorSpec, load_model, load_processor
 from archsim.systems.spec import SystemSpec, load_system
 from archsim.validate.recnmp_setup import BATCH, TIMING
 from archsim.validate.row import Row
@@ -99,11 +99,15 @@ def _row(
 def _inference(
     name: str, replays: Replays, batch: int | None = None, overrides: tuple[str, ...] = ()
 ) -> Inference:
-    processor = load_processor(PROCESSOR, [f"memory.{change}" for change in TIMING])
-    return Inference(load_model(name, overrides), processor, batch=batch, replays=replays)
+    return Inference(load_model(name, overrides), processor(), batch=batch, replays=replays)
 
 
-def _systems(ranks: int, near: str) -> tuple[SystemSpec, list[SystemSpec]]:
+def processor() -> ProcessorSpec:
+    """Return the processor, its memory with the timing of all figures."""
+    return load_processor(PROCESSOR, [f"memory.{change}" for change in TIMING])
+
+
+def systems(ranks: int, near: str = NEAR) -> tuple[SystemSpec, list[SystemSpec]]:
     """Return the host and the near-memory system, with the parameter set of all figures."""
     return load_system(f"host-{ranks}rank", TIMING), [load_system(f"{near}-{ranks}rank", [*TIMING, BATCH])]
 
@@ -123,10 +127,10 @@ def _figure18a(name: str, expected: dict[str, Any], replays: Replays, near: str)
     inference = _inference(name, replays)
     shorter = _inference(name, replays, overrides=SHORTER)
     for ranks, speedup in zip(expected["ranks"], expected["printed_speedup"][name], strict=True):
-        systems = _systems(ranks, near)
-        host, run = inference.runs(*systems)
+        both = systems(ranks, near)
+        host, run = inference.runs(*both)
         yield _row("18a", f"{name}, {ranks} ranks", "end-to-end speedup", speedup, run.speedup, TOLERANCE)
-        other = shorter.runs(*systems)[1].speedup
+        other = shorter.runs(*both)[1].speedup
         yield _row("18a", f"{name}, {ranks} ranks, sweep: bags of 50", "end-to-end speedup", speedup, other)
     for system, one in (("host", host), ("near_8rank", run)):
         parts = one.times.sls_ns, one.times.fc_ns, one.times.other_ns
@@ -141,7 +145,7 @@ def _figure18c(name: str, expected: dict[str, Any], replays: Replays, near: str)
     inference = _inference(name, replays)
     cores = inference.processor.hierarchy.cores
     random = _inference(name, replays, overrides=("embedding.skew=[0]",))
-    runs = inference.runs(*_systems(8, near), (1, cores))[1::2]
+    runs = inference.runs(*systems(8, near), (1, cores))[1::2]
     for number, run in enumerate(runs):
         what = f"{name}, {run.models} co-located"
         speedup = expected["printed_speedup"][name][number]
