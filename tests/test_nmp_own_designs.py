@@ -32,9 +32,10 @@ class Mine(Design):
         ({"name": "recnmp"}, "the name 'recnmp' is taken by a shipped design"),
         ({"level": "dim"}, "design 'mine': level = 'dim' (did you mean 'dimm'?)"),
         ({"adder": "banks"}, "design 'mine': adder = 'banks' (did you mean 'bank'?)"),
-        ({"issue_clk": 0}, "design 'mine': issue_clk = 0: must be a whole number, at least 1"),
+        ({"issue_clk": 0}, "design 'mine': issue_clk = 0: must be a whole number, 1 to 1000000"),
+        ({"issue_clk": 1_000_001}, "design 'mine': issue_clk = 1000001: must be a whole number, 1 to 1000000"),
         ({"broadcast": True, "issue_clk": 2}, "broadcast: an instruction for all units takes one clock"),
-        ({"most_bursts": 1.5}, "design 'mine': most_bursts = 1.5: must be a whole number, at least 1"),
+        ({"most_bursts": 1.5}, "design 'mine': most_bursts = 1.5: must be a whole number, 1 to 1000000"),
     ],
 )
 def test_designs_that_say_nothing_sound_are_not_registered(attributes, message):
