@@ -33,7 +33,10 @@ class Mine(Design):
         ({"level": "dim"}, "design 'mine': level = 'dim' (did you mean 'dimm'?)"),
         ({"adder": "banks"}, "design 'mine': adder = 'banks' (did you mean 'bank'?)"),
         ({"issue_clk": 0}, "design 'mine': issue_clk = 0: must be a whole number, 1 to 1000000"),
-        ({"issue_clk": 1_000_001}, "design 'mine': issue_clk = 1000001: must be a whole number, 1 to 1000000"),
+        (
+            {"issue_clk": 1_000_001},
+            "design 'mine': issue_clk = 1000001: must be a whole number, 1 to 1000000",
+        ),
         ({"broadcast": True, "issue_clk": 2}, "broadcast: an instruction for all units takes one clock"),
         ({"most_bursts": 1.5}, "design 'mine': most_bursts = 1.5: must be a whole number, 1 to 1000000"),
     ],
