@@ -35,7 +35,7 @@ _EXPLAINED = 0.15
 _REASONS = {
     "4": "lookups depend on embedding.pooling, skew, vector_bytes and mshrs, dense layers on peak_gflops and top, a "
     "batch of 8 on operator_ns",
-    "6": "saturation depends on the controller, with a read_queue of 8 it is 52.6 GB/s; batches below 256 on "
+    "6": "saturation depends on the controller, above all on its read_queue; batches below 256 on "
     "operator_ns, and on work that threads do one after the other, which is not modelled",
     "17": "depends on batch, rows_per_pass and peak_gflops; without overlap = false there is no gap",
     "18a": "depends on the share of the lookups, so on embedding.pooling, peak_gflops and top; the paper's own "
