@@ -28,8 +28,9 @@ cdef extern from "recnmp_units.h" nogil:
         Unit *unit
         Design d
         int32_t ranks, ranks_per_dimm, dimms, per_clk, burst_clk
-        int64_t config_clk, transfer_clk, sets, ways, cache_clk, columns
+        int64_t config_clk, transfer_clk, arithmetic_clk, sets, ways, cache_clk, columns
         int64_t packets, instructions, issue_clk, result_bursts, slowest_reads, latency_sum, latency_max, end, gathered
+        int64_t configurations
         int64_t *histogram
         int32_t stuck_rank
 
@@ -42,13 +43,13 @@ cdef extern from "recnmp_units.h" nogil:
 
 # The order of the `nmp` array; archsim.systems.recnmp fills it by these names.
 NMP_PARAMETERS = ("ranks", "ranks_per_dimm", "instructions_per_clk", "config_clk", "transfer_clk", "burst_clk",
-                  "cache_sets", "cache_ways", "cache_clk", "columns")
+                  "cache_sets", "cache_ways", "cache_clk", "columns", "arithmetic_clk")
 # What a design may change, and RecNMP's own values; see `Design` in recnmp_state.h.
 DESIGN_PARAMETERS = {"rank_bits": 0, "broadcast": 0, "sliced": 0, "issue_clk": 1, "issue_burst_clk": 0, "deliver_clk": 0,
                      "adder_bits": -1, "gather_clk": 0, "overlap": 0}
 # The order of the packet counters.
 NMP_COUNTS = ("packets", "instructions", "issue_clk", "result_bursts", "slowest_rank_reads", "latency_sum_clk",
-              "latency_max_clk", "end_clk")
+              "latency_max_clk", "end_clk", "configurations")
 
 
 
@@ -127,6 +128,7 @@ cdef class RankUnits:
         self.u.dimms = <int32_t>(nmp[0] // nmp[1])
         self.u.config_clk, self.u.transfer_clk = nmp[3], nmp[4]
         self.u.sets, self.u.ways, self.u.cache_clk, self.u.columns = nmp[6], nmp[7], nmp[8], nmp[9]
+        self.u.arithmetic_clk = nmp[10]
         self._design(DESIGN_PARAMETERS | dict(design or {}))
         self.histogram = np.zeros(LATENCY_BINS, dtype=np.int64)
         self.packet_histogram = np.zeros(LATENCY_BINS, dtype=np.int64)
@@ -216,7 +218,8 @@ cdef class RankUnits:
     def packet_counts(self):
         """Return the packet counters by name (see ``NMP_COUNTS``)."""
         return dict(zip(NMP_COUNTS, (self.u.packets, self.u.instructions, self.u.issue_clk, self.u.result_bursts,
-                                     self.u.slowest_reads, self.u.latency_sum, self.u.latency_max, self.u.end)))
+                                     self.u.slowest_reads, self.u.latency_sum, self.u.latency_max, self.u.end,
+                                     self.u.configurations)))
 
     def gathered_bursts(self):
         """Return the bursts of sums that went from adders inside the devices to the buffer chips."""

@@ -53,6 +53,7 @@ static int packet_configure(Units *u, int64_t *clk) {
         if (pins_take(&u->pins, *clk, u->config_clk))
             return -2;
         *clk += u->config_clk;
+        u->configurations++;
     }
     return 0;
 }

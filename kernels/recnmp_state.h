@@ -12,7 +12,7 @@ typedef struct { int64_t line, fill; } Way;   /* fill: number of the burst, coun
 typedef struct {
     Channel *channel;
     Way *ways;                        /* [sets][ways], most recently used first; NULL: no cache */
-    int64_t free_clk, end_clk;        /* when the unit may start its next packet; when its last one ended */
+    int64_t free_clk, ready_clk;      /* when the unit may start its next packet; from when on it takes its data */
     int64_t port_clk, lookup_clk;     /* when the port is free; when its last lookup began */
     int64_t fills;                    /* bursts that went to the DRAM so far */
     int64_t delivered;                /* when its last instruction had reached it, where that takes clocks */
@@ -46,15 +46,17 @@ typedef struct {
     Design d;
     int32_t ranks, ranks_per_dimm, dimms, per_clk, burst_clk;
     int64_t config_clk, transfer_clk;
+    int64_t arithmetic_clk;           /* from the last data of a packet to its sums at the buffer of the DIMM */
     int64_t sets, ways, cache_clk, columns;   /* of the RankCaches; 0 sets: none. columns: bursts of a DRAM row */
     Pins pins;
     Bursts b;
     int64_t first[RANKS_MAX + 1], sent[RANKS_MAX];
-    int64_t started, ended;           /* start and end of the last packet */
+    int64_t started, ready;           /* start of the last packet; from when on its units take data of the next */
     int64_t pending, pending_start;   /* result bursts of the last packet that have no clock yet */
     int64_t returned;                 /* clock after the last result burst that has one */
     int64_t packets, instructions, issue_clk, result_bursts, slowest_reads, latency_sum, latency_max, end;
     int64_t gathered;                 /* bursts of adders' sums that went to the buffer chips */
+    int64_t configurations;           /* writes of the registers of a DIMM */
     int64_t *histogram;
     int32_t stuck_rank;
 } Units;

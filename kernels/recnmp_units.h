@@ -65,7 +65,7 @@ static int64_t rank_decode(Units *u, Unit *unit, int64_t low, int64_t high, int6
             unit->port_clk = clk;
             unit->counts[CACHE_LOOKUPS]++;
             if (hit) {
-                u->b.hit_clk[hits] = clk > unit->end_clk ? clk : unit->end_clk;
+                u->b.hit_clk[hits] = clk > unit->ready_clk ? clk : unit->ready_clk;
                 u->b.hit_burst[hits] = i;
                 u->b.local[i] = 2;
                 u->b.next[hits++] = way->fill >= before ? way->fill - before : -1;
@@ -196,14 +196,17 @@ static int packet_execute(Units *u, const int64_t *coordinates, const int32_t *l
             last = unit_gather(u, r, last, lookup, pooling, result_bursts);
         done = last > done ? last : done;
     }
-    const int64_t end = (done > u->returned ? done : u->returned) + u->transfer_clk;
-    const int64_t freed = !u->d.overlap ? end : read > u->ended ? read : u->ended;
+    /* Adders are pipelined: they delay the sums, and the data of the next packet follow those of this one into them. */
+    const int64_t summed = done + u->arithmetic_clk;
+    const int64_t end = (summed > u->returned ? summed : u->returned) + u->transfer_clk;
+    const int64_t ready = (done > u->returned ? done : u->returned) + u->transfer_clk;
+    const int64_t freed = !u->d.overlap ? ready : read > u->ready ? read : u->ready;
     for (int32_t r = 0; r < u->ranks; r++)
         if (u->first[r + 1] > u->first[r]) {
-            u->unit[r].end_clk = end;
+            u->unit[r].ready_clk = ready;
             u->unit[r].free_clk = freed - u->unit[r].channel->t.read_data;
         }
-    u->ended = end;
+    u->ready = ready;
     u->pending = packet_results(u, lookup, pooling, result_bursts);
     u->pending_start = start;
     u->returned = end;

@@ -64,6 +64,7 @@ class NearMemory(Channel):
         self.delivered = [0] * design.ranks
         self.gather_free = [0] * design.ranks
         self.gathered = 0
+        self.follows = [0]  # packet by packet: when its units may take data of another
 
     def unit_of(self, burst):
         return burst.rank >> self.changes.rank_bits
@@ -81,8 +82,10 @@ class NearMemory(Channel):
         arrived = self._read(programs, issued)
         last = {unit: max(arrived[b].clk for i in programs[unit] for b in i.bursts) for unit in busy}
         done = {unit: self._gather(unit, poolings, clk) for unit, clk in last.items()}
-        end = max(*done.values(), self.returned) + self.design.transfer_clk
-        freed = max(*last.values(), *record.ends[-1:], 0) if self.changes.overlap else end
+        end = max(max(done.values()) + self.design.arithmetic_clk, self.returned) + self.design.transfer_clk
+        follows = max(*done.values(), self.returned) + self.design.transfer_clk
+        freed = max(*last.values(), self.follows[-1]) if self.changes.overlap else follows
+        self.follows.append(follows)
         timing = self.dram.timing
         for unit in busy:
             self.units[unit].free_from = freed - timing.CL - timing.tBL - (timing.tDQSCK or 0)
@@ -102,6 +105,7 @@ class NearMemory(Channel):
     def _configure(self, busy, clk):
         if not self.changes.broadcast:
             return super()._configure(busy, clk)
+        self.record.configurations += self.design.config_clk > 0
         return self._take(clk, self.design.config_clk, Data("configuration", 0, self.packet))
 
     def _issue(self, programs, clk):

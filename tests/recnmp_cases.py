@@ -90,6 +90,7 @@ def small_design(dice, ranks):
         cache_sets=sets,
         cache_ways=ways if sets else 0,
         cache_clk=latency_clk if sets else 0,
+        arithmetic_clk=dice.choice([0, 1, 6, 14, 90]),
     )
 
 
@@ -112,6 +113,7 @@ def small_system(dice):
         f"nmp.{name}={getattr(design, name)}"
         for name in ("ranks_per_dimm", "instructions_per_clk", "config_clk", "transfer_clk")
     ]
+    overrides += [f"nmp.{name}={dice.choice([0, 1, 3, 4, 30])}" for name in ("fp32_add_clk", "fp32_mult_clk")]
     overrides.append(f"nmp.cache.size={design.cache_sets * design.cache_ways * 64}")
     if design.cache_sets:
         overrides += [f"nmp.cache.ways={design.cache_ways}", f"nmp.cache.latency_clk={design.cache_clk}"]
@@ -300,9 +302,9 @@ def packets_on(system, trace):
     return packets
 
 
-def replay(system, packets):
+def replay(system, packets, weighted=False):
     """Return the twin's channels after the packets of `packets_on`."""
-    design = design_of(system)
+    design = design_of(system, weighted)
     return [
         execute(design, system.dram, [Packet(packet.arrival, packet.of_channel[c]) for packet in packets])
         for c in range(system.dram.organization.channels)

@@ -29,12 +29,20 @@ class Design(NamedTuple):
     cache_sets: int = 0
     cache_ways: int = 0
     cache_clk: int = 0
+    arithmetic_clk: int = 0
 
 
-def design_of(system):
-    """Read the numbers off the specification of a system."""
+def design_of(system, weighted=False):
+    """Read the numbers off the specification of a system that adds plain elements; a weight multiplies them."""
     nmp, dram = system.nmp, system.dram
-    cache = (nmp.cache.sets, nmp.cache.ways, nmp.cache.clocks(dram.timing.tCK_ps)) if nmp.cache.size else ()
+    cache = (0, 0, 0)
+    if nmp.cache.size:
+        cache = (nmp.cache.sets, nmp.cache.ways, nmp.cache.clocks(dram.timing.tCK_ps))
+    operations = [nmp.fp32_mult_clk] * weighted + [nmp.fp32_add_clk]
+    ranks = nmp.ranks_per_dimm
+    while ranks > 1:  # a level of the adder tree
+        ranks -= ranks // 2
+        operations.append(nmp.fp32_add_clk)
     return Design(
         dram.organization.ranks,
         nmp.ranks_per_dimm,
@@ -42,6 +50,7 @@ def design_of(system):
         nmp.config_clk,
         nmp.transfer_clk,
         *cache,
+        sum(operations),
     )
 
 
@@ -51,6 +60,7 @@ class Record:
 
     end: int = 0
     packets: int = 0
+    configurations: int = 0
     instructions: int = 0
     result_bursts: int = 0
     slowest_rank_bursts: int = 0
@@ -183,11 +193,12 @@ class Channel:
         self._return_results()
         arrived = self._read(programs, issued)
         done = max(arrival.clk for arrival in arrived.values())
-        end = max(done, self.returned) + self.design.transfer_clk
+        end = max(done + self.design.arithmetic_clk, self.returned) + self.design.transfer_clk
+        follows = max(done, self.returned) + self.design.transfer_clk
         timing = self.dram.timing
         for rank in busy:
-            self.units[rank].last_end = end
-            self.units[rank].free_from = end - timing.CL - timing.tBL - (timing.tDQSCK or 0)
+            self.units[rank].follows = follows
+            self.units[rank].free_from = follows - timing.CL - timing.tBL - (timing.tDQSCK or 0)
         record.ends.append(end)
         record.packets += 1
         self.results_due = poolings
@@ -218,6 +229,7 @@ class Channel:
         for number, dimm in enumerate(self.dimms):
             if any(rank in dimm for rank in busy):
                 clk = self._take(clk, self.design.config_clk, Data("configuration", number, self.packet))
+                self.record.configurations += self.design.config_clk > 0
         return clk
 
     def _take(self, clk, clks, carried):

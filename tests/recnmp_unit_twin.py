@@ -136,7 +136,8 @@ class RankUnit:
         self.cache = RankCache(design, dram) if design.cache_sets else None
         self.latency = design.cache_clk
         self.last_issue = -1  # clock of its last instruction
-        self.free_from, self.last_end = 0, 0  # of its last packet
+        self.free_from = 0  # when its next packet may start
+        self.follows = 0  # clock from which on it takes data after those of its last packet
         self.port_free, self.last_lookup = 0, 0
         self.lookups = self.hits = self.fills = self.bypassed = 0
 
@@ -159,7 +160,7 @@ class RankUnit:
                     offers.append((self.last_lookup + self.latency, burst))
         arrived = self._read(offers)
         for burst, clk, read in hits:
-            clk = max(clk, self.last_end)
+            clk = max(clk, self.follows)
             waits = read is not None and arrived[read].clk > clk
             arrived[burst] = Arrival(arrived[read].clk, read.number) if waits else Arrival(clk, None)
         return arrived

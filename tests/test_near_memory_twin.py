@@ -97,6 +97,7 @@ def test_compiled_units_of_any_design_execute_packets_like_the_twin(seed, bags, 
     assert order == expected.order
     assert counts["packets"] == expected.packets
     assert counts["instructions"] == expected.instructions
+    assert counts["configurations"] == expected.configurations
     assert counts["issue_clk"] == sum(isinstance(c, Issue | Whole) for c in expected.pins.values())
     assert counts["result_bursts"] == expected.result_bursts
     assert counts["latency_sum_clk"] == sum(expected.latencies)

@@ -168,18 +168,21 @@ def test_bank_groups_pass_the_rank_where_a_row_holds_long_vectors():
 
 def test_one_lookup_takes_as_long_as_its_way():
     recnmp = cycles_of_one_lookup("recnmp-base-8rank")
-    assert recnmp == 58
+    assert recnmp == 64
     assert cycles_of_one_lookup("trim-rank-8rank") == recnmp
-    assert cycles_of_one_lookup("ideal-8rank") == recnmp
-    # 4 clocks into the rank; two bursts of a sum, 4 clocks each.
-    for name in INSIDE:
-        assert cycles_of_one_lookup(f"{name}-8rank") == recnmp + 4 + 2 * 4
-        assert cycles_of_one_lookup(f"{name}-8rank", "nmp.rank_instruction_clk=9") == recnmp + 9 + 2 * 4
-    # Commands of two clocks hide behind tRCD; bursts of 7 clocks instead of 4 do not, nor that two of them lie 7 apart.
-    assert cycles_of_one_lookup("chameleon-8rank") == recnmp
-    assert cycles_of_one_lookup("chameleon-8rank", "nmp.multiplexing=spatial") == recnmp + 3 + 1
+    # No additions, of 3 clocks each, in the unit and in the DIMM.
+    assert cycles_of_one_lookup("ideal-8rank") == recnmp - 6
+    # 4 clocks into the rank; two bursts of a sum, 4 clocks each; a DIMM adds 8 bank groups or 32 banks, not 2 ranks.
+    for name, levels in zip(INSIDE, (3, 5), strict=True):
+        more = 2 * 4 + 3 * (levels - 1)
+        assert cycles_of_one_lookup(f"{name}-8rank") == recnmp + 4 + more
+        assert cycles_of_one_lookup(f"{name}-8rank", "nmp.rank_instruction_clk=9") == recnmp + 9 + more
+    # A unit has the whole DIMM: nothing left to add. Commands of two clocks hide behind tRCD; bursts of 7 clocks
+    # instead of 4 do not, nor that two of them lie 7 apart.
+    assert cycles_of_one_lookup("chameleon-8rank") == recnmp - 3
+    assert cycles_of_one_lookup("chameleon-8rank", "nmp.multiplexing=spatial") == recnmp - 3 + 3 + 1
     # Both bursts side by side, in two DIMMs, and one configuration for both.
-    assert cycles_of_one_lookup("tensordimm-8rank") == recnmp - 6
+    assert cycles_of_one_lookup("tensordimm-8rank") == recnmp - 3 - 6
 
 
 @pytest.mark.parametrize(("multiplexing", "clk"), [("temporal", (2, 2, 6, 4)), ("spatial", (4, 4, 4, 7))])

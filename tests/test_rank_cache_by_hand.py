@@ -25,6 +25,18 @@ def test_a_hit_waits_for_data_that_are_still_read_and_for_the_end_of_the_packet_
     assert (record.rank_reads, record.slowest_rank_bursts) == ([1, 0], 3)
 
 
+@UNITS
+def test_a_hit_follows_the_data_of_the_packet_before_into_the_adders(unit):
+    # L = 2, sums 7 clocks after the data. Packet 0: data at 43, end 51, results to 55; free at 23 as without additions.
+    # Packet 1: the hit, ready at 27, follows at 44; summed at 51; results of packet 0 left at 55: end 56.
+    program = Program(cached(2)._replace(arithmetic_clk=7), unit)
+    program.packet(program.vector(0, (0, 0, 0)))
+    program.packet(program.vector(0, (0, 0, 0)))
+    record = program.done()
+    assert (record.starts, record.ends) == ([0, 23], [51, 56])
+    assert record.latencies == [55, 37]
+
+
 def test_a_hit_waits_for_the_packet_before_of_its_own_unit_alone():
     # L = 2, transfer 0. Packet 0 of two lookups on rank 0: lookups at 2 and 6, data at 43 and 49, end 49, results
     # to 53.

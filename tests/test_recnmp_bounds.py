@@ -89,7 +89,8 @@ def test_packets_never_reorder_across_each_other_on_a_rank(seed, bags):
         first = {packet: clk for clk, packet in reversed(issued)}
         log = unit.dram.commands()
         # Each RD lies between the packet's first instruction and its last data, and packets do not overlap in RDs.
-        spans = [(clk, record.ends[packet] - timing.CL - timing.tBL) for packet, clk in sorted(first.items())]
+        after = design.arithmetic_clk + timing.CL + timing.tBL
+        spans = [(clk, record.ends[packet] - after) for packet, clk in sorted(first.items())]
         assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
         for clk in log[0][log[1] == RD].tolist():
             assert any(begin < clk <= end for begin, end in spans)
@@ -123,6 +124,7 @@ def test_no_rank_reads_faster_than_its_own_data_pins(seed, bags):
     configured = sum(
         len({b.rank // design.ranks_per_dimm for b in bursts}) for bursts in map(bursts_of, packets)
     )
+    assert counts["configurations"] == (configured if design.config_clk else 0)
     data_clk = configured * design.config_clk + counts["result_bursts"] * timing.tBL
     assert counts["issue_clk"] + data_clk <= counts["end_clk"]
     assert counts["issue_clk"] * design.instructions_per_clk >= counts["instructions"]

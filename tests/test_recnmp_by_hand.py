@@ -107,6 +107,34 @@ def test_packets_on_one_rank_start_before_the_last_data_have_arrived(unit):
 
 
 @UNITS
+def test_additions_delay_a_packet_and_not_the_reads_of_the_next(unit):
+    # Sums 7 clocks after the data. Packet 0: data at 41, end 49, results 49 to 53; its rank is free at 21, as without
+    # additions. Packet 1: data at 47, summed at 54; results of packet 0 left at 53: end 55, results 55 to 59.
+    program = Program(TWO_RANKS._replace(arithmetic_clk=7), unit)
+    program.packet(program.vector(0, (0, 0, 0)))
+    program.packet(program.vector(0, (0, 0, 1)))
+    record = program.done()
+    assert (record.starts, record.ends, record.latencies) == ([0, 21], [49, 55], [53, 38])
+    assert record.configurations == 2
+
+
+@UNITS
+@pytest.mark.parametrize(("arithmetic_clk", "later"), [(0, 0), (7, 7)])
+def test_additions_let_no_packet_in_before_the_results_that_it_would_wait_for(unit, arithmetic_clk, later):
+    # Without additions: packet 0 ends at 42, ten result bursts to 82. Packet 1: start 21, data at 47; the results of
+    # packet 0 left at 82: end 83, its rank free at 62. Packet 2 starts there: pins free at 82, instruction at 84, data
+    # at 106, end 107. With additions of 7 clocks the results of packet 0 leave 7 later, and so do all that wait for
+    # them. The additions of packet 1 are over by then; those of packet 2 are not, and make its end another 7 later.
+    program = Program(TWO_RANKS._replace(arithmetic_clk=arithmetic_clk), unit)
+    program.packet(program.vector(0, (0, 0, 0)), result_bursts=10)
+    program.packet(program.vector(0, (0, 0, 1)))
+    program.packet(program.vector(0, (0, 0, 2)))
+    record = program.done()
+    assert record.starts == [0, 21, 62 + later]
+    assert record.ends == [42 + later, 83 + later, 107 + 2 * later]
+
+
+@UNITS
 def test_results_take_the_clocks_that_the_next_packet_leaves(unit):
     # Configuration 23: packet 0 has its instruction at 23, data at 62, end 63. Packet 1 starts at 42: configuration to
     # 65, instruction at 65. Results of packet 0 come after that: 66 to 70. Packet 1: data at 87, results 88 to 92.

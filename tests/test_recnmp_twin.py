@@ -47,6 +47,7 @@ def assert_alike(units, order, channel):
         "latency_sum_clk": sum(latencies),
         "latency_max_clk": max(latencies, default=0),
         "end_clk": expected.end,
+        "configurations": expected.configurations,
     }
     clocks, times = units.packet_latency_histogram()
     assert dict(zip(clocks.tolist(), times.tolist(), strict=True)) == Counter(latencies)
@@ -99,12 +100,13 @@ def test_simulate_reports_what_the_twin_says(seed, bags):
     system = small_system(dice)
     trace = small_trace(dice, system, bags)
     packets = packets_on(system, trace)
-    channels = replay(system, packets)
+    channels = replay(system, packets, weighted=trace.weight is not None)
     expected = [channel.record for channel in channels]
     result = simulate(system, trace)
     assert result.cycles == max(record.end for record in expected)
     assert result.nmp["packets"] == sum(record.packets for record in expected)
     assert result.nmp["instructions"] == sum(record.instructions for record in expected)
+    assert result.nmp["configurations"] == sum(record.configurations for record in expected)
     reads = [count for record in expected for count in record.rank_reads]
     assert result.nmp["rank_reads"] == reads
     bursts = sum(len(record.order) for record in expected)
@@ -131,8 +133,9 @@ def assert_the_caches_alike(result, units):
     assert result.cache["hit_ratio"] == pytest.approx(hits / (lookups + bypassed), rel=1e-12)
 
 
-def test_one_lookup_of_two_bursts_takes_58_clocks():
-    # Configuration 4, queue 1, ACT to RD 17, RD to RD 6, CL and burst 21, transfer 1, result 8.
+def test_one_lookup_of_two_bursts_takes_64_clocks():
+    # Configuration 4, queue 1, ACT to RD 17, RD to RD 6, CL and burst 21, additions 3 in the unit and 3 in the DIMM,
+    # transfer 1, result 8.
     trace = EmbeddingTrace(
         name="one",
         tables=[Table("table", 100, 128)],
@@ -140,8 +143,8 @@ def test_one_lookup_of_two_bursts_takes_58_clocks():
         bag_offsets=np.array([0, 1]),
         bag_tables=np.array([0], np.int32),
     )
-    assert simulate(BASE, trace).cycles == 58
-    assert [channel.record.end for channel in replay(BASE, packets_on(BASE, trace))] == [58]
+    assert simulate(BASE, trace).cycles == 64
+    assert [channel.record.end for channel in replay(BASE, packets_on(BASE, trace))] == [64]
 
 
 def test_a_packet_of_more_poolings_than_psum_tags_is_refused():

@@ -50,6 +50,12 @@ class NmpSpec(Spec):
     transfer_clk: int = quantity(
         "clk", "end of a packet: moving the sum out of the rank unit", ge=0, le=1_000_000
     )
+    fp32_add_clk: int = quantity(
+        "clk", "latency of an FP32 adder, of which one begins every clock", ge=0, le=1_000_000
+    )
+    fp32_mult_clk: int = quantity(
+        "clk", "latency of an FP32 multiplier, of which one begins every clock", ge=0, le=1_000_000
+    )
     instruction_bits: int = quantity("bit", "width of one NMP instruction", ge=1, le=1024)
     table_seed: int = quantity("", "seed of the rule that fills the tables", ge=0, lt=2**63)
     scheduling: Literal["interleaved", "table-aware"] = Field(

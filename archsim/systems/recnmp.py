@@ -14,6 +14,7 @@ from archsim.dram.resolve import resolve
 from archsim.dram.spec import LINE_BYTES
 from archsim.errors import InputError
 from archsim.ledger import LedgerRow
+from archsim.nmp.arithmetic import arithmetic_clk
 from archsim.nmp.designs import design_class
 from archsim.nmp.packets import Packets, scheduler_of
 from archsim.nmp.pooling import PooledSums
@@ -70,7 +71,15 @@ class _Replay:
         self._check_trace()
         memory, ranks = design.seen_memory(), design.unit_ranks
         per_unit = [resolve(memory, ranks=ranks, refresh_rank=unit * ranks) for unit in range(design.units)]
-        self.units = ChannelUnits(system, design, per_unit, options.log_limit, options.interval_clk)
+        summing_clk = arithmetic_clk(
+            self.nmp,
+            has_weights=trace.weight is not None,
+            rowwise=bool(np.any(self.sums.contents.rowwise)),
+            adders_per_dimm=design.adders_per_dimm,
+        )
+        self.units = ChannelUnits(
+            system, design, per_unit, summing_clk, options.log_limit, options.interval_clk
+        )
         self.requests = 0
         self.table_bursts = np.zeros(len(trace.tables), dtype=np.int64)
         self.table_hits = np.zeros(len(trace.tables), dtype=np.int64)
@@ -227,6 +236,7 @@ class _Replay:
         units, ns = self.design.units, self.system.dram.timing.tCK_ps / 1000
         figures: dict[str, Any] = {
             "packets": packets["packets"],
+            "configurations": packets["configurations"],
             "instructions": packets["instructions"],
             "packet_latency_avg_ns": packets["latency_sum_clk"] * ns / packets["packets"],
             "packet_latency_max_ns": packets["latency_max_clk"] * ns,
@@ -262,7 +272,7 @@ class _Replay:
     def _ledger(
         self, counts: dict[str, int], rank_clocks: Ints, packets: dict[str, int]
     ) -> tuple[LedgerRow, ...]:
-        """The devices by the memory's method; results and instructions cross the channel, vectors do not."""
+        """The devices by the memory's method; configurations, instructions and results cross the channel."""
         nmp, dram, design = self.nmp, self.system.dram, self.design
         energy, io_pj_per_bit = nmp.energy, dram.energy.io_pj_per_bit
         # A buffer chip adds its units' partial sums into every burst that it returns, and all that it gathers.
@@ -274,7 +284,12 @@ class _Replay:
             for row in dram_ledger(dram, counts, rank_clocks, self.units.cycles)
             if row.component == "dram"
         ]
+        # A write holds the data pins for its clocks, and a burst of 64 bytes for tBL.
+        configuration_bits = 8 * LINE_BYTES * nmp.config_clk / dram.timing.tBL
         rows += [
+            LedgerRow(
+                "channel", "configuration", packets["configurations"], configuration_bits * io_pj_per_bit
+            ),
             LedgerRow("channel", "instruction", instructions, nmp.instruction_bits * io_pj_per_bit),
             LedgerRow("channel", "result", packets["result_bursts"], 8 * LINE_BYTES * io_pj_per_bit),
             LedgerRow(design.adder_name, "fp32_add", self.sums.adds, energy.fp32_add_pj),

@@ -32,6 +32,8 @@ class ChannelUnits:
         What its units are.
     tables : sequence of DramTables
         The memory of each unit of a channel.
+    arithmetic_clk : int
+        Clocks from the last data of a packet to its sums, see `archsim.nmp.arithmetic`.
     log_limit : int
         Commands to keep, per rank.
     interval_clk : int
@@ -43,6 +45,7 @@ class ChannelUnits:
         system: SystemSpec,
         design: Design,
         tables: Sequence[DramTables],
+        arithmetic_clk: int,
         log_limit: int,
         interval_clk: int,
     ) -> None:
@@ -51,7 +54,8 @@ class ChannelUnits:
         assert system.nmp is not None  # held by SystemSpec for this kind
         self.spec, self.nmp, self.design = system.dram, system.nmp, design
         self.memory = design.memory()
-        parameters, differences = unit_parameters(system, system.nmp, design), design.kernel_parameters()
+        parameters = unit_parameters(system, system.nmp, design, arithmetic_clk)
+        differences = design.kernel_parameters()
         channels = range(system.dram.organization.channels)
         self.kernels = [
             RankUnits(parameters, list(tables), log_limit, interval_clk, differences) for _ in channels
@@ -118,7 +122,7 @@ class ChannelUnits:
         return int(self.packet_counts()["end_clk"])
 
     def packet_counts(self) -> dict[str, int]:
-        """Return packets, instructions, results and latencies: sums over the channels, and maxima of what is one."""
+        """Return what the kernels count of packets: sums over the channels, and maxima of what is one."""
         parts = [kernel.packet_counts() for kernel in self.kernels]
         return {
             name: max(part[name] for part in parts)
@@ -247,7 +251,7 @@ def _pins(packets: Mapping[str, int], tBL: int, cycles: int) -> dict[str, float]
     }
 
 
-def unit_parameters(system: SystemSpec, nmp: NmpSpec, design: Design) -> Ints:
+def unit_parameters(system: SystemSpec, nmp: NmpSpec, design: Design, arithmetic_clk: int) -> Ints:
     """Return the numbers that a channel's kernel takes, in the order of ``NMP_PARAMETERS``."""
     from archsim.kernels.recnmp import NMP_PARAMETERS
 
@@ -263,5 +267,6 @@ def unit_parameters(system: SystemSpec, nmp: NmpSpec, design: Design) -> Ints:
         "cache_ways": cache.ways,
         "cache_clk": cache.clocks(timing.tCK_ps) if cache.size else 0,
         "columns": organization.bursts_per_row,
+        "arithmetic_clk": arithmetic_clk,
     }
     return np.array([values[name] for name in NMP_PARAMETERS], dtype=np.int64)
