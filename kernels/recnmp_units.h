@@ -196,10 +196,10 @@ static int packet_execute(Units *u, const int64_t *coordinates, const int32_t *l
             last = unit_gather(u, r, last, lookup, pooling, result_bursts);
         done = last > done ? last : done;
     }
-    /* Adders are pipelined: they delay the sums, and the data of the next packet follow those of this one into them. */
-    const int64_t summed = done + u->arithmetic_clk;
-    const int64_t end = (summed > u->returned ? summed : u->returned) + u->transfer_clk;
-    const int64_t ready = (done > u->returned ? done : u->returned) + u->transfer_clk;
+    done += u->arithmetic_clk;
+    const int64_t end = (done > u->returned ? done : u->returned) + u->transfer_clk;
+    /* Adders are pipelined: data may enter them as long before the transfer as they take to come out again. */
+    const int64_t ready = end - u->arithmetic_clk;
     const int64_t freed = !u->d.overlap ? ready : read > u->ready ? read : u->ready;
     for (int32_t r = 0; r < u->ranks; r++)
         if (u->first[r + 1] > u->first[r]) {

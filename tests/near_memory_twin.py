@@ -83,7 +83,7 @@ class NearMemory(Channel):
         last = {unit: max(arrived[b].clk for i in programs[unit] for b in i.bursts) for unit in busy}
         done = {unit: self._gather(unit, poolings, clk) for unit, clk in last.items()}
         end = max(max(done.values()) + self.design.arithmetic_clk, self.returned) + self.design.transfer_clk
-        follows = max(*done.values(), self.returned) + self.design.transfer_clk
+        follows = end - self.design.arithmetic_clk
         freed = max(*last.values(), self.follows[-1]) if self.changes.overlap else follows
         self.follows.append(follows)
         timing = self.dram.timing

@@ -194,7 +194,7 @@ class Channel:
         arrived = self._read(programs, issued)
         done = max(arrival.clk for arrival in arrived.values())
         end = max(done + self.design.arithmetic_clk, self.returned) + self.design.transfer_clk
-        follows = max(done, self.returned) + self.design.transfer_clk
+        follows = end - self.design.arithmetic_clk
         timing = self.dram.timing
         for rank in busy:
             self.units[rank].follows = follows

@@ -120,17 +120,18 @@ def test_additions_delay_a_packet_and_not_the_reads_of_the_next(unit):
 
 @UNITS
 @pytest.mark.parametrize(("arithmetic_clk", "later"), [(0, 0), (7, 7)])
-def test_additions_let_no_packet_in_before_the_results_that_it_would_wait_for(unit, arithmetic_clk, later):
+def test_data_enter_the_adders_while_results_leave_that_their_sums_wait_for(unit, arithmetic_clk, later):
     # Without additions: packet 0 ends at 42, ten result bursts to 82. Packet 1: start 21, data at 47; the results of
     # packet 0 left at 82: end 83, its rank free at 62. Packet 2 starts there: pins free at 82, instruction at 84, data
-    # at 106, end 107. With additions of 7 clocks the results of packet 0 leave 7 later, and so do all that wait for
-    # them. The additions of packet 1 are over by then; those of packet 2 are not, and make its end another 7 later.
+    # at 106, end 107. With additions of 7 clocks packet 1 ends 7 later, because the results of packet 0 leave 7 later;
+    # its rank is free at 62 again. The instruction of packet 2 waits for these results, so its data come 7 later, and
+    # its sums another 7.
     program = Program(TWO_RANKS._replace(arithmetic_clk=arithmetic_clk), unit)
     program.packet(program.vector(0, (0, 0, 0)), result_bursts=10)
     program.packet(program.vector(0, (0, 0, 1)))
     program.packet(program.vector(0, (0, 0, 2)))
     record = program.done()
-    assert record.starts == [0, 21, 62 + later]
+    assert record.starts == [0, 21, 62]
     assert record.ends == [42 + later, 83 + later, 107 + 2 * later]
 
 
