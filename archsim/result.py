@@ -20,6 +20,7 @@ from archsim.breakdown import (
     series_columns,
 )
 from archsim.ledger import LedgerRow, total_nj
+from archsim.nmp.silicon import PartRow, total_mm2, unit_rows
 from archsim.systems.outcome import Outcome
 from archsim.systems.spec import SystemSpec
 from archsim.tables import comparison_table
@@ -184,6 +185,17 @@ class Result:
         return total_nj(self.energy)
 
     @property
+    def area(self) -> tuple[PartRow, ...]:
+        """Parts of the unit of one DIMM; none for a host, and for designs whose units are made of something else."""
+        nmp = self.system.nmp
+        return () if nmp is None else unit_rows(nmp, self.system.dram)
+
+    @property
+    def area_mm2(self) -> float | None:
+        """Area of the unit of one DIMM in square millimetres; None where it is not known."""
+        return total_mm2(self.area)
+
+    @property
     def row_open(self) -> dict[str, float]:
         """Share of the run in which a bank has a row open: of the bank where it is highest, and on average.
 
@@ -221,6 +233,8 @@ class Result:
             "row_open": self.row_open,
             "energy_nj": self.energy_nj,
             "energy": [row.to_dict() for row in self.energy],
+            "area_mm2": self.area_mm2,
+            "area": [row.to_dict() for row in self.area],
             "cache": None if self.cache is None else dict(self.cache),
             "nmp": None if self.nmp is None else dict(self.nmp),
             "channels": self.channels,

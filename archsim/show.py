@@ -20,6 +20,7 @@ _SPECS = {
     "dram": "archsim.dram.spec:DramSpec",
     "energy": "archsim.dram.energy:Energy",
     "hierarchy": "archsim.cache.spec:Hierarchy",
+    "logic": "archsim.nmp.silicon:LogicTable",
     "model": "archsim.models.spec:ModelSpec",
     "nmp": "archsim.nmp.spec:NmpSpec",
     "processor": "archsim.models.spec:ProcessorSpec",

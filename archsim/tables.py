@@ -75,6 +75,11 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
         ("energy", lambda run: format_energy(run["energy_nj"] * 1000)),
         *(_energy(key) for key in _union(_events(run) for run in runs)),
     ]
+    if any(run["area"] for run in runs):
+        rows += [
+            ("area of a DIMM's unit", lambda run: _mm2(run["area_mm2"])),
+            *(_area(key) for key in _union(_parts(run) for run in runs)),
+        ]
     if any(run["cache"] for run in runs):
         rows += [
             ("cache hits", _cache(lambda cache: f"{100 * cache['hit_ratio']:.1f} %")),
@@ -118,6 +123,18 @@ def _energy(key: tuple[str, str]) -> Row:
         return format_energy(events[key] * 1000) if key in events else "-"
 
     return "  " + " ".join(key).replace("_", " "), cell
+
+
+def _parts(run: Run) -> dict[tuple[str, str], float | None]:
+    return {(row["component"], row["part"]): row["area_mm2"] for row in run["area"]}
+
+
+def _area(key: tuple[str, str]) -> Row:
+    return "  " + " ".join(key).replace("_", " "), lambda run: _mm2(_parts(run).get(key))
+
+
+def _mm2(area: float | None) -> str:
+    return "-" if area is None else f"{area:.3f} mm2"
 
 
 def _cache(text: Callable[[Mapping[str, Any]], str]) -> Callable[[Run], str]:

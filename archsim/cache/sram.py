@@ -1,4 +1,4 @@
-"""Latency and energy of on-chip memories by size, read off a table."""
+"""Latency, energy and area of on-chip memories by size, read off a table."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ class SramRow(Spec):
     latency_ns: float = quantity("ns", "from address to data", gt=0)
     read_pj: float = quantity("pJ", "one read of a line, tags included", ge=0)
     write_pj: float = quantity("pJ", "one write of a line", ge=0)
+    area_mm2: float | None = quantity("", "area in square millimetres", default=None, ge=0)
 
 
 class SramTable(Spec):
-    """Latency and energy per access by size; between two sizes in proportion to the size.
+    """Latency and energy per access, and area, by size; between two sizes in proportion to the size.
 
     Below the smallest size its values hold; beyond the largest there are none.
     """
@@ -52,9 +53,13 @@ class SramTable(Spec):
         if above.size == below.size:
             return above.model_copy(update={"size": size})
         share = (size - below.size) / (above.size - below.size)
+        area_mm2 = None
+        if below.area_mm2 is not None and above.area_mm2 is not None:
+            area_mm2 = below.area_mm2 + share * (above.area_mm2 - below.area_mm2)
         return SramRow(
             size=size,
             latency_ns=below.latency_ns + share * (above.latency_ns - below.latency_ns),
             read_pj=below.read_pj + share * (above.read_pj - below.read_pj),
             write_pj=below.write_pj + share * (above.write_pj - below.write_pj),
+            area_mm2=area_mm2,
         )

@@ -13,6 +13,7 @@ from archsim.cache.spec import CacheLevel
 from archsim.dram.spec import LINE_BYTES
 from archsim.errors import InputError
 from archsim.nmp.designs import design_class
+from archsim.nmp.silicon import NmpUnit
 from archsim.spec import FieldError, Spec, quantity
 
 
@@ -23,15 +24,6 @@ class NmpEnergy(Spec):
     fp32_mult_pj: float = quantity("pJ", "one FP32 multiplication", ge=0)
     internal_io_pj_per_bit: float = quantity("pJ", "moving a bit from the DRAM devices to the unit", ge=0)
     static_mw: float = quantity("mW", "what the unit of one DIMM draws whatever it does", ge=0)
-
-
-class NmpUnit(Spec):
-    """The compute unit of one DIMM as a piece of silicon; for tables and comparisons, no model reads it."""
-
-    area_mm2: float = quantity("", "area in square millimetres", ge=0)
-    power_mw: float = quantity("mW", "total power at its clock", ge=0)
-    clock_mhz: float = quantity("", "clock in MHz", gt=0)
-    node_nm: float = quantity("", "process node in nanometres", gt=0)
 
 
 class NmpSpec(Spec):
@@ -73,7 +65,7 @@ class NmpSpec(Spec):
         description="what is computed; without it weighted_sum where the trace has weights, else sum",
     )
     energy: NmpEnergy
-    unit: NmpUnit
+    unit: NmpUnit = Field(description="what a unit is made of; read with designs that have RecNMP's unit")
     multiplexing: Literal["temporal", "spatial"] | None = Field(
         default=None, description="chameleon: commands and data take turns on the data pins, or divide them"
     )

@@ -47,6 +47,8 @@ class Design:
         rank at the end of a packet.
     rank_cache : bool
         Whether its units may have a RankCache.
+    silicon : bool
+        Whether its units are made of the parts that `archsim.nmp.silicon` counts; otherwise they have no area.
     most_bursts, most_bursts_because : int, str
         Longest vector, in bursts of 64 bytes; and the reason, for messages.
     striped : bool
@@ -65,6 +67,7 @@ class Design:
     level: ClassVar[Level] = "rank"
     adder: ClassVar[Adder] = "unit"
     rank_cache: ClassVar[bool] = False
+    silicon: ClassVar[bool] = False
     most_bursts: ClassVar[int] = 64
     most_bursts_because: ClassVar[str] = ""
     striped: ClassVar[bool] = False

@@ -13,5 +13,6 @@ class RecNMP(Design):
 
     name = "recnmp"
     rank_cache = True
+    silicon = True
     most_bursts = MOST_BURSTS
     most_bursts_because = "vsize has 3 bits"
