@@ -1,7 +1,11 @@
-"""Write docs/recnmp-figures.md and its picture: RecNMP's paper beside the model. Part of ``make figures``."""
+"""Write docs/recnmp-figures.md, its picture and the tables of docs/recnmp.md: RecNMP's paper beside the model.
+
+Part of ``make figures``.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +15,13 @@ from archsim.validate.recnmp import SERIES_14A, assumptions, rows
 from archsim.validate.row import Row
 
 PAGE = Path(__file__).with_name("recnmp-figures.md")
+CONTRACT = Path(__file__).with_name("recnmp.md")
+#: Tables of the contract, by the comment before them: how the figures of their rows begin.
+TABLES = {"silicon": ("RecNMP Table I, ", "RecNMP Table II, "), "axdimm": ("AxDIMM",)}
 PICTURE = Path(__file__).with_name("figures") / "recnmp.png"
 SWEEP = "RecNMP sweep, "
+#: Quantities of the sweep of Table II.
+SILICON = ("mm2", "mW")
 
 
 def sweep_table(swept: Sequence[Row]) -> list[str]:
@@ -42,6 +51,26 @@ def _first(cells: dict[str, dict[str, Row]], figure: str) -> Row:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}" if abs(value) >= 15 else f"{value:.2f}"
+
+
+def contract(text: str, judged: Sequence[Row]) -> str:
+    """Return the contract with its tables made anew."""
+    for name, beginnings in TABLES.items():
+        lines = ["| figure | quantity | paper | model | deviation |", "|---|---|---:|---:|---:|"]
+        for row in judged:
+            if row.figure.startswith(beginnings):
+                deviation = "" if row.deviation is None else f"{100 * row.deviation:+.1f} %"
+                values = f"{_number(row.expected)} | {_number(row.measured)} | {deviation}"
+                lines.append(f"| {row.figure.removeprefix('RecNMP ')} | {row.quantity} | {values} |")
+        table = "\n".join(lines)
+        text, found = re.subn(
+            rf"(<!-- made by docs/make_recnmp.py: {name} -->\n).*?\n(\n|$)",
+            lambda match, table=table: f"{match[1]}{table}\n{match[2]}",
+            text,
+            flags=re.S,
+        )
+        assert found == 1, f"{CONTRACT}: must have one table {name!r}"
+    return text
 
 
 def draw(judged: Sequence[Row]) -> None:
@@ -79,6 +108,7 @@ def main() -> None:
     judged = [row for row in found if not row.figure.startswith(SWEEP)]
     swept = [row for row in found if row.figure.startswith(SWEEP)]
     draw(judged)
+    CONTRACT.write_text(contract(CONTRACT.read_text(encoding="utf-8"), judged), encoding="utf-8")
     page = markdown_page(judged, ["recnmp"], assumptions()).replace(
         "# Validation\n", "# RecNMP figure by figure\n", 1
     )
@@ -91,14 +121,17 @@ def main() -> None:
         "",
         "## What the paper does not publish",
         "",
-        "Each line changes one parameter of the set that all figures share. Columns are speedups, and the "
-        "memory energy saved in "
-        "percent; an empty cell cannot change.",
+        "Each line changes one parameter of the set that all figures share. Columns are speedups, and the memory energy "
+        "saved in percent; an empty cell cannot change.",
         "",
-        *sweep_table(swept),
+        *sweep_table([row for row in swept if row.quantity not in SILICON]),
+        "",
+        "Area in mm2 and power in mW of the unit of one DIMM, every part busy:",
+        "",
+        *sweep_table([row for row in swept if row.quantity in SILICON]),
     ]
     PAGE.write_text(page + "\n".join(sweep) + "\n", encoding="utf-8")
-    print(f"page: {PAGE}, picture: {PICTURE}")
+    print(f"pages: {PAGE}, {CONTRACT}, picture: {PICTURE}")
 
 
 if __name__ == "__main__":
