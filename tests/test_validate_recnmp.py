@@ -67,7 +67,7 @@ def test_the_tables_of_the_contract_are_those_that_are_measured():
     expected = recnmp.expected()
     rows = [*recnmp_silicon.table2(expected), *recnmp_silicon.axdimm(expected)]
     made = runpy.run_path(str(docs / "make_recnmp.py"))["contract"](text, rows)
-    assert text == made, "renew them: python docs/make_recnmp.py"
+    assert text == made, "renew them: python docs/make_recnmp.py --tables"
 
 
 def test_the_rank_caches_of_the_paper_are_smaller_than_their_bits():

@@ -1,8 +1,8 @@
 """RecNMP (ISCA 2020) figure by figure: one parameter set, nothing tuned per figure.
 
 The expected numbers are in ``data/recnmp_figures.csv`` and, for the traces, ``data/recnmp_hits.csv``: printed in the
-paper, or read off its vector graphics. No model reads them. The production traces of the paper are private; the stand-ins are calibrated to Fig. 7a and 12, so hit
-ratios are a calibration, and everything else is a prediction.
+paper, or read off its vector graphics. No model reads them. The production traces of the paper are private; the
+stand-ins are calibrated to Fig. 7a and 12, so hit ratios are a calibration, and everything else is a prediction.
 """
 
 from __future__ import annotations
@@ -170,8 +170,9 @@ def _order_row(what: str, keys: list[tuple[str, str, str]], measured: list[float
     note = f"in the paper's order: {shown}"
     if right < len(pairs) and "2 ranks" in what:
         note += (
-            "; a packet on one rank pays its start (configuration, ACT, RD) alone: the sweep has colouring level with four "
-            "poolings without configuration and ahead of them with vectors of 256 bytes, whose packets last twice as long"
+            "; a packet on one rank pays its start (configuration, ACT, RD) alone: the sweep has colouring level with "
+            "four poolings without configuration, and ahead of them with vectors of 256 bytes, whose packets last "
+            "twice as long"
         )
     return Row(f"RecNMP Fig. 14a, order: {what}", "pairs in order", len(pairs), right, 0.0, note)
 
@@ -215,10 +216,10 @@ def _energy() -> Iterator[Row]:
         tolerance = ENERGY_POINTS / target if step == "schedule+profile" else None
         yield Row(
             f"RecNMP headline, memory energy saved, {step}", "%", target, energy_saving(STEPS[step]), tolerance,
-            f"within {ENERGY_POINTS:g} points; the paper names neither the configuration nor what it counts. The sweep: "
-            "the base, without RankCache hits, saves what the paper prints; with them the saving depends on I/O inside the "
-            "DIMM, which the paper does not mention: at 11 pJ per bit, half of that off the DIMM, it is within the "
-            "tolerance",
+            f"within {ENERGY_POINTS:g} points; the paper names neither the configuration nor what it counts. The "
+            "sweep: the base, without RankCache hits, saves what the paper prints; with them the saving depends on I/O "
+            "inside the DIMM, which the paper does not mention: at 11 pJ per bit, half of that off the DIMM, it is "
+            "within the tolerance",
         )  # fmt: skip
 
 

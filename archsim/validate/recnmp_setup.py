@@ -15,6 +15,8 @@ from archsim.traces.workloads import load_workload
 #: Timing of the paper's Table I where the preset of the memory, a faster bin of which the peers were measured,
 #: has another.
 TIMING = ("dram.timing.tRCD=16", "dram.timing.CL=16", "dram.timing.tRP=16")
+#: Energy by currents of the data sheet, with standby and refresh, in place of Table I's constants.
+CURRENTS = ("dram.energy.preset=ddr4-8gb-x8-2400",)
 #: Samples of the trace, each with one pooling of every table: the length at which the stand-ins are calibrated
 #: to Fig. 12.
 SAMPLES = 384

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from archsim.validate.recnmp_setup import COLORED, SAMPLES, STEPS, run, speedup
+from archsim.validate.recnmp_setup import COLORED, CURRENTS, SAMPLES, STEPS, run, speedup
 from archsim.validate.row import Row
 
 
@@ -56,6 +56,7 @@ ENERGIES = {
     "internal I/O: 5.5 pJ per bit": Variant(("nmp.energy.internal_io_pj_per_bit=5.5",)),
     "internal I/O: 11 pJ per bit": Variant(("nmp.energy.internal_io_pj_per_bit=11",)),
     "internal I/O: 22 pJ per bit": Variant(("nmp.energy.internal_io_pj_per_bit=22",)),
+    "DRAM by data-sheet currents": Variant(CURRENTS, CURRENTS),
     "static power: Table II's": Variant(("nmp.energy.static_mw=184.2",)),
 }
 _FIGURES = {
