@@ -106,6 +106,13 @@ def test_a_cache_of_a_table_without_areas_leaves_the_area_open():
     assert total_mm2(parts) is None
 
 
+def test_a_cache_beyond_its_table_leaves_the_area_open():
+    beyond = ("nmp.cache.size=128 MiB", "nmp.cache.latency_clk=20", "nmp.cache.access_pj=3000")
+    rows = rows_of("recnmp-opt-8rank", *beyond)
+    assert rows["rank_cache", "array"].um2 is None
+    assert total_mm2(rows.values()) is None
+
+
 def test_areas_between_two_sizes_are_in_proportion():
     table = load_system("recnmp-opt-8rank").nmp.cache.sram
     small, large = table.at(64 << 10).area_mm2, table.at(128 << 10).area_mm2

@@ -165,7 +165,9 @@ def _rank_rows(nmp: NmpSpec, dram: DramSpec) -> Iterator[PartRow]:
     yield _registers("rank_unit", "vector_registers", ranks, unit, _VECTOR_REGISTER_BITS)
     yield _registers("rank_unit", "instruction_buffer", ranks, unit, unit.instructions * nmp.instruction_bits)
     if nmp.cache.size:
-        mm2 = nmp.cache.sram.at(nmp.cache.size).area_mm2
+        sram = nmp.cache.sram
+        # A cache whose latency and energy are given may be larger than its table knows.
+        mm2 = sram.at(nmp.cache.size).area_mm2 if nmp.cache.size <= sram.rows[-1].size else None
         # One lookup per burst of the rank.
         mw = nmp.cache.read_pj / _burst_ns(dram)
         yield PartRow("rank_cache", "array", ranks, None if mm2 is None else 1e6 * mm2, mw)
