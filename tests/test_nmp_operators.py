@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sums_check_twin import check_one
 from test_sums import bags_as_sent, contents_of, mix, random_system, random_trace, samples
 
 from archsim import load_system, simulate
 from archsim.errors import InputError
 from archsim.kernels import sums as kernels
 from archsim.nmp.faults import Fault, FaultyRows
-from archsim.nmp.functional import TableContents, check_sums, result_bursts
-from archsim.nmp.in_order import _BLOCK, psums_in_order
+from archsim.nmp.functional import TableContents, result_bursts
 from archsim.nmp.operators import ELEMENT_TYPES, OPERATORS
 from archsim.nmp.pooling import PooledSums
 from archsim.spec import apply_overrides
@@ -159,21 +159,21 @@ def test_a_result_may_differ_by_rounding_and_no_more(operator, dtype):
     exact, magnitude = in_float64(contents, 0, rows, weights, operator)
     bound = 28 * 2.0**-23 * magnitude
     mean = operator.endswith("mean")
-    assert check_sums(contents, rows, 0, weights, exact.astype(F32), mean=mean) <= bound.max()
+    assert check_one(contents, rows, 0, weights, exact.astype(F32), mean=mean) <= bound.max()
     for sign in (-1, 1):
         with pytest.raises(ArithmeticError, match="pooled mean" if mean else "pooled sum"):
-            check_sums(contents, rows, 0, weights, (exact + 1.1 * sign * bound).astype(F32), mean=mean)
+            check_one(contents, rows, 0, weights, (exact + 1.1 * sign * bound).astype(F32), mean=mean)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8-rowwise"])
-def test_a_pooling_longer_than_a_block_is_compared_whole(dtype):
+def test_a_long_pooling_is_compared_whole(dtype):
     contents, rows = TableContents(1, [64], [dtype]), np.arange(20_000)
     whole, half = (
         in_float64(contents, 0, part, None, "sum")[0].astype(F32) for part in (rows, rows[:10_000])
     )
-    check_sums(contents, rows, 0, None, whole)
+    check_one(contents, rows, 0, None, whole)
     with pytest.raises(ArithmeticError):
-        check_sums(contents, rows, 0, None, half)
+        check_one(contents, rows, 0, None, half)
 
 
 # What the operators mean, on numbers that can be followed by hand.
@@ -312,33 +312,6 @@ def test_operations_are_counted_by_hand():
     for operator in ("weighted_sum", "weighted_mean"):
         assert operations(operator, plain) == (3 * 16, 3 * 16)
         assert operations(operator, eight) == (3 * 2 * 32, 3 * (32 + 2))
-
-
-# The emulation in NumPy against the obvious loop.
-
-
-@settings(deadline=None, max_examples=60)
-@given(SEEDS)
-def test_numpy_adds_bursts_in_the_order_given(seed):
-    dice = random.Random(seed)
-    dtype, vector_bytes = dice.choice(ELEMENT_TYPES), dice.choice([40, 64, 128])
-    contents = TableContents(seed, [vector_bytes], [dtype])
-    psums, bursts = dice.choice([1, 3, 200]), dice.choice([1, 50, 400])
-    rows = np.array([dice.randrange(50) for _ in range(bursts)])
-    weights = np.array([dice.uniform(-2, 2) for _ in rows], F32)
-    psum = np.array([dice.randrange(psums) for _ in rows])
-    first_byte = np.array([dice.choice([-24, 0, 40, 64]) for _ in rows])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("archsim.nmp.in_order._BLOCK", dice.choice([7, 64, _BLOCK]))
-        registers = psums_in_order(contents, 0, rows, weights, psum, first_byte, psums)
-    expected = np.zeros_like(registers)
-    for burst in range(bursts):
-        terms = contents.terms(0, contents.stored(0, rows[burst : burst + 1]), weights[burst : burst + 1])[0]
-        for e in range(len(terms)):
-            byte = e * ITEM_BYTES[dtype]
-            if dtype == "uint8-rowwise" or first_byte[burst] <= byte < first_byte[burst] + 64:
-                expected[psum[burst], e] += terms[e]
-    assert registers.tobytes() == expected.tobytes()
 
 
 # Flipped bits.
