@@ -29,19 +29,20 @@ INLINE uint32_t key_of_row(const TableRule *t, int64_t row) {
     return scramble(scramble(low ^ t->key) + high);
 }
 
-/* The uppermost `bits` of the hash of a number of a row; at most 24, so that every type of number holds them. */
-INLINE int32_t drawn(uint32_t key, int32_t number, int32_t bits) {
-    return (int32_t)(scramble(key + (uint32_t)number * 0x9E3779B9u) >> (32 - bits));
-}
+/* The hash of a number of a row comes from the row's key and STRIDE times the number. Of the hash, the uppermost `bits`
+ * are drawn; at most 24, so that every type of number holds them. */
+#define STRIDE 0x9E3779B9u
+INLINE uint32_t place_of(uint32_t key, int32_t number) { return key + (uint32_t)number * STRIDE; }
+INLINE int32_t drawn(uint32_t place, int32_t bits) { return (int32_t)(scramble(place) >> (32 - bits)); }
 
-INLINE float value_of(const TableRule *t, uint32_t key, int32_t e) {
-    return (float)(drawn(key, e, t->bits) - (1 << (t->bits - 1))) * t->step;
+INLINE float value_at(const TableRule *t, uint32_t place) {
+    return (float)(drawn(place, t->bits) - (1 << (t->bits - 1))) * t->step;
 }
 INLINE float scale_of(const TableRule *t, uint32_t key) {
-    return (float)(drawn(key, t->elements, 24) + 1) * 0x1p-31f;
+    return (float)(drawn(place_of(key, t->elements), 24) + 1) * 0x1p-31f;
 }
 INLINE float bias_of(const TableRule *t, uint32_t key) {
-    return (float)(drawn(key, t->elements + 1, 24) - (1 << 23)) * 0x1p-23f;
+    return (float)(drawn(place_of(key, t->elements + 1), 24) - (1 << 23)) * 0x1p-23f;
 }
 
 /* Adds the elements `first` to `last` of a row to a Psum register, each operation rounded to FP32. */
@@ -49,16 +50,17 @@ ARCHSIM_CLONES static void add_fp32(const TableRule *rule, int64_t row, float we
                                     float *restrict psum) {
     const TableRule t = *rule; /* a copy that no store can change */
     const uint32_t key = key_of_row(&t, row);
+    uint32_t place = place_of(key, first);
     if (t.rowwise) {
         const float scale = weight * scale_of(&t, key), bias = weight * bias_of(&t, key);
-        for (int32_t e = first; e < last; e++) {
-            const float product = scale * (float)drawn(key, e, 8);
+        for (int32_t e = first; e < last; e++, place += STRIDE) {
+            const float product = scale * (float)drawn(place, 8);
             psum[e] += product + bias;
         }
         return;
     }
-    for (int32_t e = first; e < last; e++)
-        psum[e] += weight * value_of(&t, key, e);
+    for (int32_t e = first; e < last; e++, place += STRIDE)
+        psum[e] += weight * value_at(&t, place);
 }
 
 /* Adds a row in float64, and the magnitudes of what is added: of an 8-bit row product and bias apart. */
@@ -66,17 +68,18 @@ ARCHSIM_CLONES static void add_float64(const TableRule *rule, int64_t row, doubl
                                        double *restrict magnitude) {
     const TableRule t = *rule;
     const uint32_t key = key_of_row(&t, row);
+    uint32_t place = key;
     if (t.rowwise) {
         const double scale = weight * scale_of(&t, key), bias = weight * bias_of(&t, key);
-        for (int32_t e = 0; e < t.elements; e++) {
-            const double product = scale * drawn(key, e, 8);
+        for (int32_t e = 0; e < t.elements; e++, place += STRIDE) {
+            const double product = scale * drawn(place, 8);
             exact[e] += product + bias;
             magnitude[e] += fabs(product) + fabs(bias);
         }
         return;
     }
-    for (int32_t e = 0; e < t.elements; e++) {
-        const double value = weight * value_of(&t, key, e);
+    for (int32_t e = 0; e < t.elements; e++, place += STRIDE) {
+        const double value = weight * value_at(&t, place);
         exact[e] += value;
         magnitude[e] += fabs(value);
     }

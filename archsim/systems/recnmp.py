@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from archsim.dram.address import BANK_SHIFT, channel_of
 from archsim.dram.energy import dram_ledger
-from archsim.dram.resolve import resolve
+from archsim.dram.resolve import resolve_units
 from archsim.dram.spec import LINE_BYTES
 from archsim.errors import InputError
 from archsim.ledger import LedgerRow
@@ -69,8 +69,7 @@ class _Replay:
         )
         self.sums = PooledSums(trace.tables, self.nmp, adders, design.adders_per_dimm)
         self._check_trace()
-        memory, ranks = design.seen_memory(), design.unit_ranks
-        per_unit = [resolve(memory, ranks=ranks, refresh_rank=unit * ranks) for unit in range(design.units)]
+        per_unit = resolve_units(design.seen_memory(), ranks=design.unit_ranks, units=design.units)
         summing_clk = arithmetic_clk(
             self.nmp,
             has_weights=trace.weight is not None,
