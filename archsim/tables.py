@@ -96,7 +96,7 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
             ("  latency, mean", _nmp(lambda nmp: f"{nmp['packet_latency_avg_ns']:.0f} ns")),
             ("  slowest rank over mean", _nmp(lambda nmp: f"{nmp['load_imbalance']:.2f}x")),
             ("pooled sums", _nmp(lambda nmp: f"{nmp['sums']['poolings']:,}")),
-            ("  checked with NumPy", _nmp(lambda nmp: f"{nmp['sums']['checked_with_numpy']:,}")),
+            ("  checked", _nmp(lambda nmp: f"{nmp['sums']['checked']:,}")),
         ]
     return rows
 

@@ -44,7 +44,7 @@ cdef class CheckSums:
     keys : uint32 array [tables]
         Key of each table's contents.
     elements, vector_bytes, bits : int64 arrays [tables]
-        Elements and bytes of a vector, significant bits of an element.
+        Elements and bytes of a vector, of which no element lies in two bursts; significant bits of an element.
     steps : float32 array [tables]
         Step between neighbouring values.
     rowwise : bool array [tables]
@@ -198,8 +198,8 @@ cdef class CheckSums:
             else:
                 # Where the burst begins in the vector; below 0 where the vector begins inside the burst.
                 begin = (burst - all.first_burst[i]) * BURST_BYTES - (all.rows[i] * vector_bytes & BURST_BYTES - 1)
-                first = (begin + rule.item_bytes - 1) // rule.item_bytes if begin > 0 else 0
-                last = min(last, (begin + BURST_BYTES + rule.item_bytes - 1) // rule.item_bytes)
+                first = max(begin, 0) // rule.item_bytes
+                last = min(last, (begin + BURST_BYTES) // rule.item_bytes)
             if first < last:
                 add_fp32(&rule, all.rows[i], 1.0 if all.weights == NULL else all.weights[i], <int32_t>first,
                          <int32_t>last, all.psums + tag * registers + all.rank[burst] * all.width)

@@ -370,7 +370,7 @@ def test_two_channels_share_every_packet_and_give_the_same_sums(system):
     assert two.counts["rd"] + (two.cache or {"hits": 0})["hits"] == two.trace.requests == one.trace.requests
     assert one.cycles / 2 < two.cycles < one.cycles
     assert len(two.ranks) == len(two.nmp["rank_reads"]) == 4
-    assert two.nmp["sums"]["checked_with_numpy"] == 64
+    assert two.nmp["sums"]["checked"] == 64
 
 
 def test_a_rank_cache_changes_reads_energy_and_time_consistently():

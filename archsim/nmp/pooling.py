@@ -209,14 +209,14 @@ class PooledSums:
         """Return the sums' part of the results.
 
         ``operator``: what was computed; ``poolings``: results formed; ``sha256``: hash of all results as little-endian
-        FP32, in packet order; ``checked_with_numpy``: results compared; ``max_abs_error``: largest difference of an
+        FP32, in packet order; ``checked``: results compared; ``max_abs_error``: largest difference of an
         element from float64.
         """
         return {
             "operator": self._operator or "sum",
             "poolings": self._poolings,
             "sha256": self._digest.hexdigest(),
-            "checked_with_numpy": self._checked,
+            "checked": self._checked,
             "max_abs_error": self._max_error,
         }
 

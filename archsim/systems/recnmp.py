@@ -43,7 +43,7 @@ def replay_recnmp(system: SystemSpec, trace: EmbeddingTrace, options: Options) -
         When the tables do not fit into the memory, a vector has more bursts than an instruction can name, the trace
         updates rows, or the address map puts one vector on two units of a design that does not stripe.
     ArithmeticError
-        When the units' sums differ from NumPy's by more than rounding.
+        When the units' sums are not those of the vectors.
     """
     replay = _Replay(system, trace, options)
     scheduler = scheduler_of(replay.nmp, trace.bag_tables, len(trace.tables))
