@@ -137,10 +137,12 @@ class _Replay:
         )
         self.requests += len(coordinates)
         if self.nmp.cache.size:
-            burst_table = tables[lookup]
+            table_and_hit = np.take(2 * tables, lookup)
+            table_and_hit += hit
             count = len(self.table_bursts)
-            self.table_bursts += np.bincount(burst_table, minlength=count)
-            self.table_hits += np.bincount(burst_table[hit == 1], minlength=count)
+            bursts = np.bincount(table_and_hit, minlength=2 * count).reshape(count, 2)
+            self.table_bursts += bursts.sum(axis=1)
+            self.table_hits += bursts[:, 1]
 
     def _number(self, coordinates: Ints, bank_bits: int) -> npt.NDArray[np.int32]:
         """Return in which part of so many bank bits each burst lies, counted channel by channel."""
