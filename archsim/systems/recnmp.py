@@ -119,7 +119,7 @@ class _Replay:
         rows = np.asarray(trace.rows[source], dtype=np.int64)
         pooling = np.repeat(np.arange(len(bags), dtype=np.int32), sizes)
         bag_tables = trace.bag_tables[bags]
-        tables = bag_tables[pooling]
+        tables = np.repeat(bag_tables, sizes)
         coordinates, lookup = self.lowering.lower(rows, tables)
         lookups_before = np.concatenate([starts, [len(rows)]])
         packet_first = np.searchsorted(lookup, lookups_before[packets.packet_bags]).astype(np.int64)
@@ -128,7 +128,7 @@ class _Replay:
         self._check_one_unit(lookup, coordinates, adder)
         self._check_whole_rows(lookup, adder, tables)
         order, hit = self.units.feed(
-            coordinates, lookup, pooling, self._locality(rows, packets.batch[pooling]),
+            coordinates, lookup, pooling, self._locality(rows, np.repeat(packets.batch, sizes)),
             self.sums.result_bursts[bag_tables], packet_first, arrivals,
         )  # fmt: skip
         weights = None if trace.weight is None else np.asarray(trace.weight[source])
@@ -137,12 +137,10 @@ class _Replay:
         )
         self.requests += len(coordinates)
         if self.nmp.cache.size:
-            table_and_hit = np.take(2 * tables, lookup)
-            table_and_hit += hit
-            count = len(self.table_bursts)
-            bursts = np.bincount(table_and_hit, minlength=2 * count).reshape(count, 2)
-            self.table_bursts += bursts.sum(axis=1)
-            self.table_hits += bursts[:, 1]
+            table = bag_tables[packets.packet_bags[:-1]]  # one for a whole packet
+            hits_before = np.searchsorted(np.flatnonzero(hit), packet_first)
+            np.add.at(self.table_bursts, table, np.diff(packet_first))
+            np.add.at(self.table_hits, table, np.diff(hits_before))
 
     def _number(self, coordinates: Ints, bank_bits: int) -> npt.NDArray[np.int32]:
         """Return in which part of so many bank bits each burst lies, counted channel by channel."""
