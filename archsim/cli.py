@@ -15,14 +15,19 @@ from archsim.cli_check import CHECK_EXAMPLES, check
 from archsim.cli_model import MODEL_EXAMPLES, model
 from archsim.cli_options import (
     CONTEXT,
+    DEFAULT_COMMANDS,
     DEFAULT_SYSTEMS,
     BytesOption,
+    CommandsLimitOption,
+    CommandsOption,
     CopiesOption,
     DesignOption,
     FormatOption,
     JsonOption,
     LimitOption,
     OrderOption,
+    PacketsLimitOption,
+    PacketsOption,
     RowsOption,
     SetOption,
     TraceArgument,
@@ -30,15 +35,12 @@ from archsim.cli_options import (
     duration_ns,
     load_design,
     open_models,
-    positive,
+    packet_log,
     progress_bar,
 )
 from archsim.cli_trace import trace_app
 from archsim.errors import InputError
 from archsim.exits import run_to_exit
-
-#: How many commands `archsim replay --commands` writes when no limit is given.
-DEFAULT_COMMANDS = 1_000_000
 
 app = typer.Typer(
     add_completion=False,
@@ -108,23 +110,10 @@ def replay(
             help="Write the first DRAM commands as a Chrome trace (.json or .json.gz) for ui.perfetto.dev.",
         ),
     ] = None,
-    commands: Annotated[
-        Path | None,
-        typer.Option(
-            "--commands",
-            metavar="FILE",
-            help="Write the DRAM commands of the one system (.csv, .csv.gz or .parquet); `archsim check` reads them.",
-        ),
-    ] = None,
-    commands_limit: Annotated[
-        int | None,
-        typer.Option(
-            "--commands-limit",
-            metavar="N",
-            parser=positive,
-            help=f"Only the first N commands (RecNMP: per rank). Default: {DEFAULT_COMMANDS:,}.",
-        ),
-    ] = None,
+    commands: CommandsOption = None,
+    commands_limit: CommandsLimitOption = None,
+    packets: PacketsOption = None,
+    packets_limit: PacketsLimitOption = None,
     interval: Annotated[
         float | None,
         typer.Option(
@@ -137,8 +126,8 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Replay one trace through one or more systems and compare them."""
-    _check_targets({"--out": out, "--timeline": timeline, "--commands": commands})
-    _check_extras(out, commands, interval, len(system or DEFAULT_SYSTEMS))
+    _check_targets({"--out": out, "--timeline": timeline, "--commands": commands, "--packets": packets})
+    _check_extras(out, commands, packets, interval, len(system or DEFAULT_SYSTEMS))
     workload, hardware = _split_overrides(overrides or [])
     from archsim.peers import load_system
 
@@ -161,13 +150,15 @@ def replay(
 
         log_limit = max(log_limit, TIMELINE_COMMANDS)
     entries = (opened.requests, "request") if isinstance(opened, AddressTrace) else (opened.lookups, "lookup")
-    with progress_bar(entries[0] * len(systems), entries[1]) as advance:
-        comparison = compare(
-            [
-                simulate(spec, opened, log_limit=log_limit, interval_ns=interval, progress=advance)
-                for spec in systems
-            ]
-        )
+    total = entries[0] * len(systems), entries[1]
+    with packet_log(packets, packets_limit) as log, progress_bar(*total) as advance:
+        extras: dict[str, Any] = {
+            "log_limit": log_limit,
+            "interval_ns": interval,
+            "progress": advance,
+            "packets": log,
+        }
+        comparison = compare([simulate(spec, opened, **extras) for spec in systems])
     try:
         _write(comparison, out, timeline)
         if commands is not None:
@@ -342,14 +333,21 @@ def _check_targets(targets: dict[str, Path | None]) -> None:
             raise InputError(f"{name}: {other} and {option} need different names")
 
 
-def _check_extras(out: Path | None, commands: Path | None, interval: float | None, systems: int) -> None:
+def _check_extras(
+    out: Path | None, commands: Path | None, packets: Path | None, interval: float | None, systems: int
+) -> None:
     """Refuse options that would have no effect."""
     if commands is not None:
         from archsim.dram.command_log import check_name
 
         check_name(commands)
-        if systems != 1:
-            raise InputError(f"--commands {commands}: needs one --system, not {systems}")
+    if packets is not None:
+        from archsim.nmp.packet_log import check_name as check_packets
+
+        check_packets(packets)
+    for option, file in (("--commands", commands), ("--packets", packets)):
+        if file is not None and systems != 1:
+            raise InputError(f"{option} {file}: needs one --system, not {systems}")
     if interval is not None and out is None:
         raise InputError("--interval: needs --out, where the time series go")
 

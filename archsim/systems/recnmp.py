@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from archsim.errors import InputError
 from archsim.ledger import LedgerRow
 from archsim.nmp.arithmetic import arithmetic_clk
 from archsim.nmp.designs import guarded, make_design
+from archsim.nmp.packet_arrays import Bursts
 from archsim.nmp.packets import Packets, scheduler_of
 from archsim.nmp.pooling import PooledSums
 from archsim.systems.lowering import Lowering
@@ -23,6 +24,9 @@ from archsim.systems.outcome import CHUNK_LOOKUPS, Ints, Options, Outcome
 from archsim.systems.spec import SystemSpec
 from archsim.systems.units import ChannelUnits
 from archsim.traces import EmbeddingTrace
+
+if TYPE_CHECKING:
+    from archsim.nmp.packet_log import PacketLog
 
 
 def replay_recnmp(system: SystemSpec, trace: EmbeddingTrace, options: Options) -> Outcome:
@@ -79,6 +83,9 @@ class _Replay:
         self.units = ChannelUnits(
             system, design, per_unit, summing_clk, options.log_limit, options.interval_clk
         )
+        self.packets = options.packets
+        if self.packets is not None:
+            self._begin_packets(self.packets)
         self.requests = 0
         self.table_bursts = np.zeros(len(trace.tables), dtype=np.int64)
         self.table_hits = np.zeros(len(trace.tables), dtype=np.int64)
@@ -94,6 +101,18 @@ class _Replay:
             refusal = guarded(type(design), "check_vector", design.check_vector, *size)
             if refusal:
                 raise InputError(f"{trace.name}: table {table.name!r}: {refusal}")
+
+    def _begin_packets(self, log: PacketLog) -> None:
+        """Refuse what no NMP instruction can say, and have the packets written."""
+        begins = (self.lowering.table_base | self.lowering.table_stride) % LINE_BYTES
+        log.begin(self.system.name, self.design, self.system.dram)
+        if np.any(begins):
+            table = self.trace.tables[int(np.argmax(begins != 0))]
+            raise InputError(
+                f"{self.trace.name}: table {table.name!r}: the field Daddr of an NMP instruction counts bursts of "
+                f"{LINE_BYTES} bytes, and rows begin inside of them; set placement.row_align_bytes = {LINE_BYTES} or "
+                "more"
+            )
 
     def parts(self, packets: Packets) -> Iterator[tuple[Packets, Ints]]:
         """Cut packets, with their arrivals, into runs of about a chunk of lookups that hold no batch in part."""
@@ -136,6 +155,14 @@ class _Replay:
         self.sums.add(
             packet_first, order, lookup, adder, rows, tables, pooling, weights, bag_tables, starts, sizes
         )
+        if self.packets is not None:
+            self.packets.take(
+                Bursts(
+                    coordinates, lookup, pooling, locality, self.sums.factors(weights), packet_first,
+                    packets.packet_bags, bag_tables, self.sums.result_bursts,
+                    tuple(table.dtype for table in trace.tables), self.sums.operator,
+                )
+            )  # fmt: skip
         self.requests += len(coordinates)
         if self.nmp.cache.size:
             table = bag_tables[packets.packet_bags[:-1]]  # one for a whole packet
