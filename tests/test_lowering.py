@@ -117,7 +117,7 @@ def random_system(dice):
         f"placement.policy={dice.choice(['random', 'random', 'contiguous'])}",
         f"placement.seed={dice.randrange(2**63)}",
         *dice.choice([[], [f"placement.align_bytes={dice.choice([1, 4, 64, 4096, 2**21])}"]]),
-        *dice.choice([[], [f"placement.row_align_bytes={dice.choice([1, 8, 64, 128, 8192])}"]]),
+        *dice.choice([[], [f"placement.row_align_bytes={dice.choice([1, 8, 64, 128, 256])}"]]),
     ]
     return apply_overrides(BASE, overrides)
 
