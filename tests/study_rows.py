@@ -46,7 +46,7 @@ def axis(*columns: str) -> dict[str, Any]:
 
 def sweep_of(points: list[dict[str, Any]], axes: list[dict[str, Any]]) -> dict[str, Any]:
     """Return a definition with one point per dict, which has ``system`` and ``trace`` beside values of axes."""
-    columns = list(dict.fromkeys(name for point in points for name in point))
+    columns = list(dict.fromkeys(["system", "trace", *(name for point in points for name in point)]))
     table = {name: [point.get(name) for point in points] for name in columns}
     return {
         "systems": [{"name": name, "source": name, "sha256": "s"} for name in dict.fromkeys(table["system"])],

@@ -89,7 +89,8 @@ def test_other_code_is_refused_unless_asked_for_and_then_no_sweep_goes_on(tmp_pa
     rows = [each | {"code_version": "0.2.0+x", "point_id": each["point_id"][::-1]} for each in ROWS[:1]]
     two = written(tmp_path / "b", SWEEP, rows, "0.2.0+x")
     assert refusal(lambda: merge_studies([one, two], tmp_path / "m")) == (
-        f"merge: studies of different versions of the code: {one}: {CODE}; {two}: 0.2.0+x; mixed_versions takes both"
+        f"merge: studies of different versions of the code: {one}: {CODE}; {two}: 0.2.0+x; "
+        "mixed_versions=True (--mixed-versions) takes all"
     )
     merged = merge_studies([one, two], tmp_path / "m", mixed_versions=True)
     assert set(merged.to_frame("code_version")["code_version"]) == {CODE, "0.2.0+x"}

@@ -31,7 +31,7 @@ class Snapshot:
 
     def __init__(self, sources: Sequence[Any], where: str, order: Iterable[str] = ()) -> None:
         self._sources, self._where = list(sources), where
-        found: dict[str, list[str]] = {}
+        found: dict[str, list[str]] = {"point_id": ["str"], "status": ["str"]}
         for source in self._sources:
             for name, kind in source.kinds.items():
                 found.setdefault(name, []).append(kind)
