@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from archsim.errors import InputError
 from archsim.studies.store import Store
 
 CODE = "0.1.0+abcdef012345"
 SIZE, TRCD, POLICY = "nmp.cache.size_bytes", "dram.timing.tRCD_clk", "dram.controller.row_policy"
+
+
+def refusal(work: Callable[[], Any]) -> str:
+    """Return the one line with which something is refused."""
+    with pytest.raises(InputError) as caught:
+        work()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 def point_id(*parts: Any) -> str:

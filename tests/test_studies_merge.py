@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from study_rows import CODE, SIZE, TRCD, axis, grid, row, rows_of, sweep_of, written
+from study_rows import CODE, SIZE, TRCD, axis, grid, refusal, row, rows_of, sweep_of, written
 
 from archsim import merge_studies, open_study
-from archsim.errors import InputError
 from archsim.studies.store import Store
 
 SWEEP = sweep_of(grid({SIZE: [1024, 2048, 4096]}), [axis(SIZE)])
 ROWS = rows_of(SWEEP)
-
-
-def refusal(work):
-    with pytest.raises(InputError) as caught:
-        work()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_halves_of_a_study_merge_to_the_whole_in_any_order(tmp_path):

@@ -11,13 +11,12 @@ import subprocess
 import sys
 import threading
 import time
-import zlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from study_rows import CODE, SIZE, axis, grid, point_id, row, rows_of, sweep_of, written
+from study_rows import CODE, SIZE, axis, grid, point_id, refusal, row, rows_of, sweep_of, written
 
 from archsim import open_study
 from archsim.errors import InputError
@@ -34,13 +33,6 @@ def stored(folder: Path) -> dict[str, dict[str, object]]:
     snapshot = Snapshot.open(folder)
     found = snapshot.read(list(snapshot.kinds)).to_pylist()
     return {each["point_id"]: {k: v for k, v in each.items() if v is not None} for each in found}
-
-
-def refusal(work: object) -> str:
-    with pytest.raises(InputError) as caught:
-        work()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 # Units
@@ -302,6 +294,33 @@ def test_a_disk_without_room_for_a_part_costs_nothing(tmp_path, monkeypatch):
     assert len(stored(folder)) == 4
 
 
+def test_an_interrupt_after_a_line_is_written_loses_it_neither_then_nor_later(tmp_path, monkeypatch):
+    folder, write = tmp_path / "s", os.write
+
+    def interrupted(descriptor: int, content: bytes) -> int:
+        write(descriptor, content)
+        raise KeyboardInterrupt
+
+    with Store.create(folder, SWEEP, code_version=CODE) as target:
+        monkeypatch.setattr(os, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            target.add(ROWS[0])
+        monkeypatch.setattr(
+            os, "write", lambda descriptor, content: write(descriptor, content[:9]) and 1 // 0
+        )
+        with pytest.raises(ZeroDivisionError):
+            target.add(ROWS[1])
+        monkeypatch.setattr(os, "write", write)
+        target.add(ROWS[2])
+    assert set(stored(folder)) == {ROWS[0]["point_id"], ROWS[2]["point_id"]}
+    with Store.open(folder) as target:
+        monkeypatch.setattr(os, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            target.add(ROWS[1])
+        monkeypatch.setattr(os, "write", write)
+    assert len(stored(folder)) == 3
+
+
 # Several processes
 
 
@@ -347,203 +366,3 @@ def test_a_reader_sees_whole_rows_while_another_writes_and_merges_parts(tmp_path
     assert len(older) > 3
     # Studies opened earlier still read what they saw, from parts that are gone.
     assert all(len(study.to_arrow("time_ns")) == len(study) for study in older[:5])
-
-
-# Resuming
-
-
-def test_the_same_definition_goes_on_and_more_values_are_added(tmp_path):
-    folder = written(tmp_path / "s", SWEEP, ROWS[:2])
-    before = (folder / "study.json").read_bytes()
-    written(folder, SWEEP, ROWS[2:])
-    assert (folder / "study.json").read_bytes() == before
-    more = sweep_of(grid({SIZE: [4096, 8192]}), [axis(SIZE)])
-    written(folder, more, [])
-    study = open_study(folder)
-    assert study.axes == {SIZE: (1024, 2048, 4096, 8192)}
-    assert [point[SIZE] for point in study.missing] == [8192]
-    written(folder, more, [])
-    assert len(open_study(folder).definition.sweeps) == 2
-
-
-def test_other_code_and_other_axes_are_refused_and_change_nothing(tmp_path):
-    folder = written(tmp_path / "s", SWEEP, ROWS)
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert refusal(lambda: Store.create(folder, SWEEP, code_version="0.2.0+x")) == (
-        f"{folder}: made by another version of the code, {CODE}; this is 0.2.0+x: points of both cannot be compared; "
-        "choose a new folder"
-    )
-    other = sweep_of(grid({"nmp.cache.ways": [1, 2]}), [axis("nmp.cache.ways")])
-    assert refusal(lambda: Store.create(folder, other, code_version=CODE)) == (
-        f"{folder}: has other axes, {SIZE}; this sweep varies nmp.cache.ways: choose a new folder (studies merge later)"
-    )
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-
-
-def test_a_folder_that_is_there_is_not_taken(tmp_path):
-    (tmp_path / "file").write_text("x")
-    assert refusal(lambda: Store.create(tmp_path, SWEEP, code_version=CODE)) == (
-        f"{tmp_path}: no study: study.json is missing"
-    )
-    assert "is no folder" in refusal(lambda: Store.create(tmp_path / "file", SWEEP, code_version=CODE))
-    assert "there is no folder" in refusal(
-        lambda: Store.create(tmp_path / "a" / "b", SWEEP, code_version=CODE)
-    )
-
-
-# Errors
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (b"", "study.json: damaged: line 1, column 1: not JSON: Expecting value"),
-        (b"\xff", "study.json: damaged: byte 0: not UTF-8 text"),
-        (b"[1]", "study.json: damaged: must hold an object, not a list"),
-        (
-            b'{"schema": 2}',
-            "study.json: schema = 2 is from a later archsim; this one reads 1: install that one",
-        ),
-        (b'{"schema": 0}', "study.json: damaged: key 'code_version' is missing"),
-        (b'{"schema": true}', "study.json: damaged: schema must be a int"),
-        (b"[" * 100_000, "study.json: damaged: not JSON: "),
-    ],
-)
-def test_a_damaged_definition_is_named(tmp_path, change, said):
-    folder = written(tmp_path / "s", SWEEP, ROWS)
-    (folder / "study.json").write_bytes(change)
-    assert refusal(lambda: open_study(folder)).startswith(f"{folder}/{said}")
-
-
-@pytest.mark.parametrize(
-    ("place", "value", "said"),
-    [
-        (("sweeps",), 3, "sweeps must be a list"),
-        (("sweeps", 0), 3, "sweeps[0]: damaged: must be an object, not a int"),
-        (("sweeps", 0, "points", "system"), ["a"], "points.system: damaged: must be a list of 3 values"),
-        (
-            ("sweeps", 0, "points", SIZE),
-            None,
-            "axes[0]: damaged: column 'nmp.cache.size_bytes' must stand in points",
-        ),
-        (("sweeps", 0, "points", "system", 1), [], "points.system[1]: damaged: must be a single value"),
-        (("sweeps", 0, "axes", 0), {}, "axes[0]: damaged: key 'paths' is missing"),
-        (("sweeps", 0, "traces", 0, "name"), 1, "traces[0]: damaged: name must be a str"),
-    ],
-)
-def test_a_definition_of_another_shape_is_named(tmp_path, place, value, said):
-    folder = written(tmp_path / "s", SWEEP, ROWS)
-    found = json.loads((folder / "study.json").read_text())
-    inner = found
-    for key in place[:-1]:
-        inner = inner[key]
-    inner[place[-1]] = value
-    (folder / "study.json").write_text(json.dumps(found))
-    assert said in refusal(lambda: open_study(folder))
-
-
-def test_a_folder_without_a_definition_is_no_study(tmp_path):
-    assert refusal(lambda: open_study(tmp_path)) == f"{tmp_path}: no study: study.json is missing"
-    assert "there is no such folder" in refusal(lambda: open_study(tmp_path / "x"))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_a_damaged_line_is_named_and_never_read(tmp_path_factory, data):
-    folder = tmp_path_factory.mktemp("s") / "study"
-    Store.create(folder, SWEEP, code_version=CODE)
-    lines = [journal.encode(each) for each in ROWS]
-    place = data.draw(st.integers(0, len(lines[1]) - 2))
-    new = data.draw(st.integers(0, 255).filter(lambda byte: byte not in (lines[1][place], 10)))
-    damaged = lines[1][:place] + bytes([new]) + lines[1][place + 1 :]
-    (folder / journal.FILE).write_bytes(lines[0] + damaged + lines[2])
-    assert refusal(lambda: open_study(folder)).startswith(f"{folder}/journal.jsonl: line 2: damaged: ")
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        (b"\n", "not JSON"),
-        (b"{}\n", "key 'crc32' is missing at the end"),
-        (b'{"a":1,"crc32":0}\n', "its CRC-32 is "),
-        (
-            journal.encode({"point_id": "a", "status": "good"}),
-            "must have a point_id, and a status of done, failed, ",
-        ),
-        (journal.encode({"status": "done"}), "must have a point_id"),
-    ],
-)
-def test_a_line_that_archsim_did_not_write_is_named(tmp_path, line, said):
-    folder = tmp_path / "s"
-    Store.create(folder, SWEEP, code_version=CODE)
-    (folder / journal.FILE).write_bytes(line)
-    message = refusal(lambda: open_study(folder))
-    assert message.startswith(f"{folder}/journal.jsonl: line 1: damaged: ")
-    assert said in message
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 255))
-def test_a_damaged_part_is_named_and_never_read(tmp_path_factory, place, change):
-    folder = tmp_path_factory.mktemp("s") / "study"
-    [part] = parts.part_paths(written(folder, SWEEP, ROWS))
-    content = bytearray(part.read_bytes())
-    content[place % len(content)] ^= change
-    part.write_bytes(content)
-    assert refusal(lambda: open_study(folder)).startswith(f"{part}: damaged: its CRC-32 is ")
-
-
-def test_a_part_cut_short_is_named(tmp_path):
-    folder = written(tmp_path / "s", SWEEP, ROWS)
-    [part] = parts.part_paths(folder)
-    content = part.read_bytes()
-    for length in (0, 3, 100, len(content) - 1):
-        part.write_bytes(content[:length])
-        assert refusal(lambda: open_study(folder)).startswith(f"{part}: damaged: its CRC-32 is ")
-
-
-def test_a_part_of_somebody_else_is_named(tmp_path):
-    import pyarrow as pa
-
-    folder = written(tmp_path / "s", SWEEP, ROWS)
-    [part] = parts.part_paths(folder)
-    part.unlink()
-    for columns, said in (
-        ({"status": ["done"]}, "damaged: column 'point_id' is missing, or no text"),
-        (
-            {"point_id": ["a"], "status": ["done"], "x": [[1]]},
-            "column 'x': is list<element: int64>; no such column",
-        ),
-    ):
-        part = parts.write_part(folder, pa.table(columns))
-        assert refusal(lambda: open_study(folder)).startswith(f"{part}: {said}")
-        part.unlink()
-    content = b"PAR1 no Parquet file PAR1"
-    part = part.with_name(f"part-00000-{zlib.crc32(content):08x}.parquet")
-    part.write_bytes(content)
-    assert refusal(lambda: open_study(folder)).startswith(f"{part}: damaged or no Parquet file: ")
-
-
-@pytest.mark.parametrize(
-    ("new", "said"),
-    [
-        ({"point_id": None, "status": "done"}, "must have a point_id"),
-        ({"point_id": "b", "status": "good"}, "must have a point_id, and a status of done, failed, timeout"),
-        (
-            {"point_id": "b", "status": "done", "x": [1]},
-            "column 'x' = [1]: no number of 64 bits, text or truth",
-        ),
-        ({"point_id": "b", "status": "done", "x": 2**63}, "column 'x' = 9223372036854775808: no number"),
-        (
-            {"point_id": "b", "status": "done", "time_ns": "soon"},
-            "column 'time_ns': holds float and str; one kind",
-        ),
-    ],
-)
-def test_a_row_that_fits_no_column_is_refused_and_not_written(tmp_path, new, said):
-    folder = tmp_path / "s"
-    with Store.create(folder, SWEEP, code_version=CODE) as target:
-        target.add(ROWS[0])
-        before = (folder / journal.FILE).read_bytes()
-        assert said in refusal(lambda: target.add(new))
-        assert (folder / journal.FILE).read_bytes() == before

@@ -167,7 +167,12 @@ class Part:
         import pyarrow.parquet as pq
 
         self.path = path
-        self._stream = path.open("rb")
+        try:
+            self._stream = path.open("rb")
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
         try:
             with self._damage():
                 self._check_crc()

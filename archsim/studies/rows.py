@@ -115,9 +115,10 @@ class Rows:
         return self.table.select([name for name in columns if name in self.kinds])
 
 
-def tables_of(rows: Iterable[Row], where: str) -> list[Any]:
+def tables_of(rows: Iterable[Row], where: str) -> list[Rows]:
     """Return rows as sources of a `Snapshot`, some at a time."""
-    found, batch = [], []
+    found: list[Rows] = []
+    batch: list[Row] = []
     for row in rows:
         batch.append(row)
         if len(batch) == parts.BATCH_ROWS:
