@@ -38,6 +38,7 @@ from archsim.cli_options import (
     packet_log,
     progress_bar,
 )
+from archsim.cli_study import study_app
 from archsim.cli_trace import trace_app
 from archsim.errors import InputError
 from archsim.exits import run_to_exit
@@ -57,6 +58,7 @@ Examples:
 """,
 )
 app.add_typer(trace_app, name="trace")
+app.add_typer(study_app, name="study")
 
 
 @app.callback(invoke_without_command=True)
