@@ -1,0 +1,371 @@
+"""Bars: metrics, speedups, utilisations and the energy ledger. matplotlib is imported on use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from archsim.errors import InputError, nearest
+from archsim.report.groups import By, Series, axis_names, by_columns, group_title, one_text, ordered, over, series_of
+from archsim.report.quantities import quantity_of
+from archsim.report.rows import Points, points_of
+from archsim.report.style import GREY, SMALL_PT, axes_for, bar_look, finish, fit_labels, house, line_look, legend_above, note, nothing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: So many bars have their values written beside them.
+_NUMBERED = 12
+#: Events under this share of the largest bar are drawn as one, where there are more than so many.
+_SMALL, _MOST_EVENTS = 0.01, 8
+_ENERGY = "energy_"
+
+
+def plot_bars(
+    study: Any, x: str, y: str, by: By = None, *, axes: Axes | None = None, horizontal: bool | None = None
+) -> Axes:
+    """Draw a metric as bars, grouped by the values of an axis.
+
+    Where other axes vary too, a bar is the median and its whisker reaches from the least to the greatest. A point that
+    failed has no bar but an x.
+
+    Parameters
+    ----------
+    study : Study, frame, Comparison or sequence of Result
+    x : str
+        The axis, such as ``system``.
+    y : str
+        The metric, such as ``energy_nj``.
+    by : str or sequence of str, optional
+        Axes that tell the bars of a group apart; by default system and trace, where there are several.
+    axes : Axes, optional
+        Where to draw.
+    horizontal : bool, optional
+        By default where the names of the groups are too long to stand side by side.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        For an unknown axis or metric.
+    """
+    points = points_of(study)
+    y, values = points.metric(y)
+    scale = quantity_of(y).scaled(values)
+    return _draw(points, x, scale(values), scale.label, by, axes, horizontal)
+
+
+def plot_speedup(
+    source: Any, baseline: str | Mapping[str, Any] | None = None, x: str = "system", by: By = None, *,
+    metric: str = "time_ns", axes: Axes | None = None, horizontal: bool | None = None,
+) -> Axes:  # fmt: skip
+    """Draw how much faster each point is than a baseline, as bars.
+
+    Parameters
+    ----------
+    source : Comparison, sequence of Result, Study or frame
+    baseline : str or mapping, optional
+        A system, or values of axes; by default the first system. A point is compared with the baseline of its trace
+        and, where the baseline has it too, of its values of other axes.
+    x : str
+        What the bars are grouped by.
+    by : str or sequence of str, optional
+        What tells the bars of a group apart; by default system and trace, where there are several.
+    metric : str
+        What the speedup is of, baseline over point; less of it is better.
+    axes : Axes, optional
+        Where to draw.
+    horizontal : bool, optional
+        By default where the names of the groups are too long to stand side by side.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        For an unknown axis or metric, or a baseline that no point is.
+    """
+    points = points_of(source)
+    metric, values = points.metric(metric)
+    condition = _condition(points, baseline)
+    ratios = speedups(points, values, condition)
+    what = ", ".join(one_text(column, value) for column, value in condition.items())
+    what = what if len(what) <= 24 else "the baseline"
+    label = f"speedup over {what} (×)" if metric == "time_ns" else f"gain in {metric} over {what} (×)"
+    return _draw(points, x, ratios, label, by, axes, horizontal, level=1.0)
+
+
+def plot_utilisation(source: Any, by: By = None, *, axes: Axes | None = None) -> Axes:
+    """Draw how busy each shared resource was, a mark for each system; the rightmost is its bottleneck.
+
+    Parameters
+    ----------
+    source : Result, Comparison, sequence of Result, Study or frame
+    by : str or sequence of str, optional
+        What tells marks apart; by default system and trace, where there are several.
+    axes : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+    """
+    points = points_of(source)
+    names = [name for name in points.columns if name.startswith("utilisation_")]
+    columns = by_columns(points, by, [])
+    found = [series_of(points, points.axes[0], points.metric(name)[1], columns) for name in names]
+    with house():
+        axes, new = axes_for(axes, 0.55 + 0.17 * max(len(names), 3))
+        for number in range(len(found[0]) if found else 0):
+            bars = [_whole(of_name[number]) for of_name in found]
+            shown = [k for k, one in enumerate(bars) if math.isfinite(one.middle(""))]
+            ends = [bars[k].ends("") for k in shown]
+            look = line_look(number) | {"linestyle": "none", "clip_on": False, "zorder": 3}
+            axes.plot([100 * bars[k].middle("") for k in shown], shown, **look, label=bars[0].label or None)
+            for k, (low, high) in zip(shown, ends, strict=True):
+                if low < high:
+                    axes.plot([100 * low, 100 * high], [k, k], color=look["color"], linewidth=0.7)
+        if not found:
+            nothing(axes)
+        _name_groups(axes, [name.removeprefix("utilisation_").replace("_", " ") for name in names], flat=True)
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("utilisation (%)")
+        finish(axes)
+        if text := over(points, columns):
+            note(axes, text)
+        legend_above(axes, grow=new, title=group_title(columns))
+    return axes
+
+
+def plot_energy(
+    source: Any, x: str = "system", *, per: Literal["run", "request", "lookup"] = "run", axes: Axes | None = None
+) -> Axes:
+    """Draw the energy ledger as stacked bars, one part for each component and event.
+
+    Where several points stand at a place a bar is their mean, so that parts still add up.
+
+    Parameters
+    ----------
+    source : Result, Comparison, sequence of Result, Study or frame
+    x : str
+        What has a bar each.
+    per : str
+        ``run``: of the whole run. ``request`` and ``lookup``: over their number.
+    axes : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        For an unknown axis, or where the number of lookups is not known.
+    """
+    points = points_of(source)
+    if per not in ("run", "request", "lookup"):
+        raise InputError(f"per {per!r}: must be run, request or lookup{nearest(per, ('run', 'request', 'lookup'))}")
+    divisors = [1.0] * len(points) if per == "run" else points.metric(f"{per}s")[1]
+    x, places = points.axis(x)
+    groups = ordered(places)
+    parts = _energy_parts(points, x, groups, divisors)
+    totals = [sum(part[k] for part in parts.values()) for k in range(len(groups))]
+    scale = quantity_of("energy_nj").scaled(totals)
+    with house():
+        axes, new = axes_for(axes, _height(len(groups), 1))
+        left = [0.0] * len(groups)
+        for number, (label, part) in enumerate(parts.items()):
+            widths = scale(part)
+            axes.barh(range(len(groups)), widths, left=left, height=0.65, label=label, **bar_look(number))
+            left = [a + b for a, b in zip(left, widths, strict=True)]
+        if not parts:
+            nothing(axes)
+        names, axis = axis_names(x, groups)
+        _name_groups(axes, names, flat=True)
+        if x not in ("system", "trace"):
+            axes.set_ylabel(axis)
+        axes.set_xlim(left=0)
+        axes.set_xlabel(scale.label if per == "run" else scale.label.replace("energy", f"energy per {per}"))
+        finish(axes, grid="x")
+        if text := over(points, [x], "mean"):
+            note(axes, text)
+        legend_above(axes, grow=new)
+    return axes
+
+
+def speedups(points: Points, values: Sequence[float], condition: Mapping[str, Any]) -> list[float]:
+    """Return the metric of the baseline over that of each point, NaN where either is missing.
+
+    Parameters
+    ----------
+    points : Points
+    values : sequence of float [points]
+    condition : mapping of str to value
+        What a point of the baseline is.
+    """
+    columns = {name: points.axis(name)[1] for name in condition}
+    base = [i for i in range(len(points)) if all(columns[name][i] == value for name, value in condition.items())]
+    free = [name for name in points.axes if name not in condition and name in points.columns]
+    told = {name: points.axis(name)[1] for name in free}
+    # What the baseline varies in is compared like with like; what it has one value of, or none, is not.
+    free = [name for name in free if len({str(told[name][i]) for i in base}) > 1]
+    by_key: dict[tuple[Any, ...], list[float]] = {}
+    for i in base:
+        by_key.setdefault(tuple(told[name][i] for name in free), []).append(values[i])
+    single = {key: found[0] for key, found in by_key.items() if len(set(map(str, found))) == 1}
+    ratios = []
+    for i, value in enumerate(values):
+        reference = single.get(tuple(told[name][i] for name in free), math.nan)
+        ratios.append(reference / value if value else math.nan)
+    return ratios
+
+
+@dataclass(frozen=True)
+class _Bars:
+    """One bar in each group, with the least and the greatest that it stands for."""
+
+    label: str
+    values: list[float]
+    ends: list[tuple[float, float]]
+
+
+def _condition(points: Points, baseline: str | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what a point of the baseline is, and refuse one that no point is."""
+    if not len(points):
+        return {}
+    if baseline is None or isinstance(baseline, str):
+        column, names = points.axis("system")
+        chosen = names[0] if baseline is None else baseline
+        if chosen not in names:
+            raise InputError(f"baseline {chosen!r}: no such system{nearest(str(chosen), map(str, names))}")
+        return {column: chosen}
+    condition = {points.axis(name)[0]: value for name, value in baseline.items()}
+    for name, value in condition.items():
+        if value not in points.axis(name)[1]:
+            raise InputError(
+                f"baseline {name}={value}: no such point{nearest(str(value), map(str, points.axis(name)[1]))}"
+            )
+    return condition
+
+
+def _draw(
+    points: Points, x: str, values: Sequence[float], label: str, by: By, axes: Axes | None, horizontal: bool | None,
+    level: float | None = None,
+) -> Axes:  # fmt: skip
+    x, places = points.axis(x)
+    columns = by_columns(points, by, [x])
+    found = series_of(points, x, values, columns)
+    groups = ordered(places)
+    names, axis = axis_names(x, groups)
+    bars = [_Bars(one.label, [one.middle(g) for g in groups], [one.ends(g) for g in groups]) for one in found]
+    flat = sum(len(name) + 2 for name in names) * 0.06 > 2.8 if horizontal is None else horizontal
+    with house():
+        axes, new = axes_for(axes, _height(len(groups), len(bars)) if flat else 2.2)
+        if not any(math.isfinite(value) for value in values):
+            nothing(axes)
+        if level is not None:
+            (axes.axvline if flat else axes.axhline)(level, color="black", linewidth=0.6, zorder=0.5)
+        _draw_bars(axes, names, bars, flat=flat, numbered=len(groups) * len(bars) <= _NUMBERED)
+        (axes.set_xlabel if flat else axes.set_ylabel)(label)
+        if x not in ("system", "trace"):
+            (axes.set_ylabel if flat else axes.set_xlabel)(axis)
+        finish(axes, grid="x" if flat else "y")
+        if text := over(points, [x, *columns]):
+            note(axes, text)
+        fit_labels(axes)
+        legend_above(axes, grow=new, title=group_title(columns))
+    return axes
+
+
+def _draw_bars(
+    axes: Axes, groups: Sequence[str], bars: Sequence[_Bars], *, flat: bool, numbered: bool
+) -> None:
+    thick = 0.8 / max(len(bars), 1)
+    draw, across = (axes.barh, "height") if flat else (axes.bar, "width")
+    for number, one in enumerate(bars):
+        places = [i + (number - (len(bars) - 1) / 2) * thick for i in range(len(groups))]
+        whiskers = None
+        if any(low < high for low, high in one.ends):
+            pairs = list(zip(one.values, one.ends, strict=True))
+            whiskers = [[v - low for v, (low, _) in pairs], [high - v for v, (_, high) in pairs]]
+        drawn = draw(
+            places, one.values, **{across: thick}, label=one.label or None, **bar_look(number),
+            **({"xerr" if flat else "yerr": whiskers, "ecolor": "black", "error_kw": {"linewidth": 0.7}} if whiskers else {}),
+        )  # type: ignore[arg-type]  # fmt: skip
+        if numbered and not whiskers:
+            texts = [_figure(value) if math.isfinite(value) else "" for value in one.values]
+            axes.bar_label(drawn, texts, fontsize=SMALL_PT, padding=1.5)
+        _cross_out(axes, places, one.values, flat)
+    if numbered:
+        axes.margins(**{"x" if flat else "y": 0.14})
+    _name_groups(axes, groups, flat)
+
+
+def _cross_out(axes: Axes, places: Sequence[float], values: Sequence[float], flat: bool) -> None:
+    """Mark with an x at the foot of its place each bar that has no value."""
+    missing = [place for place, value in zip(places, values, strict=True) if not math.isfinite(value)]
+    feet = [0.0] * len(missing)
+    axes.plot(*((feet, missing) if flat else (missing, feet)), "x", color=GREY, markersize=3.5, clip_on=False)
+
+
+def _name_groups(axes: Axes, groups: Sequence[str], flat: bool) -> None:
+    if flat:
+        axes.set_yticks(range(len(groups)), groups)
+        axes.set_ylim(max(len(groups), 1) - 0.45, -0.55)
+    else:
+        axes.set_xticks(range(len(groups)), groups)
+        axes.set_xlim(-0.55, max(len(groups), 1) - 0.45)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def _height(groups: int, bars: int) -> float:
+    """Height of a picture of lying bars, so that each is thick enough to see."""
+    return min(0.62 + max(groups, 1) * max(0.2, 0.04 + 0.105 * bars), 6.5)
+
+
+def _whole(one: Series) -> Series:
+    """Return a series with all its points at one place."""
+    return Series(one.label, one.key, {"": [value for values in one.at.values() for value in values]})
+
+
+def _energy_parts(
+    points: Points, x: str, groups: Sequence[Any], divisors: Sequence[float]
+) -> dict[str, list[float]]:
+    """Return the energy of each event in nanojoules, one figure per bar; small events together."""
+    names = [name for name in points.columns if name.startswith(_ENERGY) and name not in ("energy_nj",)]
+    parts: dict[str, list[float]] = {}
+    for name in names:
+        values = points.metric(name)[1] if any(v is not None for v in points.columns[name]) else []
+        per_point = [v / d if d else math.nan for v, d in zip(values, divisors, strict=False)]
+        sums = []
+        for group in groups:
+            own = [v for v, p in zip(per_point, points.axis(x)[1], strict=False) if p == group]
+            whole = _done(points, x, group)
+            sums.append(sum(v for v in own if math.isfinite(v)) / whole if whole else 0.0)
+        if any(sums):
+            parts[name.removeprefix(_ENERGY).removesuffix("_nj").replace("_", " ")] = sums
+    if len(parts) <= _MOST_EVENTS:
+        return parts
+    totals = [sum(part[k] for part in parts.values()) for k in range(len(groups))]
+    small = [n for n, part in parts.items() if all(v <= _SMALL * t for v, t in zip(part, totals, strict=True))]
+    if len(small) < 2:
+        return parts
+    rest = [sum(parts[name][k] for name in small) for k in range(len(groups))]
+    return {n: part for n, part in parts.items() if n not in small} | {f"{len(small)} small events": rest}
+
+
+def _done(points: Points, x: str, group: Any) -> int:
+    """Count the points of a bar that have an energy."""
+    energies = points.metric("energy_nj")[1]
+    return sum(p == group and math.isfinite(e) for p, e in zip(points.axis(x)[1], energies, strict=True))
