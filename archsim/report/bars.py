@@ -8,10 +8,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from archsim.errors import InputError, nearest
-from archsim.report.groups import By, Series, axis_names, by_columns, group_title, one_text, ordered, over, series_of
+from archsim.report.groups import (
+    By,
+    Series,
+    axis_names,
+    by_columns,
+    group_title,
+    one_text,
+    ordered,
+    over,
+    series_of,
+)
 from archsim.report.quantities import quantity_of
 from archsim.report.rows import Points, points_of
-from archsim.report.style import GREY, SMALL_PT, axes_for, bar_look, finish, fit_labels, house, line_look, legend_above, note, nothing
+from archsim.report.style import (
+    GREY,
+    SMALL_PT,
+    axes_for,
+    bar_look,
+    finish,
+    fit_labels,
+    house,
+    legend_above,
+    line_look,
+    note,
+    nothing,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -145,7 +167,11 @@ def plot_utilisation(source: Any, by: By = None, *, axes: Axes | None = None) ->
 
 
 def plot_energy(
-    source: Any, x: str = "system", *, per: Literal["run", "request", "lookup"] = "run", axes: Axes | None = None
+    source: Any,
+    x: str = "system",
+    *,
+    per: Literal["run", "request", "lookup"] = "run",
+    axes: Axes | None = None,
 ) -> Axes:
     """Draw the energy ledger as stacked bars, one part for each component and event.
 
@@ -172,7 +198,9 @@ def plot_energy(
     """
     points = points_of(source)
     if per not in ("run", "request", "lookup"):
-        raise InputError(f"per {per!r}: must be run, request or lookup{nearest(per, ('run', 'request', 'lookup'))}")
+        raise InputError(
+            f"per {per!r}: must be run, request or lookup{nearest(per, ('run', 'request', 'lookup'))}"
+        )
     divisors = [1.0] * len(points) if per == "run" else points.metric(f"{per}s")[1]
     x, places = points.axis(x)
     groups = ordered(places)
@@ -184,7 +212,11 @@ def plot_energy(
         left = [0.0] * len(groups)
         for number, (label, part) in enumerate(parts.items()):
             widths = scale(part)
-            axes.barh(range(len(groups)), widths, left=left, height=0.65, label=label, **bar_look(number))
+            drawn = [k for k, width in enumerate(widths) if width > 0]  # nothing has no edges either
+            axes.barh(
+                drawn, [widths[k] for k in drawn], left=[left[k] for k in drawn], height=0.65, label=label,
+                **bar_look(number),
+            )  # fmt: skip
             left = [a + b for a, b in zip(left, widths, strict=True)]
         if not parts:
             nothing(axes)
@@ -192,7 +224,18 @@ def plot_energy(
         _name_groups(axes, names, flat=True)
         if x not in ("system", "trace"):
             axes.set_ylabel(axis)
-        axes.set_xlim(left=0)
+        longest = max(left, default=0.0)
+        axes.set_xlim(0, 1.17 * longest or 1.0)
+        for place, total in enumerate(left):
+            if total:
+                axes.annotate(
+                    _figure(total),
+                    (total, place),
+                    (2, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=SMALL_PT,
+                )
         axes.set_xlabel(scale.label if per == "run" else scale.label.replace("energy", f"energy per {per}"))
         finish(axes, grid="x")
         if text := over(points, [x], "mean"):
@@ -212,7 +255,9 @@ def speedups(points: Points, values: Sequence[float], condition: Mapping[str, An
         What a point of the baseline is.
     """
     columns = {name: points.axis(name)[1] for name in condition}
-    base = [i for i in range(len(points)) if all(columns[name][i] == value for name, value in condition.items())]
+    base = [
+        i for i in range(len(points)) if all(columns[name][i] == value for name, value in condition.items())
+    ]
     free = [name for name in points.axes if name not in condition and name in points.columns]
     told = {name: points.axis(name)[1] for name in free}
     # What the baseline varies in is compared like with like; what it has one value of, or none, is not.
@@ -313,7 +358,10 @@ def _cross_out(axes: Axes, places: Sequence[float], values: Sequence[float], fla
     """Mark with an x at the foot of its place each bar that has no value."""
     missing = [place for place, value in zip(places, values, strict=True) if not math.isfinite(value)]
     feet = [0.0] * len(missing)
-    axes.plot(*((feet, missing) if flat else (missing, feet)), "x", color=GREY, markersize=3.5, clip_on=False)
+    if missing:
+        axes.plot(
+            *((feet, missing) if flat else (missing, feet)), "x", color=GREY, markersize=3.5, clip_on=False
+        )
 
 
 def _name_groups(axes: Axes, groups: Sequence[str], flat: bool) -> None:
@@ -358,7 +406,9 @@ def _energy_parts(
     if len(parts) <= _MOST_EVENTS:
         return parts
     totals = [sum(part[k] for part in parts.values()) for k in range(len(groups))]
-    small = [n for n, part in parts.items() if all(v <= _SMALL * t for v, t in zip(part, totals, strict=True))]
+    small = [
+        n for n, part in parts.items() if all(v <= _SMALL * t for v, t in zip(part, totals, strict=True))
+    ]
     if len(small) < 2:
         return parts
     rest = [sum(parts[name][k] for name in small) for k in range(len(groups))]

@@ -75,7 +75,11 @@ def ordered(values: Any) -> list[Any]:
         ranks = [{p: i for i, p in enumerate(ordered(v[k] for v in found))} for k in range(len(found[0]))]
         return sorted(found, key=lambda value: [rank[part] for rank, part in zip(ranks, value, strict=True)])
     numbers = sorted(value for value in found if is_number(value))
-    return found if any(isinstance(v, str | tuple) for v in found) else [*numbers, *(v for v in found if v is None)]
+    return (
+        found
+        if any(isinstance(v, str | tuple) for v in found)
+        else [*numbers, *(v for v in found if v is None)]
+    )
 
 
 def is_number(value: Any) -> bool:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from archsim.dram.resolve import COMMANDS
 from archsim.errors import InputError, nearest
 from archsim.report.quantities import quantity_of
-from archsim.report.rows import metrics_of, results_of
+from archsim.report.rows import metrics_of, names_of, results_of
 from archsim.report.style import (
     SCALE,
     SMALL_PT,
@@ -31,7 +31,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: What a heat map of banks counts, and the commands of each.
-BANK_COUNTS = {"accesses": ("RD", "WR"), "activates": ("ACT",), "precharges": ("PRE",), "reads": ("RD",), "writes": ("WR",)}
+BANK_COUNTS = {
+    "accesses": ("RD", "WR"),
+    "activates": ("ACT",),
+    "precharges": ("PRE",),
+    "reads": ("RD",),
+    "writes": ("WR",),
+}
 #: Intervals of a heat map of banks, unless told.
 _INTERVALS = 60
 
@@ -50,6 +56,7 @@ def plot_latency(source: Any, *, axes: Axes | None = None) -> Axes:
     Axes
     """
     results = results_of(source)
+    names = _labels(results)
     with house():
         axes, new = axes_for(axes)
         for number, result in enumerate(results):
@@ -58,7 +65,7 @@ def plot_latency(source: Any, *, axes: Axes | None = None) -> Axes:
             shares = 100 * result.latency_count.cumsum() / result.latency_count.sum()
             look = line_look(number) | {"marker": None}
             times = [result.latency_ns[0], *result.latency_ns]
-            axes.step(times, [0, *shares], where="post", **look, label=_name(result, results))
+            axes.step(times, [0, *shares], where="post", **look, label=names[number])
         _ticks_1_2_5(axes)
         if not axes.lines:
             nothing(axes, "no reads")
@@ -91,12 +98,15 @@ def plot_series(source: Any, column: str = "bandwidth_gbps", *, axes: Axes | Non
         For an unknown column, or where no result has a series.
     """
     results = results_of(source)
-    shown = [(number, result.series, result) for number, result in enumerate(results) if result.series is not None]
+    shown = [
+        (number, result.series, result) for number, result in enumerate(results) if result.series is not None
+    ]
     if not shown:
         raise InputError("no time series: simulate(..., interval_ns=1000) or --interval 1us makes one")
-    names = [name for name in shown[0][1] if name != "start_ns"]
-    if column not in names:
-        raise InputError(f"series {column!r}: no such column{nearest(column, names)}")
+    known = [name for name in shown[0][1] if name != "start_ns"]
+    if column not in known:
+        raise InputError(f"series {column!r}: no such column{nearest(column, known)}")
+    names = _labels(results)
     time = quantity_of("time_ns").scaled([result.time_ns for result in results])
     height = quantity_of(column).scaled([float(v) for _, series, _ in shown for v in series[column]])
     with house():
@@ -104,7 +114,7 @@ def plot_series(source: Any, column: str = "bandwidth_gbps", *, axes: Axes | Non
         for number, series, result in shown:
             edges = time([*series["start_ns"].tolist(), result.time_ns])
             look = {key: value for key, value in line_look(number).items() if key != "marker"}
-            axes.stairs(height(series[column].tolist()), edges, baseline=None, **look, label=_name(result, results))
+            axes.stairs(height(series[column].tolist()), edges, baseline=None, **look, label=names[number])
         axes.set_ylim(bottom=0)
         axes.set_xlim(left=0)
         axes.set_xlabel(time.label.replace("run time", "time"))
@@ -142,9 +152,13 @@ def plot_banks(
     """
     (result,) = results_of(result)
     if what not in BANK_COUNTS:
-        raise InputError(f"banks {what!r}: must be one of {', '.join(BANK_COUNTS)}{nearest(what, BANK_COUNTS)}")
+        raise InputError(
+            f"banks {what!r}: must be one of {', '.join(BANK_COUNTS)}{nearest(what, BANK_COUNTS)}"
+        )
     if not result.commands.shape[1]:
-        raise InputError(f"{result.system.name}: no command log; simulate(..., log_limit=1_000_000) keeps one")
+        raise InputError(
+            f"{result.system.name}: no command log; simulate(..., log_limit=1_000_000) keeps one"
+        )
     if interval_ns is not None and not interval_ns > 0:
         raise InputError(f"interval of {interval_ns:g} ns: must be above 0")
     end_clk, whole = _whole_until(result)
@@ -214,29 +228,32 @@ def plot_ceilings(source: Any, *, axes: Axes | None = None) -> Axes:
     Axes
     """
     results = results_of(source)
+    names = _labels(results)
     ceilings = [ceilings_gbps(result) for result in results]
-    names = list(dict.fromkeys(name for found in ceilings for name in found))
+    resources = list(dict.fromkeys(name for found in ceilings for name in found))
     with house():
-        axes, new = axes_for(axes, 0.75 + 0.17 * max(len(names), 3))
+        axes, new = axes_for(axes, 0.75 + 0.17 * max(len(resources), 3))
         for number, (result, found) in enumerate(zip(results, ceilings, strict=True)):
             look = line_look(number)
-            rows = [names.index(name) for name in found]
-            axes.axvline(result.bandwidth_gbps, color=look["color"], linestyle=look["linestyle"], linewidth=0.9)
+            rows = [resources.index(name) for name in found]
+            axes.axvline(
+                result.bandwidth_gbps, color=look["color"], linestyle=look["linestyle"], linewidth=0.9
+            )
             fills = [look["color"] if name == result.bottleneck else "white" for name in found]
             for row, value, fill in zip(rows, found.values(), fills, strict=True):
                 axes.plot(
                     value, row, look["marker"], markersize=4.5, markerfacecolor=fill, markeredgecolor=look["color"],
                     markeredgewidth=0.9, zorder=3,
                 )  # fmt: skip
-            axes.plot([], [], **look, markersize=4.5, label=_name(result, results))
-        axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
-        axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
+            axes.plot([], [], **look, markersize=4.5, label=names[number])
+        axes.set_yticks(range(len(resources)), [name.replace("_", " ") for name in resources])
+        axes.set_ylim(max(len(resources), 1) - 0.4, -0.6)
         _ticks_1_2_5(axes)
-        if not names:
+        if not resources:
             nothing(axes)
         axes.set_xlabel("bandwidth (GB/s)")
         finish(axes)
-        note(axes, "line: sustained; mark: ceiling, of the bottleneck filled")
+        note(axes, "lines: sustained; marks: ceilings")
         legend_above(axes, grow=new)
     return axes
 
@@ -247,7 +264,11 @@ def ceilings_gbps(result: Result) -> dict[str, float]:
 
 
 def plot_roofline(
-    source: Any, *, bytes_per_operation: float = 4.0, peak_gflops: float | None = None, axes: Axes | None = None
+    source: Any,
+    *,
+    bytes_per_operation: float = 4.0,
+    peak_gflops: float | None = None,
+    axes: Axes | None = None,
 ) -> Axes:
     """Draw FP32 additions per second over FP32 additions per byte that the DRAM moved.
 
@@ -278,6 +299,7 @@ def plot_roofline(
         if value is not None and not (value > 0 and math.isfinite(value)):
             raise InputError(f"{name} {value:g}: must be above 0")
     results = results_of(source)
+    names = _labels(results)
     rows = [metrics_of(result) for result in results]
     shown = [i for i, row in enumerate(rows) if row["dram_bandwidth_gbps"] > 0]
     right = {
@@ -289,12 +311,18 @@ def plot_roofline(
         _log_axes(axes)
         if shown:
             low, high = min(right.values()) / 2.5, max(right.values()) * 4
-            _roofs(axes, sorted({f"{rows[i]['peak_bandwidth_gbps']:.4g}" for i in shown}, key=float), low, high, peak_gflops)
+            _roofs(
+                axes,
+                sorted({f"{rows[i]['peak_bandwidth_gbps']:.4g}" for i in shown}, key=float),
+                low,
+                high,
+                peak_gflops,
+            )
         else:
             nothing(axes, "nothing came from the DRAM")
         for i in shown:
             look = line_look(i) | {"linestyle": "none"}
-            axes.plot(right[i], up[i], **look, markersize=5, zorder=3, label=_name(results[i], results))
+            axes.plot(right[i], up[i], **look, markersize=5, zorder=3, label=names[i])
         axes.set_xlabel("FP32 additions per byte of the DRAM (FLOP/B)")
         axes.set_ylabel("FP32 additions (GFLOP/s)")
         finish(axes)
@@ -345,10 +373,12 @@ def _ticks_1_2_5(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _name(result: Result, results: Sequence[Result]) -> str:
-    """Name a result by what tells it from the others."""
-    name = short(result.system.name)
-    return name if len({r.trace.sha256 for r in results}) < 2 else f"{name}, {short(result.trace.name)}"
+def _labels(results: Sequence[Result]) -> list[str]:
+    """Name results by what tells them from one another."""
+    names = [short(name) for name in names_of(results)]
+    if len({result.trace.sha256 for result in results}) < 2:
+        return names
+    return [f"{name}, {short(result.trace.name)}" for name, result in zip(names, results, strict=True)]
 
 
 def _whole_until(result: Result) -> tuple[int, bool]:

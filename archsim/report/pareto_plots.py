@@ -10,7 +10,17 @@ from archsim.errors import InputError
 from archsim.report.groups import By, by_columns, one_text, ordered, value_text
 from archsim.report.quantities import more_is_better, quantity_of
 from archsim.report.rows import Points, points_of
-from archsim.report.style import COLOURS, MARKERS, SMALL_PT, axes_for, finish, house, legend_above, note, nothing
+from archsim.report.style import (
+    COLOURS,
+    MARKERS,
+    SMALL_PT,
+    axes_for,
+    finish,
+    house,
+    legend_above,
+    note,
+    nothing,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +29,7 @@ _DOMINATED = "#b5b5b5"
 #: Greatest over least from which a metric is drawn on a logarithmic scale.
 _WIDE = 30.0
 #: Where the label of a point may stand, in points of print from it.
-_PLACES = ((4, 4), (-4, 4), (4, -4), (-4, -4), (0, 6), (0, -6), (6, 0), (-6, 0), (9, 9), (-9, 9), (9, -9), (-9, -9))
+_PLACES = ((5, 0), (-5, 0), (4, 4), (-4, 4), (4, -4), (-4, -4), (0, 6), (0, -6))
 
 
 def plot_pareto(
@@ -82,6 +92,7 @@ def plot_pareto(
         axes.set_ylabel(f"{along.label}, {better[1]} is better")
         axes.margins(0.09)
         finish(axes)
+        named = [n for n in named if label is not None or len({str(points.columns[n][i]) for i in front}) > 1]
         if named and front:
             note(axes, f"labels: {', '.join(quantity_of(name).words for name in named)}")
         legend_above(axes, grow=new)
@@ -89,7 +100,9 @@ def plot_pareto(
     return axes
 
 
-def pareto_front(xs: Sequence[float], ys: Sequence[float], more: Sequence[bool] = (False, False)) -> list[int]:
+def pareto_front(
+    xs: Sequence[float], ys: Sequence[float], more: Sequence[bool] = (False, False)
+) -> list[int]:
     """Return the places of the points that no other beats, by ascending x.
 
     Parameters
@@ -135,7 +148,9 @@ def _draw_groups(
         beaten, best = [i for i in own if i not in front], [i for i in own if i in front]
         colour = COLOURS[number % len(COLOURS)]
         label = value_text(columns, key) or None
-        axes.plot([xs[i] for i in beaten], [ys[i] for i in beaten], marker, color=_DOMINATED, markersize=3, zorder=1)
+        axes.plot(
+            [xs[i] for i in beaten], [ys[i] for i in beaten], marker, color=_DOMINATED, markersize=3, zorder=1
+        )
         # A group without a point on the front is named by its grey ones.
         axes.plot(
             [xs[i] for i in best], [ys[i] for i in best], marker, color=colour if best else _DOMINATED, label=label,

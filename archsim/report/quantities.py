@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -46,7 +47,14 @@ _WORDS = {
     "nmp_load_imbalance": "slowest rank over mean",
 }
 #: Metrics of which more is better; of all others less is.
-_MORE = ("bandwidth_gbps", "dram_bandwidth_gbps", "peak_bandwidth_gbps", "speedup", "row_hits", "samples_per_s")
+_MORE = (
+    "bandwidth_gbps",
+    "dram_bandwidth_gbps",
+    "peak_bandwidth_gbps",
+    "speedup",
+    "row_hits",
+    "samples_per_s",
+)
 
 Kind = Literal["si", "share", "times", "bytes", "count", "plain"]
 
@@ -156,7 +164,7 @@ def logarithmic(values: Iterable[float]) -> bool:
     ordered = sorted(set(values))
     if len(ordered) < 3 or ordered[0] <= 0 or not math.isfinite(ordered[-1]) or ordered[-1] < 4 * ordered[0]:
         return False
-    pairs = list(zip(ordered, ordered[1:], strict=False))
+    pairs = list(itertools.pairwise(ordered))
     steps = [b - a for a, b in pairs]
     ratios = [math.log(b / a) for a, b in pairs]
     return max(ratios) * min(steps) < max(steps) * min(ratios)
@@ -169,7 +177,9 @@ def axis_ticks(column: str, values: Sequence[float]) -> tuple[list[str], str]:
     them whole and short.
     """
     quantity = quantity_of(column)
-    unit = column.removeprefix(f"{without_unit(column)}_") if quantity.kind in ("si", "plain") else quantity.unit
+    unit = (
+        column.removeprefix(f"{without_unit(column)}_") if quantity.kind in ("si", "plain") else quantity.unit
+    )
     unit = {"mm2": "mm²", "pct": "%", "us": "µs", "gbps": "GB/s", "mtps": "MT/s"}.get(unit, unit)
     if quantity.kind == "share":
         return [f"{100 * v:.4g}" for v in values], f"{quantity.words} (%)"
@@ -183,7 +193,9 @@ def axis_ticks(column: str, values: Sequence[float]) -> tuple[list[str], str]:
 
 def tick_text(value: float, kind: Kind) -> str:
     """Write a single value: ``64 Ki`` of bytes, ``20 k`` of counts."""
-    base, prefixes = {"bytes": (1024, ("", "Ki", "Mi", "Gi", "Ti"))}.get(kind, (1000, ("", "k", "M", "G", "T")))
+    base, prefixes = {"bytes": (1024, ("", "Ki", "Mi", "Gi", "Ti"))}.get(
+        kind, (1000, ("", "k", "M", "G", "T"))
+    )
     power = 0
     while kind in ("bytes", "count") and power < 4 and abs(value) >= (base if kind == "bytes" else 10 * base):
         value, power = value / base, power + 1

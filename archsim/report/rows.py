@@ -86,7 +86,9 @@ class Points:
         if len(bare) == 1:
             return bare[0]
         if bare:
-            raise InputError(f"{what} {name!r}: several columns have that name; one of {', '.join(bare)} is needed")
+            raise InputError(
+                f"{what} {name!r}: several columns have that name; one of {', '.join(bare)} is needed"
+            )
         if not len(self):
             raise InputError(f"{what} {name!r}: there are no points, so there is no such column")
         raise InputError(f"{what} {name!r}: no such column{nearest(name, valid)}")
@@ -106,7 +108,11 @@ def points_of(source: Any) -> Points:
         For anything else.
     """
     if isinstance(source, Result | Comparison) or _all_results(source):
-        rows = [metrics_of(result) for result in results_of(source)]
+        results = results_of(source)
+        rows = [
+            metrics_of(result) | {"system": name}
+            for result, name in zip(results, names_of(results), strict=True)
+        ]
         names = list(dict.fromkeys(name for row in rows for name in row))
         columns = {name: [row.get(name) for row in rows] for name in names}
         return Points(columns, _varying(columns, _NAMES))
@@ -140,10 +146,25 @@ def results_of(source: Any) -> list[Result]:
     raise InputError(f"{type(source).__name__}: a Result, a Comparison or a list of Results is needed")
 
 
+def names_of(results: Sequence[Result]) -> list[str]:
+    """Return the names of the systems; where several results of a trace have one name, numbered."""
+    seen: dict[tuple[str, str], int] = {}
+    names = []
+    for result in results:
+        key = result.system.name, result.trace.sha256
+        seen[key] = seen.get(key, 0) + 1
+        names.append(key[0] if seen[key] == 1 else f"{key[0]} ({seen[key]})")
+    return names
+
+
 def metrics_of(result: Result) -> dict[str, Any]:
     """Return a result as one flat row: scalars and tables of `Result.to_dict`, and the ledger."""
     data = result.to_dict()
-    row: dict[str, Any] = {"system": data.pop("system"), "trace": result.trace.name, "lookups": result.trace.lookups}
+    row: dict[str, Any] = {
+        "system": data.pop("system"),
+        "trace": result.trace.name,
+        "lookups": result.trace.lookups,
+    }
     for entry in data.pop("energy"):
         name = f"energy_{entry['component']}_{entry['event']}_nj"
         row[name] = row.get(name, 0.0) + entry["energy_nj"]

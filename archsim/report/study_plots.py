@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from archsim.errors import InputError, nearest
 from archsim.files import new_file
 from archsim.report.bars import plot_bars
-from archsim.report.groups import By, Series, axis_names, by_columns, group_title, is_number, ordered, over, series_of
+from archsim.report.groups import (
+    By,
+    Series,
+    axis_names,
+    by_columns,
+    group_title,
+    is_number,
+    ordered,
+    over,
+    series_of,
+)
 from archsim.report.pareto_plots import plot_pareto
 from archsim.report.quantities import Scale, logarithmic, quantity_of
 from archsim.report.rows import points_of
@@ -42,7 +53,14 @@ _BANDS = 4
 
 
 def plot_study(
-    study: Any, x: str, y: str, by: By = None, kind: str = "lines", out: Path | None = None, *, axes: Axes | None = None
+    study: Any,
+    x: str,
+    y: str,
+    by: By = None,
+    kind: str = "lines",
+    out: Path | None = None,
+    *,
+    axes: Axes | None = None,
 ) -> Axes:
     """Draw a study in one of four ways.
 
@@ -213,7 +231,13 @@ def plot_grid(study: Any, x: str, y: str, metric: str, *, axes: Axes | None = No
 
 
 def axis_of_values(
-    axes: Axes, which: str, column: str, values: Sequence[Any], where: dict[Any, float], *, cells: bool = False
+    axes: Axes,
+    which: str,
+    column: str,
+    values: Sequence[Any],
+    where: dict[Any, float],
+    *,
+    cells: bool = False,
 ) -> None:
     """Label an axis of a study, with ticks at its values, logarithmic where these are spaced by ratios."""
     from matplotlib.ticker import NullLocator
@@ -222,7 +246,7 @@ def axis_of_values(
     numbers = bool(values) and all(is_number(value) for value in values)
     log = numbers and not cells and logarithmic(values)
     if log:
-        doubled = all(math.log2(b / a) % 1 < 1e-9 for a, b in zip(values, values[1:], strict=False))
+        doubled = all(math.log2(b / a) % 1 < 1e-9 for a, b in itertools.pairwise(values))
         (axes.set_xscale if which == "x" else axes.set_yscale)("log", base=2 if doubled else 10)
     texts, name = axis_names(column, values)
     axis.set_label_text(name)
@@ -240,7 +264,9 @@ def axis_of_values(
         (axes.set_xlim if which == "x" else axes.set_ylim)(centre - span, centre + span)
 
 
-def _draw_line(axes: Axes, one: Series, where: dict[Any, float], scale: Scale, look: dict[str, Any], bands: bool) -> None:
+def _draw_line(
+    axes: Axes, one: Series, where: dict[Any, float], scale: Scale, look: dict[str, Any], bands: bool
+) -> None:
     places = [place for place in where if place in one.at]
     middle = scale([one.middle(place) for place in places])
     label = one.label or None
@@ -253,7 +279,9 @@ def _draw_line(axes: Axes, one: Series, where: dict[Any, float], scale: Scale, l
     ends = [one.ends(place) for place in places]
     if bands and any(low < high for low, high in ends):
         low, high = (scale([pair[k] for pair in ends]) for k in (0, 1))
-        axes.fill_between([where[place] for place in places], low, high, color=look["color"], alpha=0.18, linewidth=0)
+        axes.fill_between(
+            [where[place] for place in places], low, high, color=look["color"], alpha=0.18, linewidth=0
+        )
 
 
 def _from_zero(axes: Axes, values: Sequence[float]) -> None:

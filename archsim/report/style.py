@@ -7,8 +7,9 @@ here changes matplotlib's global state, and nothing needs a display.
 
 from __future__ import annotations
 
+import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,34 +116,33 @@ def brightness(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def legend_above(
-    axes: Axes, *, grow: bool = False, title: str | None = None, handles: Sequence[Any] | None = None
-) -> None:
+def legend_above(axes: Axes, *, grow: bool = False, title: str | None = None, least: int = 2) -> None:
     """Put the legend above the axes, in as many columns as there is room for.
 
     Parameters
     ----------
     axes : Axes
-        Whose labelled artists are named; one alone needs no legend.
+        Whose labelled artists are named.
     grow : bool
         Make the figure higher by what the legend takes: for figures with these axes only.
     title : str, optional
         What the names are values of.
-    handles : sequence of artists, optional
-        Other artists than those of the axes.
+    least : int
+        Fewer names than this need no legend.
     """
     from matplotlib.transforms import ScaledTranslation
 
-    shown = list(axes.get_legend_handles_labels()[0] if handles is None else handles)
-    if len(shown) < 2 and not (shown and title):
+    shown = axes.get_legend_handles_labels()[0]
+    if len(shown) < (1 if title else least):
         return
     root = axes.figure.canvas.figure
     dpi = root.dpi
     root.draw_without_rendering()  # lays out, so that it is known where the axes stand
     here, outer = axes.get_window_extent(), axes.figure.bbox if grow else axes.get_tightbbox()
     assert outer is not None
-    lift = axes.transAxes + ScaledTranslation(0, 10 / 72 if axes.get_title("left") else 0, root.dpi_scale_trans)
-    to_right, to_left = outer.x1 - here.x0, here.x1 - outer.x0 - 0.02 * dpi
+    lines = axes.get_title("left").count("\n") + 1 if axes.get_title("left") else 0
+    lift = axes.transAxes + ScaledTranslation(0, lines * 9.5 / 72, root.dpi_scale_trans)
+    to_right, to_left = outer.x1 - here.x0, here.x1 - outer.x0 - 0.1 * dpi
     for columns in range(min(len(shown), 6), 0, -1):
         legend = axes.legend(
             handles=shown, ncols=columns, loc="lower left", bbox_to_anchor=(0, 1.0), bbox_transform=lift, title=title,
@@ -161,7 +161,8 @@ def legend_above(
 
 def note(axes: Axes, text: str) -> None:
     """Say what is worth knowing about the data in small letters above the axes, or in place of data."""
-    axes.set_title(text, fontsize=SMALL_PT, loc="left", color="#555555")
+    letters = int(13 * axes.figure.bbox.width / axes.figure.dpi)
+    axes.set_title(textwrap.fill(text, letters), fontsize=SMALL_PT, loc="left", color="#555555", pad=3)
 
 
 def fit_labels(axes: Axes) -> None:
@@ -203,7 +204,9 @@ def save(figure: Figure, path: Path | None, *, kind: str | None = None) -> None:
     known = figure.canvas.get_supported_filetypes()
     if kind not in known:
         named = f"a name that ends in .{kind}" if kind else "a name without an ending"
-        raise InputError(f"{path}: {named} is no format of a picture; one of {', '.join(sorted(known))} is needed")
+        raise InputError(
+            f"{path}: {named} is no format of a picture; one of {', '.join(sorted(known))} is needed"
+        )
     # No date and no software version inside.
     names = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with house():
