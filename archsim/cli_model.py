@@ -136,7 +136,7 @@ def model(
 
         axes = plot_co_located(runs, f"{spec.name}, batch {inference.batch}, by co-located models")
         with new_file(plot) as file:
-            save(axes.figure, file, kind=kind)
+            save(axes, file, kind=kind)
 
 
 def _split(overrides: list[str]) -> dict[str, list[str]]:

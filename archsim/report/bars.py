@@ -1,11 +1,11 @@
-"""Bars: metrics, speedups, utilisations and the energy ledger. matplotlib is imported on use."""
+"""Bars: metrics, speedups, and utilisations. matplotlib is imported on use."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from archsim.errors import InputError, nearest
 from archsim.report.groups import (
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 
 #: So many bars have their values written beside them.
 _NUMBERED = 12
-#: Events under this share of the largest bar are drawn as one, where there are more than so many.
-_SMALL, _MOST_EVENTS = 0.01, 8
-_ENERGY = "energy_"
 
 
 def plot_bars(
@@ -156,91 +153,13 @@ def plot_utilisation(source: Any, by: By = None, *, axes: Axes | None = None) ->
                     axes.plot([100 * low, 100 * high], [k, k], color=look["color"], linewidth=0.7)
         if not found:
             nothing(axes)
-        _name_groups(axes, [name.removeprefix("utilisation_").replace("_", " ") for name in names], flat=True)
+        name_groups(axes, [name.removeprefix("utilisation_").replace("_", " ") for name in names], flat=True)
         axes.set_xlim(0, 100)
         axes.set_xlabel("utilisation (%)")
         finish(axes)
         if text := over(points, columns):
             note(axes, text)
         legend_above(axes, grow=new, title=group_title(columns))
-    return axes
-
-
-def plot_energy(
-    source: Any,
-    x: str = "system",
-    *,
-    per: Literal["run", "request", "lookup"] = "run",
-    axes: Axes | None = None,
-) -> Axes:
-    """Draw the energy ledger as stacked bars, one part for each component and event.
-
-    Where several points stand at a place a bar is their mean, so that parts still add up.
-
-    Parameters
-    ----------
-    source : Result, Comparison, sequence of Result, Study or frame
-    x : str
-        What has a bar each.
-    per : str
-        ``run``: of the whole run. ``request`` and ``lookup``: over their number.
-    axes : Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    InputError
-        For an unknown axis, or where the number of lookups is not known.
-    """
-    points = points_of(source)
-    if per not in ("run", "request", "lookup"):
-        raise InputError(
-            f"per {per!r}: must be run, request or lookup{nearest(per, ('run', 'request', 'lookup'))}"
-        )
-    divisors = [1.0] * len(points) if per == "run" else points.metric(f"{per}s")[1]
-    x, places = points.axis(x)
-    groups = ordered(places)
-    parts = _energy_parts(points, x, groups, divisors)
-    totals = [sum(part[k] for part in parts.values()) for k in range(len(groups))]
-    scale = quantity_of("energy_nj").scaled(totals)
-    with house():
-        axes, new = axes_for(axes, _height(len(groups), 1))
-        left = [0.0] * len(groups)
-        for number, (label, part) in enumerate(parts.items()):
-            widths = scale(part)
-            drawn = [k for k, width in enumerate(widths) if width > 0]  # nothing has no edges either
-            axes.barh(
-                drawn, [widths[k] for k in drawn], left=[left[k] for k in drawn], height=0.65, label=label,
-                **bar_look(number),
-            )  # fmt: skip
-            left = [a + b for a, b in zip(left, widths, strict=True)]
-        if not parts:
-            nothing(axes)
-        names, axis = axis_names(x, groups)
-        _name_groups(axes, names, flat=True)
-        if x not in ("system", "trace"):
-            axes.set_ylabel(axis)
-        longest = max(left, default=0.0)
-        axes.set_xlim(0, 1.17 * longest or 1.0)
-        for place, total in enumerate(left):
-            if total:
-                axes.annotate(
-                    _figure(total),
-                    (total, place),
-                    (2, 0),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=SMALL_PT,
-                )
-        axes.set_xlabel(scale.label if per == "run" else scale.label.replace("energy", f"energy per {per}"))
-        finish(axes, grid="x")
-        if text := over(points, [x], "mean"):
-            note(axes, text)
-        legend_above(axes, grow=new)
     return axes
 
 
@@ -313,7 +232,7 @@ def _draw(
     bars = [_Bars(one.label, [one.middle(g) for g in groups], [one.ends(g) for g in groups]) for one in found]
     flat = sum(len(name) + 2 for name in names) * 0.06 > 2.8 if horizontal is None else horizontal
     with house():
-        axes, new = axes_for(axes, _height(len(groups), len(bars)) if flat else 2.2)
+        axes, new = axes_for(axes, height_of(len(groups), len(bars)) if flat else 2.2)
         if not any(math.isfinite(value) for value in values):
             nothing(axes)
         if level is not None:
@@ -337,21 +256,20 @@ def _draw_bars(
     draw, across = (axes.barh, "height") if flat else (axes.bar, "width")
     for number, one in enumerate(bars):
         places = [i + (number - (len(bars) - 1) / 2) * thick for i in range(len(groups))]
-        whiskers = None
-        if any(low < high for low, high in one.ends):
+        look: dict[str, Any] = {**bar_look(number), across: thick, "label": one.label or None}
+        whiskers = any(low < high for low, high in one.ends)
+        if whiskers:
             pairs = list(zip(one.values, one.ends, strict=True))
-            whiskers = [[v - low for v, (low, _) in pairs], [high - v for v, (_, high) in pairs]]
-        drawn = draw(
-            places, one.values, **{across: thick}, label=one.label or None, **bar_look(number),
-            **({"xerr" if flat else "yerr": whiskers, "ecolor": "black", "error_kw": {"linewidth": 0.7}} if whiskers else {}),
-        )  # type: ignore[arg-type]  # fmt: skip
+            look["xerr" if flat else "yerr"] = [[v - e[0] for v, e in pairs], [e[1] - v for v, e in pairs]]
+            look |= {"ecolor": "black", "error_kw": {"linewidth": 0.7}}
+        drawn = draw(places, one.values, **look)
         if numbered and not whiskers:
-            texts = [_figure(value) if math.isfinite(value) else "" for value in one.values]
+            texts = [figure_text(value) if math.isfinite(value) else "" for value in one.values]
             axes.bar_label(drawn, texts, fontsize=SMALL_PT, padding=1.5)
         _cross_out(axes, places, one.values, flat)
     if numbered:
-        axes.margins(**{"x" if flat else "y": 0.14})
-    _name_groups(axes, groups, flat)
+        axes.margins(*((0.14, None) if flat else (None, 0.14)))
+    name_groups(axes, groups, flat)
 
 
 def _cross_out(axes: Axes, places: Sequence[float], values: Sequence[float], flat: bool) -> None:
@@ -364,7 +282,8 @@ def _cross_out(axes: Axes, places: Sequence[float], values: Sequence[float], fla
         )
 
 
-def _name_groups(axes: Axes, groups: Sequence[str], flat: bool) -> None:
+def name_groups(axes: Axes, groups: Sequence[str], flat: bool) -> None:
+    """Name the groups of bars, the first at the top or on the left."""
     if flat:
         axes.set_yticks(range(len(groups)), groups)
         axes.set_ylim(max(len(groups), 1) - 0.45, -0.55)
@@ -373,49 +292,16 @@ def _name_groups(axes: Axes, groups: Sequence[str], flat: bool) -> None:
         axes.set_xlim(-0.55, max(len(groups), 1) - 0.45)
 
 
-def _figure(value: float) -> str:
+def figure_text(value: float) -> str:
+    """Write a value beside its bar."""
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def _height(groups: int, bars: int) -> float:
-    """Height of a picture of lying bars, so that each is thick enough to see."""
+def height_of(groups: int, bars: int) -> float:
+    """Return the height of a picture of lying bars, so that each is thick enough to see."""
     return min(0.62 + max(groups, 1) * max(0.2, 0.04 + 0.105 * bars), 6.5)
 
 
 def _whole(one: Series) -> Series:
     """Return a series with all its points at one place."""
     return Series(one.label, one.key, {"": [value for values in one.at.values() for value in values]})
-
-
-def _energy_parts(
-    points: Points, x: str, groups: Sequence[Any], divisors: Sequence[float]
-) -> dict[str, list[float]]:
-    """Return the energy of each event in nanojoules, one figure per bar; small events together."""
-    names = [name for name in points.columns if name.startswith(_ENERGY) and name not in ("energy_nj",)]
-    parts: dict[str, list[float]] = {}
-    for name in names:
-        values = points.metric(name)[1] if any(v is not None for v in points.columns[name]) else []
-        per_point = [v / d if d else math.nan for v, d in zip(values, divisors, strict=False)]
-        sums = []
-        for group in groups:
-            own = [v for v, p in zip(per_point, points.axis(x)[1], strict=False) if p == group]
-            whole = _done(points, x, group)
-            sums.append(sum(v for v in own if math.isfinite(v)) / whole if whole else 0.0)
-        if any(sums):
-            parts[name.removeprefix(_ENERGY).removesuffix("_nj").replace("_", " ")] = sums
-    if len(parts) <= _MOST_EVENTS:
-        return parts
-    totals = [sum(part[k] for part in parts.values()) for k in range(len(groups))]
-    small = [
-        n for n, part in parts.items() if all(v <= _SMALL * t for v, t in zip(part, totals, strict=True))
-    ]
-    if len(small) < 2:
-        return parts
-    rest = [sum(parts[name][k] for name in small) for k in range(len(groups))]
-    return {n: part for n, part in parts.items() if n not in small} | {f"{len(small)} small events": rest}
-
-
-def _done(points: Points, x: str, group: Any) -> int:
-    """Count the points of a bar that have an energy."""
-    energies = points.metric("energy_nj")[1]
-    return sum(p == group and math.isfinite(e) for p, e in zip(points.axis(x)[1], energies, strict=True))

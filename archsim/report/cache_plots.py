@@ -200,7 +200,7 @@ def _plot_dots(axes: Axes, document: Document) -> None:
                 fontsize=SMALL_PT, ha="center", va="bottom" if above else "top",
             )  # fmt: skip
     axes.set_yticks(places, [f"{name} (optimum)" if name == OPTIMUM else name for name in names])
-    axes.set_ylim(len(names) - 0.5, -0.8)
+    axes.set_ylim(len(names) - 0.3, -0.9)
     axes.set_xlim(0, 1.05 * max(max(ratio.values()), 1e-9))
     axes.set_xlabel("hit ratio (%)")
     note(axes, _title(document))

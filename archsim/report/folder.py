@@ -33,7 +33,7 @@ def write_report(comparison: Comparison, path: Path) -> None:
         (folder / "results.json").write_text(comparison.to_json() + "\n", encoding="utf-8")
         (folder / "comparison.txt").write_text(comparison.table() + "\n", encoding="utf-8")
         plot_comparison(comparison, folder / "comparison.png")
-        save(plot_latency(comparison).figure, folder / "latency.png")
+        save(plot_latency(comparison), folder / "latency.png")
         if any(result.series is not None for result in comparison.results):
             plot_over_time(comparison, folder / "series.png")
         (folder / "systems").mkdir()

@@ -1,9 +1,8 @@
-"""Pictures of what happened inside a memory: latency, bandwidth, ceilings, banks. matplotlib is imported on use."""
+"""Pictures of what happened inside a memory: latency, time series, banks. matplotlib is imported on use."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from archsim.dram.resolve import COMMANDS
 from archsim.errors import InputError, nearest
 from archsim.report.quantities import quantity_of
-from archsim.report.rows import metrics_of, names_of, results_of
+from archsim.report.rows import labels_of, results_of
 from archsim.report.style import (
     SCALE,
     SMALL_PT,
@@ -24,6 +23,7 @@ from archsim.report.style import (
     note,
     nothing,
     short,
+    ticks_1_2_5,
 )
 from archsim.result import Result
 
@@ -56,7 +56,7 @@ def plot_latency(source: Any, *, axes: Axes | None = None) -> Axes:
     Axes
     """
     results = results_of(source)
-    names = _labels(results)
+    names = labels_of(results)
     with house():
         axes, new = axes_for(axes)
         for number, result in enumerate(results):
@@ -66,7 +66,7 @@ def plot_latency(source: Any, *, axes: Axes | None = None) -> Axes:
             look = line_look(number) | {"marker": None}
             times = [result.latency_ns[0], *result.latency_ns]
             axes.step(times, [0, *shares], where="post", **look, label=names[number])
-        _ticks_1_2_5(axes)
+        ticks_1_2_5(axes)
         if not axes.lines:
             nothing(axes, "no reads")
         axes.set_ylim(0, 101)
@@ -106,7 +106,7 @@ def plot_series(source: Any, column: str = "bandwidth_gbps", *, axes: Axes | Non
     known = [name for name in shown[0][1] if name != "start_ns"]
     if column not in known:
         raise InputError(f"series {column!r}: no such column{nearest(column, known)}")
-    names = _labels(results)
+    names = labels_of(results)
     time = quantity_of("time_ns").scaled([result.time_ns for result in results])
     height = quantity_of(column).scaled([float(v) for _, series, _ in shown for v in series[column]])
     with house():
@@ -174,7 +174,7 @@ def plot_banks(
         length = f"{unit([step_clk * clock_ns])[0]:.3g} {unit.label.rpartition('(')[2].rstrip(')')}"
         bar = axes.figure.colorbar(mesh, ax=axes, label=f"{what} per bank in {length} (count)", pad=0.02)
         bar.ax.tick_params(labelsize=SMALL_PT, width=0.7, length=2.5)
-        bar.outline.set_linewidth(0.7)  # type: ignore[operator]
+        bar.outline.set_linewidth(0.7)
         _rank_ticks(axes, result, len(cells))
         axes.set_xlabel(time.label.replace("run time", "time"))
         finish(axes, grid=None)
@@ -208,177 +208,6 @@ def bank_counts(result: Result, what: str, step_clk: float, end_clk: int) -> npt
     places = np.minimum((clk[chosen] / step_clk).astype(np.int64), intervals - 1)
     np.add.at(cells, (bank[chosen], places), 1)
     return cells
-
-
-def plot_ceilings(source: Any, *, axes: Axes | None = None) -> Axes:
-    """Draw for each resource the bandwidth at which it would be busy all the time: the utilisation roofline.
-
-    A resource that was busy for a share ``u`` of a run of ``b`` GB/s cannot serve more than ``b / u`` of the same
-    stream. The vertical line of a system is what it sustained; the ceiling next to it, filled, is its bottleneck, and
-    the distance is the headroom. Refresh is left out: it takes time, not work.
-
-    Parameters
-    ----------
-    source : Result, Comparison or sequence of Result
-    axes : Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    Axes
-    """
-    results = results_of(source)
-    names = _labels(results)
-    ceilings = [ceilings_gbps(result) for result in results]
-    resources = list(dict.fromkeys(name for found in ceilings for name in found))
-    with house():
-        axes, new = axes_for(axes, 0.75 + 0.17 * max(len(resources), 3))
-        for number, (result, found) in enumerate(zip(results, ceilings, strict=True)):
-            look = line_look(number)
-            rows = [resources.index(name) for name in found]
-            axes.axvline(
-                result.bandwidth_gbps, color=look["color"], linestyle=look["linestyle"], linewidth=0.9
-            )
-            fills = [look["color"] if name == result.bottleneck else "white" for name in found]
-            for row, value, fill in zip(rows, found.values(), fills, strict=True):
-                axes.plot(
-                    value, row, look["marker"], markersize=4.5, markerfacecolor=fill, markeredgecolor=look["color"],
-                    markeredgewidth=0.9, zorder=3,
-                )  # fmt: skip
-            axes.plot([], [], **look, markersize=4.5, label=names[number])
-        axes.set_yticks(range(len(resources)), [name.replace("_", " ") for name in resources])
-        axes.set_ylim(max(len(resources), 1) - 0.4, -0.6)
-        _ticks_1_2_5(axes)
-        if not resources:
-            nothing(axes)
-        axes.set_xlabel("bandwidth (GB/s)")
-        finish(axes)
-        note(axes, "lines: sustained; marks: ceilings")
-        legend_above(axes, grow=new)
-    return axes
-
-
-def ceilings_gbps(result: Result) -> dict[str, float]:
-    """Return the bandwidth at which each resource that was used would be busy all the time."""
-    return {n: result.bandwidth_gbps / u for n, u in result.utilisation.items() if u > 0 and n != "refresh"}
-
-
-def plot_roofline(
-    source: Any,
-    *,
-    bytes_per_operation: float = 4.0,
-    peak_gflops: float | None = None,
-    axes: Axes | None = None,
-) -> Axes:
-    """Draw FP32 additions per second over FP32 additions per byte that the DRAM moved.
-
-    Each four bytes that the front end asks for are one addition to a pooled sum. A memory without caches stands at
-    0.25 additions per byte; hits move it to the right, along the roof of its peak bandwidth. The distance from that
-    roof is bandwidth lost to banks, pins or waiting: `plot_ceilings` says to which.
-
-    Parameters
-    ----------
-    source : Result, Comparison or sequence of Result
-    bytes_per_operation : float
-        Bytes asked for per operation: 4 for pooling of FP32 vectors.
-    peak_gflops : float, optional
-        What the adders can do, as a level roof; results do not know that of a processor.
-    axes : Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    InputError
-        For ``bytes_per_operation`` or ``peak_gflops`` not above 0.
-    """
-    for name, value in (("bytes_per_operation", bytes_per_operation), ("peak_gflops", peak_gflops)):
-        if value is not None and not (value > 0 and math.isfinite(value)):
-            raise InputError(f"{name} {value:g}: must be above 0")
-    results = results_of(source)
-    names = _labels(results)
-    rows = [metrics_of(result) for result in results]
-    shown = [i for i, row in enumerate(rows) if row["dram_bandwidth_gbps"] > 0]
-    right = {
-        i: rows[i]["bandwidth_gbps"] / rows[i]["dram_bandwidth_gbps"] / bytes_per_operation for i in shown
-    }
-    up = {i: rows[i]["bandwidth_gbps"] / bytes_per_operation for i in shown}
-    with house():
-        axes, new = axes_for(axes, 2.4)
-        _log_axes(axes)
-        if shown:
-            low, high = min(right.values()) / 2.5, max(right.values()) * 4
-            _roofs(
-                axes,
-                sorted({f"{rows[i]['peak_bandwidth_gbps']:.4g}" for i in shown}, key=float),
-                low,
-                high,
-                peak_gflops,
-            )
-        else:
-            nothing(axes, "nothing came from the DRAM")
-        for i in shown:
-            look = line_look(i) | {"linestyle": "none"}
-            axes.plot(right[i], up[i], **look, markersize=5, zorder=3, label=names[i])
-        axes.set_xlabel("FP32 additions per byte of the DRAM (FLOP/B)")
-        axes.set_ylabel("FP32 additions (GFLOP/s)")
-        finish(axes)
-        axes.grid(True, which="minor", color="#eeeeee", linewidth=0.4)
-        legend_above(axes, grow=new)
-    return axes
-
-
-def _roofs(axes: Axes, peaks: Sequence[str], low: float, high: float, peak_gflops: float | None) -> None:
-    """Draw a slope for each peak bandwidth, and the level roof."""
-    from matplotlib.transforms import ScaledTranslation
-
-    lift = axes.transData + ScaledTranslation(0, 2 / 72, axes.figure.dpi_scale_trans)
-    for text in peaks:
-        peak = float(text)
-        end = high if peak_gflops is None else min(high, max(peak_gflops / peak, low))
-        axes.plot([low, end], [peak * low, peak * end], color="black", linewidth=0.9)
-        axes.text(
-            low * 1.08, peak * low * 1.08, f"{text} GB/s peak", transform=lift, rotation=math.degrees(math.atan(peak)),
-            rotation_mode="anchor", transform_rotates_text=True, fontsize=SMALL_PT, va="bottom", ha="left",
-        )  # fmt: skip
-    if peak_gflops is not None:
-        axes.axhline(peak_gflops, color="black", linewidth=0.9)
-        axes.text(high, peak_gflops, f"{peak_gflops:g} GFLOP/s", fontsize=SMALL_PT, va="bottom", ha="right")
-    axes.set_xlim(low, high)
-
-
-def _log_axes(axes: Axes) -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _ticks_1_2_5(axes: Axes) -> None:
-    """A logarithmic horizontal axis with plain numbers; at 2 and 5 too, where there is room for them."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    subs = (1, 2, 5) if high / low < 300 else (1, 3) if high / low < 3000 else (1,)
-    axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _labels(results: Sequence[Result]) -> list[str]:
-    """Name results by what tells them from one another."""
-    names = [short(name) for name in names_of(results)]
-    if len({result.trace.sha256 for result in results}) < 2:
-        return names
-    return [f"{name}, {short(result.trace.name)}" for name, result in zip(names, results, strict=True)]
 
 
 def _whole_until(result: Result) -> tuple[int, bool]:

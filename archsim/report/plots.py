@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archsim.report.bars import plot_bars, plot_energy, plot_utilisation
+from archsim.report.bars import plot_bars, plot_utilisation
+from archsim.report.energy_plots import plot_energy
 from archsim.report.memory_plots import plot_series
 from archsim.report.style import COLUMN_IN, TWO_COLUMNS_IN, house, new_figure, save, short
 from archsim.result import Comparison

@@ -9,6 +9,7 @@ from typing import Any
 
 from archsim.errors import InputError, nearest
 from archsim.report.quantities import without_unit
+from archsim.report.style import short
 from archsim.result import Comparison, Result
 
 #: Texts that tell points apart although they are no parameter.
@@ -155,6 +156,14 @@ def names_of(results: Sequence[Result]) -> list[str]:
         seen[key] = seen.get(key, 0) + 1
         names.append(key[0] if seen[key] == 1 else f"{key[0]} ({seen[key]})")
     return names
+
+
+def labels_of(results: Sequence[Result]) -> list[str]:
+    """Return names of results for a legend: what tells them from one another."""
+    names = [short(name) for name in names_of(results)]
+    if len({result.trace.sha256 for result in results}) < 2:
+        return names
+    return [f"{name}, {short(result.trace.name)}" for name, result in zip(names, results, strict=True)]
 
 
 def metrics_of(result: Result) -> dict[str, Any]:

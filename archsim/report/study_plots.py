@@ -38,6 +38,7 @@ from archsim.report.style import (
     line_look,
     note,
     nothing,
+    picture_kind,
     save,
 )
 
@@ -91,6 +92,7 @@ def plot_study(
     """
     if kind not in KINDS:
         raise InputError(f"kind {kind!r}: must be one of {', '.join(KINDS)}{nearest(kind, KINDS)}")
+    file_kind = picture_kind(out) if out is not None else None
     if kind == "lines":
         axes = plot_sweep(study, x, y, by, axes=axes)
     elif kind == "bars":
@@ -103,9 +105,8 @@ def plot_study(
             raise InputError("a heat map needs one second axis (--by AXIS)")
         axes = plot_grid(study, x, rows[0], y, axes=axes)
     if out is not None:
-        kind_of_file = out.suffix.lstrip(".").lower()
         with new_file(out) as file:
-            save(axes.figure, file, kind=kind_of_file or out.name)  # type: ignore[arg-type]
+            save(axes, file, kind=file_kind)
     return axes
 
 
@@ -221,7 +222,7 @@ def plot_grid(study: Any, x: str, y: str, metric: str, *, axes: Axes | None = No
             label = f"{scale.label}{', median' if points.others([x, y]) else ''}"
             bar = axes.figure.colorbar(mesh, ax=axes, label=label, pad=0.02)
             bar.ax.tick_params(labelsize=SMALL_PT, width=0.7, length=2.5)
-            bar.outline.set_linewidth(0.7)  # type: ignore[operator]
+            bar.outline.set_linewidth(0.7)
             if len(columns) <= 8 and len(rows) <= 10:
                 _cell_texts(axes, cells, mesh)
         axis_of_values(axes, "x", x, columns, {value: i + 0.5 for i, value in enumerate(columns)}, cells=True)
@@ -323,7 +324,7 @@ def _shade_bar(axes: Axes, column: str, found: Sequence[Series]) -> None:
     bar.ax.minorticks_off()
     bar.ax.yaxis.label.set_fontsize(SMALL_PT)
     bar.ax.tick_params(labelsize=SMALL_PT, width=0.7, length=2.5)
-    bar.outline.set_linewidth(0.7)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.7)
 
 
 def _cell_texts(axes: Axes, cells: Sequence[Sequence[float]], mesh: Any) -> None:

@@ -36,10 +36,12 @@ GREY = "#999999"
 GRID = "#dddddd"
 #: For amounts: even in brightness, and the same for colour-blind readers.
 SCALE = "cividis"
+#: Formats of pictures.
+KINDS = ("png", "svg", "pdf")
 #: Longest name shown in a legend or beside an axis.
 LONGEST_NAME = 28
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.size": SMALL_PT, "axes.labelsize": LABEL_PT, "axes.titlesize": LABEL_PT, "figure.titlesize": LABEL_PT,
     "xtick.labelsize": SMALL_PT, "ytick.labelsize": SMALL_PT, "legend.fontsize": SMALL_PT,
     "legend.title_fontsize": SMALL_PT, "font.family": ["DejaVu Sans"], "hatch.linewidth": 0.5,
@@ -166,7 +168,7 @@ def note(axes: Axes, text: str) -> None:
 
 
 def fit_labels(axes: Axes) -> None:
-    """Break the labels of axes that are longer than the figure before their unit, or at the space nearest the middle."""
+    """Break the labels of axes that are longer than the figure at the space nearest the middle."""
     root = axes.figure.canvas.figure
     for axis, room in ((axes.xaxis, axes.figure.bbox.width), (axes.yaxis, axes.figure.bbox.height)):
         box, text = axis.label.get_window_extent(root.canvas.get_renderer()), axis.label.get_text()  # type: ignore[attr-defined]
@@ -176,6 +178,18 @@ def fit_labels(axes: Axes) -> None:
             axis.set_label_text(f"{text[:middle]}\n{text[middle + 1 :]}")
 
 
+def ticks_1_2_5(axes: Axes) -> None:
+    """A logarithmic horizontal axis with plain numbers; at 2 and 5 too, where there is room for them."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    subs = (1, 2, 5) if high / low < 300 else (1, 3) if high / low < 3000 else (1,)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
 def nothing(axes: Axes, text: str = "no points") -> None:
     """Say in the middle of empty axes why they are empty."""
     axes.text(
@@ -183,34 +197,45 @@ def nothing(axes: Axes, text: str = "no points") -> None:
     )
 
 
-def save(figure: Figure, path: Path | None, *, kind: str | None = None) -> None:
-    """Write a figure, where a path is given; the same figure gives the same file.
+def save(picture: Axes | Figure, path: Path | str | None, *, kind: str | None = None) -> None:
+    """Write a figure, or that of axes, where a path is given; the same figure gives the same file.
 
     Parameters
     ----------
-    figure : Figure
+    picture : Axes or Figure
     path : Path, optional
     kind : str, optional
-        Its format, such as ``png``; by default as the name of the file ends.
+        ``png``, ``svg`` or ``pdf``; by default as the name of the file ends.
 
     Raises
     ------
     InputError
-        For a format that matplotlib does not write.
+        For another ending.
     """
     if path is None:
         return
-    kind = kind or path.suffix.lstrip(".").lower()
-    known = figure.canvas.get_supported_filetypes()
-    if kind not in known:
-        named = f"a name that ends in .{kind}" if kind else "a name without an ending"
-        raise InputError(
-            f"{path}: {named} is no format of a picture; one of {', '.join(sorted(known))} is needed"
-        )
+    path, figure = Path(path), picture.figure.canvas.figure
+    kind = kind or picture_kind(path)
     # No date and no software version inside.
     names = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with house():
         figure.savefig(path, format=kind, metadata=names.get(kind))
+
+
+def picture_kind(path: Path) -> str:
+    """Return the format of a picture by the end of its name.
+
+    Raises
+    ------
+    InputError
+        For one that is not written.
+    """
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in KINDS:
+        raise InputError(
+            f"{path}: must end in {', '.join(f'.{known}' for known in KINDS[:-1])} or .{KINDS[-1]}"
+        )
+    return kind
 
 
 def short(name: str, longest: int = LONGEST_NAME) -> str:

@@ -11,6 +11,7 @@ from archsim.report.style import (
     COLUMN_IN,
     DASHES,
     GREY,
+    bar_look,
     finish,
     house,
     legend_above,
@@ -86,7 +87,7 @@ def _pooling(axes: Axes, infos: Sequence[Info]) -> None:
     axes.xaxis.set_major_formatter(_count)
     axes.set_xlim(left=0)
     axes.set_ylim(0, 102)
-    axes.set_xlabel("lookups per bag")
+    axes.set_xlabel("lookups per bag (count)")
     axes.set_ylabel("bags of at most that (%)")
 
 
@@ -105,7 +106,7 @@ def _reuse(axes: Axes, infos: Sequence[Info]) -> None:
         places = [i + (number - (len(shown) - 1) / 2) * width for i in range(len(bins))]
         total = sum(counts)
         heights = [100 * count / total for count in counts[: len(bins)]]
-        axes.bar(places, heights, width=width, color=COLOURS[number % len(COLOURS)], label=label)
+        axes.bar(places, heights, width=width, label=label, **bar_look(number))
     ticks = range(0, len(bins), 1 if len(bins) < 8 else 2)
     axes.set_xticks(ticks, [_bin(bins, i) for i in ticks])
     sampled = (
@@ -113,7 +114,7 @@ def _reuse(axes: Axes, infos: Sequence[Info]) -> None:
         if len(infos) > 1 or infos[0]["counting"]["label"] == "exact"
         else f" ({infos[0]['counting']['label']})"
     )
-    axes.set_xlabel(f"{use}s per {row}{sampled}, at most")
+    axes.set_xlabel(f"{use}s per {row}{sampled}, at most (count)")
     axes.set_ylabel("share (%)" if len(infos) == 1 else f"{use}s (%)")
 
 
@@ -146,7 +147,7 @@ def _lru(axes: Axes, infos: Sequence[Info]) -> None:
     axes.set_xticks(ticks, [format_bytes(size) for size in ticks])
     axes.minorticks_off()
     axes.set_ylim(0, 100)
-    axes.set_xlabel("size of an LRU cache, cold at the start")
+    axes.set_xlabel("size of an LRU cache, cold at the start (B)")
     axes.set_ylabel("hit ratio (%)")
 
 
@@ -172,8 +173,8 @@ def _working_set(axes: Axes, infos: Sequence[Info]) -> None:
     axes.set_ylim(bottom=0.7 * min(min(info["working_set"]["distinct_rows"]) or 1 for info in infos))
     axes.set_yscale("log")
     _count_ticks(axes)
-    axes.set_xlabel(f"{use}s")
-    axes.set_ylabel(f"distinct {row}s")
+    axes.set_xlabel(f"{use}s (count)")
+    axes.set_ylabel(f"distinct {row}s (count)")
 
 
 def _popularity(axes: Axes, infos: Sequence[Info]) -> None:
@@ -186,8 +187,8 @@ def _popularity(axes: Axes, infos: Sequence[Info]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     _count_ticks(axes)
-    axes.set_xlabel(f"popularity rank of the {row}")
-    axes.set_ylabel(f"{use}s to the {row}")
+    axes.set_xlabel(f"popularity rank of the {row} (count)")
+    axes.set_ylabel(f"{use}s to the {row} (count)")
 
 
 def _count_ticks(axes: Axes) -> None:
