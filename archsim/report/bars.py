@@ -237,7 +237,11 @@ def _draw(
             nothing(axes)
         if level is not None:
             (axes.axvline if flat else axes.axhline)(level, color="black", linewidth=0.6, zorder=0.5)
-        _draw_bars(axes, names, bars, flat=flat, numbered=len(groups) * len(bars) <= _NUMBERED)
+        # Numbers of standing bars must not reach over their neighbours.
+        room = math.inf if flat else 2.1 / max(len(groups) * len(bars), 1)
+        widest = max((len(figure_text(v)) for v in values if math.isfinite(v)), default=0) * 0.06
+        numbered = len(groups) * len(bars) <= _NUMBERED and widest <= room
+        _draw_bars(axes, names, bars, flat=flat, numbered=numbered)
         (axes.set_xlabel if flat else axes.set_ylabel)(label)
         if x not in ("system", "trace"):
             (axes.set_ylabel if flat else axes.set_xlabel)(axis)

@@ -41,7 +41,7 @@ def plot_miss_ratio(
     Parameters
     ----------
     source : LruCurve, WayCurve, CacheResult, sequence of CacheResult, or mapping of str to any of them
-        From `archsim.cache`; results of one policy at several sizes are one line. A mapping names its lines.
+        From `archsim.cache`; results of one policy at several sizes are one line. A mapping names its lines; several policies keep their names.
     unit : str
         What an entry holds: ``vector`` or ``line``.
     unit_bytes : int, optional
@@ -166,7 +166,8 @@ def _curves_of(source: Any) -> dict[str, Curve]:
         found: dict[str, Curve] = {}
         for name, part in source.items():
             own = _curves_of(part)
-            found |= {name if len(own) == 1 else f"{name}, {kind}": curve for kind, curve in own.items()}
+            for kind, curve in own.items():
+                found[name if len(own) == 1 else kind if kind not in found else f"{name}, {kind}"] = curve
         return found
     if isinstance(source, Sequence) and all(isinstance(part, CacheResult) for part in source):
         by_policy: dict[str, dict[int, float]] = {}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archsim.errors import InputError
-from archsim.report.groups import By, by_columns, one_text, ordered, value_text
+from archsim.report.groups import By, by_columns, group_title, one_text, ordered, value_text
 from archsim.report.quantities import more_is_better, quantity_of
 from archsim.report.rows import Points, points_of
 from archsim.report.style import (
@@ -25,7 +25,7 @@ from archsim.report.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_DOMINATED = "#b5b5b5"
+_DOMINATED = "#c4c4c4"
 #: Greatest over least from which a metric is drawn on a logarithmic scale.
 _WIDE = 30.0
 #: Where the label of a point may stand, in points of print from it.
@@ -95,7 +95,7 @@ def plot_pareto(
         named = [n for n in named if label is not None or len({str(points.columns[n][i]) for i in front}) > 1]
         if named and front:
             note(axes, f"labels: {', '.join(quantity_of(name).words for name in named)}")
-        legend_above(axes, grow=new)
+        legend_above(axes, grow=new, title=group_title(columns))
         _label_points(axes, points, named, xs, ys, front)
     return axes
 
@@ -154,7 +154,7 @@ def _draw_groups(
         # A group without a point on the front is named by its grey ones.
         axes.plot(
             [xs[i] for i in best], [ys[i] for i in best], marker, color=colour if best else _DOMINATED, label=label,
-            markersize=4.5, zorder=3, markeredgecolor="white", markeredgewidth=0.4,
+            markersize=4.5, zorder=3, markeredgecolor="black" if best else _DOMINATED, markeredgewidth=0.6,
         )  # fmt: skip
 
 
@@ -183,7 +183,7 @@ def _label_points(
                 position=(dx, dy), ha="left" if dx > 0 else "right" if dx < 0 else "center",
                 va="bottom" if dy > 0 else "top" if dy < 0 else "center",
             )  # fmt: skip
-            box = shown.get_window_extent()
+            box = shown.get_window_extent().padded(3)
             if not any(box.overlaps(other) for other in taken) and _within(box, inside):
                 taken.append(box)
                 break
