@@ -1,9 +1,11 @@
 """Pictures of results: what they draw, the units of their axes, the house style."""
 
+import inspect
 import itertools
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -59,6 +61,23 @@ def views(comparison, trace):
 
 def rates(comparison, of):
     return [of(result) for result in comparison.results]
+
+
+def test_the_python_of_the_page_runs(tmp_path, monkeypatch):
+    page = Path(__file__).parents[1] / "docs" / "pictures.md"
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S):
+        exec(compile(block, page.name, "exec"), names)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["both.pdf", "speedup.png"]
+
+
+def test_every_public_view_is_on_the_page_and_takes_axes():
+    page = (Path(__file__).parents[1] / "docs" / "pictures.md").read_text(encoding="utf-8")
+    for name in plots.__all__:
+        if name.startswith("plot_"):
+            assert name in page, name
+            assert "axes" in inspect.signature(getattr(plots, name)).parameters or name == "plot_comparison"
 
 
 # the house style

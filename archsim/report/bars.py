@@ -235,6 +235,7 @@ def _draw(
         axes, new = axes_for(axes, height_of(len(groups), len(bars)) if flat else 2.2)
         if not any(math.isfinite(value) for value in values):
             nothing(axes)
+            (axes.set_xlim if flat else axes.set_ylim)(0, 1)
         if level is not None:
             (axes.axvline if flat else axes.axhline)(level, color="black", linewidth=0.6, zorder=0.5)
         # Numbers of standing bars must not reach over their neighbours.
