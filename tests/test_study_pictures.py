@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,8 +49,9 @@ class Study:
         self._frame = frame
         self.axes = {SIZE: SIZES, RANKS: (2, 4)}
 
-    def to_frame(self):
-        return self._frame
+    def to_arrow(self, columns=None, status="done"):
+        frame = self._frame if status is None else self._frame[self._frame["status"] == status]
+        return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 # sweep lines
@@ -69,7 +71,6 @@ def test_lines_go_through_the_points_of_the_study():
 
 
 def test_a_study_a_frame_a_table_of_arrow_and_columns_draw_the_same():
-    pa = pytest.importorskip("pyarrow")
     frame = study()
     sources = [frame, Study(frame), pa.Table.from_pandas(frame), {c: frame[c].tolist() for c in frame}]
     lines = [
@@ -171,6 +172,24 @@ def test_one_host_is_the_baseline_of_every_size():
     assert speedups(points, points.metric("time_ns")[1], {"system": "host"}) == pytest.approx(
         (5e5 / frame["time_ns"]).tolist()
     )
+
+
+def test_in_a_study_a_baseline_is_never_one_of_other_axes():
+    frame = study()
+    kept = frame[(frame["system"] == "opt") | (frame[RANKS] == 2)]
+    points = points_of(Study(kept))
+    found = speedups(points, points.metric("time_ns")[1], {"system": "base"})
+    assert [math.isnan(ratio) for ratio in found] == (kept[RANKS] == 4).tolist()
+
+
+def test_an_ambiguous_baseline_is_refused():
+    frame = study().drop(columns=RANKS)
+    with pytest.raises(
+        InputError, match="baseline: 2 points could be that of 8 KiB; add what tells them apart"
+    ):
+        plots.plot_speedup(frame, "base", "nmp.cache.size")
+    with pytest.raises(InputError, match="baseline 'bass': no such system"):
+        plots.plot_speedup(frame, "bass")
 
 
 def test_a_failed_point_has_no_bar_but_a_cross():
