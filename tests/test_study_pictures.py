@@ -98,6 +98,15 @@ def test_columns_that_follow_from_an_axis_are_no_further_axes():
     assert axes.get_title("left") == ""
 
 
+def test_no_cache_stands_before_sizes_that_grow_by_ratios():
+    frame = study()
+    frame.loc[frame[SIZE] == 8192, SIZE] = 0
+    axes = plots.plot_sweep(frame, SIZE, "time_ns", ["system", RANKS])
+    assert axes.get_xscale() == "log"
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "16", "32", "64"]
+    assert axes.lines[0].get_xdata().tolist() == [8192, *SIZES[1:]]
+
+
 def test_a_failed_point_leaves_a_gap():
     axes = plots.plot_sweep(with_failed(study(), 1), SIZE, "time_ns", ["system", RANKS])
     assert np.isnan(axes.lines[0].get_ydata()).tolist() == [False, True, False, False]
@@ -182,6 +191,13 @@ def test_in_a_study_a_baseline_is_never_one_of_other_axes():
     assert [math.isnan(ratio) for ratio in found] == (kept[RANKS] == 4).tolist()
 
 
+def test_the_axis_says_what_the_speedup_is_over():
+    axes = plots.plot_speedup(study(), {RANKS: 2}, "nmp.cache.size", ["system", RANKS])
+    assert axes.get_ylabel() == "speedup over ranks 2 (×)"
+    axes = plots.plot_speedup(study(), "base", "nmp.cache.size", metric="energy_nj")
+    assert axes.get_ylabel() == "gain in energy_nj over base (×)"
+
+
 def test_an_ambiguous_baseline_is_refused():
     frame = study().drop(columns=RANKS)
     with pytest.raises(
@@ -263,6 +279,12 @@ def test_of_bandwidth_and_hits_more_is_better():
     assert axes.get_ylabel() == "cache hit ratio (%), more is better"
     axes = plots.plot_pareto(frame, "bandwidth_gbps", "energy_nj", maximise=["energy_nj"])
     assert axes.get_xlabel().endswith("less is better")
+
+
+def test_a_single_best_point_says_what_it_is():
+    frame = study(energy_nj=lambda f: f["time_ns"])
+    axes = plots.plot_pareto(frame, "time_ns", "energy_nj", by="system")
+    assert [text.get_text() for text in axes.texts] == ["4, 64 KiB"]
 
 
 def test_labels_of_the_front_cover_neither_one_another_nor_its_points():

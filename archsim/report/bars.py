@@ -116,7 +116,8 @@ def plot_speedup(
     metric, values = points.metric(metric)
     condition = _condition(points, baseline)
     ratios = speedups(points, values, condition)
-    what = ", ".join(one_text(column, value) for column, value in condition.items())
+    told = [(quantity_of(column).words, one_text(column, value)) for column, value in condition.items()]
+    what = ", ".join(value if name in ("system", "trace") else f"{name} {value}" for name, value in told)
     what = what if len(what) <= 24 else "the baseline"
     label = f"speedup over {what} (×)" if metric == "time_ns" else f"gain in {metric} over {what} (×)"
     return _draw(points, x, ratios, label, by, axes, horizontal, level=1.0)

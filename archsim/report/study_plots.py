@@ -152,7 +152,7 @@ def plot_sweep(
         axes, new = axes_for(axes)
         ticks = ordered(place for place in places if place is not None)
         numbers = all(is_number(tick) for tick in ticks)
-        where = {tick: (float(tick) if numbers else float(i)) for i, tick in enumerate(ticks)}
+        where = _places(ticks) if numbers else {tick: float(i) for i, tick in enumerate(ticks)}
         shades = _shades(found, columns)
         for number, one in enumerate(found):
             look = {"color": shades[number], "marker": "o"} if shades else line_look(number)
@@ -247,9 +247,10 @@ def axis_of_values(
 
     axis = axes.xaxis if which == "x" else axes.yaxis
     numbers = bool(values) and all(is_number(value) for value in values)
-    log = numbers and not cells and logarithmic(values)
+    places = [where[value] for value in values]
+    log = numbers and not cells and logarithmic(places)
     if log:
-        doubled = all(math.log2(b / a) % 1 < 1e-9 for a, b in itertools.pairwise(values))
+        doubled = all(math.log2(b / a) % 1 < 1e-9 for a, b in itertools.pairwise(places))
         (axes.set_xscale if which == "x" else axes.set_yscale)("log", base=2 if doubled else 10)
     texts, name = axis_names(column, values)
     axis.set_label_text(name)
@@ -265,6 +266,14 @@ def axis_of_values(
         centre = where[values[0]]
         span = abs(centre) / 2 or 1.0
         (axes.set_xlim if which == "x" else axes.set_ylim)(centre - span, centre + span)
+
+
+def _places(ticks: Sequence[Any]) -> dict[Any, float]:
+    """Return where numbers stand: at their values; zero before sizes that grow by ratios, one step to the left."""
+    where = {tick: float(tick) for tick in ticks}
+    if len(ticks) > 3 and float(ticks[0]) == 0 and logarithmic(map(float, ticks[1:])):
+        where[ticks[0]] = float(ticks[1]) ** 2 / float(ticks[2])
+    return where
 
 
 def _draw_line(
