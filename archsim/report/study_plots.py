@@ -49,6 +49,8 @@ Kind = Literal["lines", "bars", "heat", "pareto"]
 KINDS = ("lines", "bars", "heat", "pareto")
 #: More lines than this, told apart by a number, are coloured by it.
 _LEGEND = 8
+#: Lines through more points than this have no markers.
+_MARKED = 40
 #: Bands of more lines than this would hide one another.
 _BANDS = 4
 
@@ -258,8 +260,10 @@ def axis_of_values(
     letters = max(map(len, texts), default=1) + 1.5
     fitting = max(2, int(2.6 / (0.058 * letters))) if which == "x" else 12
     every = -(-len(values) // fitting) if numbers else 1
-    axis.set_ticks([where[v] for v in values[::every]], texts[::every])
-    axis.set_minor_locator(NullLocator())
+    # Bytes and shares stand in another unit than that of the column; other numbers have round ones between them.
+    if every == 1 or log or cells or quantity_of(column).kind in ("bytes", "share"):
+        axis.set_ticks([where[v] for v in values[::every]], texts[::every])
+        axis.set_minor_locator(NullLocator())
     if which == "x" and not numbers and len(values) > fitting:
         axes.set_xticks(axes.get_xticks(), texts, rotation=35, ha="right", rotation_mode="anchor")
     if len(values) == 1 and not cells:
@@ -291,6 +295,8 @@ def _draw_line(
             )
         if not places:
             return
+    if len(places) > _MARKED:
+        look = look | {"marker": None}
     axes.plot([where[place] for place in places], middle, **look, label=label)
     ends = [one.ends(place) for place in places]
     if bands and any(low < high for low, high in ends):
