@@ -30,7 +30,9 @@ def _run(path: Path) -> dict[str, str | bytes]:
     text, resources = MarkdownExporter().from_notebook_node(
         notebook, {"output_files_dir": f"{path.stem}_files", "unique_key": path.stem}
     )
-    note = f"\n\n*The notebook `notebooks/{path.name}`, run at {float(SCALE):.0%} of its size while this site was built.*\n"
+    note = (
+        f"\n\n*`notebooks/{path.name}`, run at {float(SCALE):.0%} of its size while this site was built.*\n"
+    )
     title, _, rest = text.lstrip().partition("\n")
     files: dict[str, str | bytes] = {f"notebooks/{path.stem}.md": f"{title}{note}{rest}"}
     for name, picture in resources["outputs"].items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from importlib import import_module
@@ -9,7 +10,6 @@ from typing import Any
 
 import typer
 
-import archsim
 from archsim import show
 from archsim.citations import all_references
 from archsim.cli import app
@@ -77,13 +77,39 @@ def _commands(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
 def _command(path: tuple[str, ...], command: Any) -> list[str]:
     name = " ".join(["archsim", *path])
     context = command.make_context(name, [], resilient_parsing=True)
-    usage = " ".join(command.collect_usage_pieces(context))
+    usage = re.sub(r"[{}]", "", " ".join(command.collect_usage_pieces(context)))
     lines = [f"## {name}", "", _plain(command.help or ""), "", "```text", f"{name} {usage}", "```", ""]
-    records = [_record(parameter, context) for parameter in command.params if not getattr(parameter, "hidden", 0)]
+    records = [
+        _record(parameter, context) for parameter in command.params if not getattr(parameter, "hidden", 0)
+    ]
     rows = [f"| {_code(left)} | {_cell(right)} |" for left, right in records if left]
     lines += ["| argument or option | what |", "| --- | --- |", *rows, ""] if rows else []
-    examples = [line.strip() for line in (command.epilog or "").splitlines() if line.startswith("  ")]
-    return lines + (["```sh", *examples, "```", ""] if examples else [])
+    return lines + _epilog(command.epilog or "")
+
+
+def _epilog(text: str) -> list[str]:
+    """Turn what follows the options of a help into paragraphs and blocks; examples are shell."""
+    lines: list[str] = []
+    block: list[str] = []
+    language = "text"
+    for line in [*text.replace("\b", "").splitlines(), ""]:
+        if line.startswith("  "):
+            block.append(line[2:])
+            continue
+        if block:
+            lines += [f"```{language}", *(_examples(block) if language == "sh" else block), "```", ""]
+        block, language = [], "sh" if line.startswith("Examples") else "text"
+        lines += [line] if line != "Examples:" else []
+    return [*lines, ""]
+
+
+def _examples(block: list[str]) -> list[str]:
+    """Turn remarks behind and below examples into comments."""
+    shown = [re.sub(r"(?<=\S) {3,}(\S.*)$", r"  # \1", line) for line in block]
+    return [
+        f"# {line.strip()}" if line.startswith(" ") and not before.endswith("\\") else line
+        for before, line in zip(["", *shown], shown, strict=False)
+    ]
 
 
 def _record(parameter: Any, context: Any) -> tuple[str, str]:
@@ -91,7 +117,8 @@ def _record(parameter: Any, context: Any) -> tuple[str, str]:
     record = parameter.get_help_record(context)
     if record is None:  # an argument without help of its own
         return parameter.make_metavar(context), ""
-    return record
+    left, right = record
+    return re.sub(r" <\w+>$", "", left), right
 
 
 def python_names() -> str:
@@ -129,14 +156,17 @@ def presets(kind: str) -> str:
     lines = [
         f"# {KINDS[kind]}",
         "",
-        f"Presets of kind `{kind}`, as `archsim show {kind}` lists them. `archsim show {kind} NAME` prints one with all "
-        "that it takes from other presets, and every value has the source that its file names.",
+        f"Presets of kind `{kind}`, as `archsim show {kind}` lists them. `archsim show {kind} NAME` prints one with "
+        "all that it takes from other presets. Where a value is from stands under `[sources]`.",
         "",
         "## Parameters",
         "",
         "| path | unit | meaning |",
         "| --- | --- | --- |",
-        *(f"| {_code(path)} | {unit} | {_cell(text)} |" for path, (unit, text) in _own(kind, meanings).items()),
+        *(
+            f"| {_code(path)} | {unit} | {_cell(text)} |"
+            for path, (unit, text) in _own(kind, meanings).items()
+        ),
         "",
         "## Presets",
         "",
@@ -159,8 +189,8 @@ def references() -> str:
     """List every reference as BibTeX."""
     entries = "\n\n".join(str(entry) for entry in all_references().values())
     return (
-        "# References\n\nAll that archsim's models, numbers and data come from: `archsim cite --all`. What one run uses "
-        f"is in [Citing what a run used](../citations.md).\n\n```bibtex\n{entries}\n```\n"
+        "# References\n\nAll that archsim's models, numbers and data come from: `archsim cite --all`. What one run "
+        f"uses is in [Citing what a run used](../citations.md).\n\n```bibtex\n{entries}\n```\n"
     )
 
 
@@ -174,4 +204,5 @@ def _cell(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`{' '.join(text.split())}`".replace("|", "\\|")
+    """Return text as code inside a table, where a backtick would not keep pipes from parting cells."""
+    return f"<code>{html.escape(' '.join(text.split())).replace('|', '&#124;')}</code>"
