@@ -18,7 +18,7 @@ Examples:
   archsim cite --all --json
 """
 #: What may stand before a colon and is no kind of preset.
-_OTHERS = ("policy", "analysis")
+_OTHERS = ("policy", "analysis", "validation")
 
 
 def cite(
@@ -28,7 +28,7 @@ def cite(
             metavar="[NAME]...",
             show_default=False,
             help="Systems as in `archsim replay --system`; preset:NAME for a workload; KIND:NAME for any other preset "
-            "of `archsim show`; policy:NAME for a cache policy; analysis:NAME. "
+            "of `archsim show`; policy:NAME for a cache policy; analysis:NAME; validation:NAME. "
             f"Default: {', '.join(DEFAULT_SYSTEMS)}.",
         ),
     ] = None,
@@ -78,7 +78,7 @@ def _named(names: list[str], overrides: list[str]) -> tuple[list[Any], list[Any]
 
 
 def _known(kind: str, name: str) -> str:
-    """Check the name of a cache policy or an analysis."""
+    """Check the name of a cache policy, an analysis or a validation."""
     from archsim.citations import modelled_names
 
     known = modelled_names(f"{kind}.name")

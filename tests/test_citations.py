@@ -18,6 +18,7 @@ from archsim.citations.used import HERE, rules
 from archsim.errors import InputError
 from archsim.nmp.designs import _SHIPPED
 from archsim.traces import interleave
+from archsim.validate import NAMES as VALIDATIONS
 
 BIB = (HERE / "references.bib").read_text(encoding="utf-8")
 #: Presets that are archsim's own through and through: nothing in them is from anywhere.
@@ -62,7 +63,9 @@ class TestReferences:
 
     def test_every_rule_has_a_case(self):
         """A rule whose values are misspelt would never cite anybody."""
-        values = [("policy.name", name) for name in POLICIES]
+        values = [("policy.name", name) for name in POLICIES] + [
+            ("validation.name", name) for name in VALIDATIONS
+        ]
         for kind in show.kinds():
             for name in show.names(kind):
                 values += [(f"{kind}.{row.path}", str(row.value)) for row in show.describe(kind, name)]
@@ -139,6 +142,10 @@ class TestWhatIsCited:
     @pytest.mark.parametrize("policy", POLICIES)
     def test_every_cache_policy_has_its_paper(self, policy):
         assert {use.key for use in modelled("policy.name", policy)} - {"libcachesim"}
+
+    @pytest.mark.parametrize("name", VALIDATIONS)
+    def test_every_validation_says_what_it_compares_with(self, name):
+        assert list(modelled("validation.name", name))
 
     def test_the_memory_that_is_chosen_brings_its_own_references(self):
         before = system_keys("host-8rank")

@@ -33,6 +33,7 @@ KINDS = {
     "dram": "DRAM",
     "energy": "Energy of devices",
     "hierarchy": "Caches of cores",
+    "logic": "Adders, multipliers and flip-flops",
     "model": "Recommendation models",
     "nmp": "Near-memory units",
     "processor": "Processors",
