@@ -45,7 +45,7 @@ class TestReferences:
     def test_a_reference_has_what_its_kind_needs(self, entry):
         needed = {
             "inproceedings": {"author", "title", "booktitle", "year"},
-            "article": {"author", "title", "journal", "volume", "pages", "year", "doi"},
+            "article": {"author", "title", "journal", "volume", "pages", "year"},
             "techreport": {"author", "title", "institution", "number"},
             "misc": {"author", "title"},
         }
