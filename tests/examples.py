@@ -55,11 +55,30 @@ def examples_of_commands() -> list[Example]:
     """Return the lines under "Examples:" of every command's help."""
     found = []
     for name, command in _commands(typer.main.get_command(app), "archsim"):
-        epilog = re.sub(r"\\\n\s*", "", command.epilog or "")
-        lines = [line[2:] for line in epilog.splitlines() if line.startswith("  archsim ")]
+        lines = [line for line in _whole(command.epilog or "") if line.startswith("  archsim ")]
         if lines:
-            found.append(Example(name, "sh", "\n".join(re.sub(r" {3,}\S.*$", "", line) for line in lines)))
+            text = "\n".join(re.sub(r" {3,}\S.*$", "", line.strip()) for line in lines)
+            found.append(Example(name, "sh", text))
     return found
+
+
+def _whole(text: str) -> list[str]:
+    """Return the lines of a shell's text: one goes on behind a backslash, and while a quotation is open."""
+    lines: list[str] = []
+    for line in re.sub(r"\\\n\s*", "", text).splitlines():
+        if lines and lines[-1].lstrip().startswith("archsim ") and not _closed(lines[-1]):
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+    return lines
+
+
+def _closed(line: str) -> bool:
+    try:
+        shlex.split(line, comments=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _commands(group, path):
@@ -71,9 +90,8 @@ def _commands(group, path):
 
 
 def command_lines(text: str) -> list[str]:
-    """Return the lines of a shell block, those that go on joined, comments left out."""
-    joined = re.sub(r"\\\n\s*", "", text)
-    lines = [re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines()]
+    """Return the lines of a shell block without comments."""
+    lines = [re.sub(r"(^|\s)#.*$", "", line).strip() for line in _whole(text)]
     return [line for line in lines if line]
 
 

@@ -72,6 +72,16 @@ def _commands_of_ddr5(path):
     assert run(*replay, "--commands", path).status == 0
 
 
+def _study(path):
+    vary = ["--vary", "nmp.cache.size=64KiB,128KiB", "--vary", "dram.timing.tRCD=16,17"]
+    assert (
+        run(
+            "sweep", "preset:zipf", "--limit", "500", "--system", "recnmp-opt-2rank", *vary, "--out", path
+        ).status
+        == 0
+    )
+
+
 def _workload(path):
     path.write_text(preset_path("workload", "zipf", "").read_text(encoding="utf-8"), encoding="utf-8")
 
@@ -105,12 +115,15 @@ GIVEN = {
     "fbgemm_t856_bs65536.pt.gz": _batches,
     "kaggle-emb.npz": _tables,
     "long-trace": _native,
+    "monday": _study,
     "my-own.toml": _workload,
     "my-system.toml": _system,
     "my-trace": _native,
     "my-trace.npz": _tables,
+    "my-study": _study,
     "plain_commands.py": _own_design,
     "trace.csv.gz": _commands_of_ddr5,
+    "tuesday": _study,
 }
 
 
