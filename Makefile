@@ -55,7 +55,7 @@ lint: $(DEV)
 # A warning is an error. The variable silences an advertisement.
 docs: $(DEV)
 	@rm -rf $(LAYOUT) && $(BIN)/python setup.py --quiet build_py --build-lib $(LAYOUT)
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo site/index.html
 
 bench: $(RUN)

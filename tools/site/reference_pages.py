@@ -21,7 +21,7 @@ MODULES = {
     "archsim.cache": "Caches",
     "archsim.nmp": "Near-memory designs",
     "archsim.models.inference": "Whole models",
-    "archsim.report.plots": "Pictures of a comparison",
+    "archsim.report.views": "Pictures",
     "archsim.report.folder": "Report folders",
     "archsim.citations": "Citations",
 }
