@@ -120,10 +120,11 @@ def _scalars(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Value
         elif isinstance(value, int | float | str):
             yield prefix + key, value
         elif key == "levels" and isinstance(value, list | tuple):
-            # The levels of a hierarchy have names, unlike other lists.
+            # The levels of a hierarchy have names, unlike other lists; a single one only adds to the whole.
             for level in value:
-                inside = {name: item for name, item in level.items() if name != "name"}
-                yield from _scalars(inside, f"{prefix}{level['name']}_")
+                known = ("name", *(table if len(value) == 1 else ()))
+                inside = {name: item for name, item in level.items() if name not in known}
+                yield from _scalars(inside, prefix if len(value) == 1 else f"{prefix}{level['name']}_")
 
 
 def _plain(value: Any) -> Value:
