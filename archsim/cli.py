@@ -32,6 +32,7 @@ from archsim.cli_options import (
     positive,
     progress_bar,
 )
+from archsim.cli_sweep import SWEEP_EXAMPLES, sweep
 from archsim.cli_trace import trace_app
 from archsim.errors import InputError
 from archsim.exits import run_to_exit
@@ -211,6 +212,9 @@ app.command(epilog=CHECK_EXAMPLES)(check)
 
 
 app.command(epilog=MODEL_EXAMPLES)(model)
+
+
+app.command(epilog=SWEEP_EXAMPLES)(sweep)
 
 
 @app.command(

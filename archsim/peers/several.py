@@ -12,7 +12,9 @@ from archsim.systems.parts import PARTS, part_of, takers
 from archsim.systems.spec import SystemSpec
 
 
-def load_systems(systems: Sequence[str | Path | SystemSpec], overrides: Iterable[str] = ()) -> list[SystemSpec]:
+def load_systems(
+    systems: Sequence[str | Path | SystemSpec], overrides: Iterable[str] = ()
+) -> list[SystemSpec]:
     """Load systems; overrides of a part go to those that have it, or else to the hosts that may have it.
 
     Parameters

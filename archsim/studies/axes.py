@@ -85,9 +85,7 @@ class Axis:
         name, equals, values = text.partition("=")
         paths = tuple(path.strip() for path in name.split("+"))
         if not equals or not all(paths):
-            raise InputError(
-                f"{LABEL} {short(text)}: must be PATH=VALUES, such as dram.timing.tRCD=14,16,18"
-            )
+            raise InputError(f"{LABEL} {short(text)}: must be PATH=VALUES, such as dram.timing.tRCD=14,16,18")
         return cls(paths, tuple(_steps(f"{LABEL} {name.strip()}", values, len(paths))))
 
     @classmethod

@@ -29,7 +29,9 @@ class WorkerDiedError(RuntimeError):
 class _Call:
     """A call that waits for a worker, and the future of who asked for it."""
 
-    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> None:
         self.function, self.arguments, self.options = function, arguments, options
         self.future: Future[Any] = Future()
 

@@ -170,7 +170,9 @@ class Runner:
             return future.result()
         if future in self._overdue:
             self._overdue.discard(future)
-            return row_without_result(flight.task, "timeout", time_up(flight.task)) | {"attempts": flight.attempt}
+            return row_without_result(flight.task, "timeout", time_up(flight.task)) | {
+                "attempts": flight.attempt
+            }
         if isinstance(error, InputError):
             raise error
         # Dask has tried several workers by then.

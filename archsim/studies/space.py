@@ -76,16 +76,16 @@ class Space:
         for design in self.designs:
             load_design(Path(design.path))
         overrides = list(overrides)
-        self.systems = load_systems(
-            systems, [text for text in overrides if not text.startswith(WORKLOAD)]
-        )
+        self.systems = load_systems(systems, [text for text in overrides if not text.startswith(WORKLOAD)])
         self.labels = [str(system.name if isinstance(system, SystemSpec) else system) for system in systems]
         self.held: dict[str, Trace] = {}
         options = tuple((key, value) for key, value in (reading or {}).items() if value is not None)
         self.traces = [self._source(trace, out, options) for trace in traces]
         fixed = tuple(text.removeprefix(WORKLOAD) for text in overrides if text.startswith(WORKLOAD))
         if fixed and not any(source.generated for source in self.traces):
-            raise InputError(f"--set {WORKLOAD}{fixed[0]}: only a generated trace (preset:NAME) has parameters")
+            raise InputError(
+                f"--set {WORKLOAD}{fixed[0]}: only a generated trace (preset:NAME) has parameters"
+            )
         self.traces = [replace(each, workload=fixed) if each.generated else each for each in self.traces]
         self._known: dict[TraceSource, tuple[TraceSource, bool]] = {}
         self._takers: dict[str, list[bool]] = {}
@@ -95,7 +95,9 @@ class Space:
         if isinstance(trace, EmbeddingTrace | AddressTrace):
             trace.validate()
             if options:
-                raise InputError(f"{trace.name}: {options[0][0]} is for traces that are read, not for one in memory")
+                raise InputError(
+                    f"{trace.name}: {options[0][0]} is for traces that are read, not for one in memory"
+                )
             path = out.absolute() / TRACES / trace.sha256[:16]
             self.held[str(path)] = trace
             return TraceSource(str(path), name=trace.name, sha256=trace.sha256)
@@ -158,7 +160,9 @@ class Space:
     def _workload(source: TraceSource, overrides: Iterable[str] = ()) -> Any:
         return load_workload(source.source.removeprefix(PRESET), [*source.workload, *overrides])
 
-    def lay(self, trace: int, system: int, texts: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def lay(
+        self, trace: int, system: int, texts: Mapping[str, str]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Split the values of parameters into overrides for one trace and for one system; others do not apply."""
         workload, hardware = [], []
         for path, text in texts.items():
@@ -198,7 +202,9 @@ class Space:
     ) -> Task:
         """Make the point of a resolved system and a trace, which is opened once to know its content."""
         workload, _ = self.lay(trace, system, texts)
-        source, addresses = self._opened(replace(self.traces[trace], workload=self.traces[trace].workload + workload))
+        source, addresses = self._opened(
+            replace(self.traces[trace], workload=self.traces[trace].workload + workload)
+        )
         if addresses and spec.kind != "host":
             check_suits(spec, source.open())
         own = spec.nmp is not None and spec.nmp.design in registered_designs()

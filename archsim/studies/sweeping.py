@@ -216,7 +216,9 @@ def _retried(store: Store, tasks: Iterable[Task], found: Mapping[str, str], retr
 
 def _check_designs(store: Store, space: Space) -> None:
     """Refuse a design file that has changed since the study began."""
-    before = {each["path"]: each["sha256"] for sweep in store.definition.sweeps for each in sweep.get("designs", [])}
+    before = {
+        each["path"]: each["sha256"] for sweep in store.definition.sweeps for each in sweep.get("designs", [])
+    }
     for design in space.designs:
         if before.get(design.path, design.sha256) != design.sha256:
             raise InputError(
