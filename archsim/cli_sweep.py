@@ -41,7 +41,7 @@ Values of --vary:
   dram.timing.tCL+dram.timing.tRCD=16:16,17:17
                                         two parameters at a time
   dram.preset=ddr4-2400,ddr4-3200       presets in place of a table
-  workload.alpha=0.8,1.0,1.2            of a generated trace
+  workload.pooling=20,40,80             of a generated trace
 
 \b
 Examples:
@@ -215,9 +215,11 @@ def _runner(workers: int | None, dask: str | None) -> Iterator[Runner]:
         return
     from archsim.studies.cluster import dask_cluster
 
-    with dask_cluster(dask) as cluster:
-        with Runner(cluster.executor, workers=cluster.workers, gone=cluster.name) as runner:
-            yield runner
+    with (
+        dask_cluster(dask) as cluster,
+        Runner(cluster.executor, workers=cluster.workers, gone=cluster.name) as runner,
+    ):
+        yield runner
 
 
 def _tell(plan: Plan, out: Path, state: Progress, as_json: bool) -> None:
@@ -262,6 +264,8 @@ def _tell(plan: Plan, out: Path, state: Progress, as_json: bool) -> None:
 def _failures(study: Any, plan: Plan) -> list[dict[str, str]]:
     """Return the points of this sweep that have no result, and why."""
     tasks = {task.point_id: task for task in plan.tasks}
+    if not study.counts["failed"] and not study.counts["timeout"]:
+        return []
     return [
         {
             "point_id": row["point_id"],

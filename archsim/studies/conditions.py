@@ -62,8 +62,8 @@ def comparable(text: str, unit: str) -> Value:
 class Condition:
     """A condition on the values of axes, such as ``nmp.cache.size > 64KiB or dram.timing.tRCD == 16``.
 
-    It may hold paths of axes, ``system`` and ``trace`` (names), numbers, quantities with units, texts in quotes, ``true``
-    and ``false``, comparisons, ``and``, ``or``, ``not``, ``in (...)``, parentheses, and ``+ - * / // %``.
+    It may hold paths of axes, ``system`` and ``trace`` (names), numbers, quantities with units, texts in quotes,
+    ``true`` and ``false``, comparisons, ``and``, ``or``, ``not``, ``in (...)``, parentheses, and ``+ - * / // %``.
 
     Parameters
     ----------

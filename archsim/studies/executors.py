@@ -222,12 +222,13 @@ class InProcess(Executor):
 
 
 class PoolExecutor(Executor):
-    """An executor over a pool with the interface of ``multiprocessing.Pool``, such as ``ray.util.multiprocessing.Pool``.
+    """An executor over a pool with the interface of ``multiprocessing.Pool``, such as Ray's.
 
     Parameters
     ----------
     pool : object
-        With ``apply_async(function, args, kwargs, callback, error_callback)``; it stays the caller's to close.
+        Such as ``ray.util.multiprocessing.Pool()``; it stays the caller's to close. Its method ``apply_async(function,
+        args, kwargs, callback, error_callback)`` is used.
     """
 
     def __init__(self, pool: Any) -> None:

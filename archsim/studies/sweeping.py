@@ -17,7 +17,7 @@ from archsim.studies.executors import InProcess
 from archsim.studies.plan import MOST_POINTS, Plan, make_plan
 from archsim.studies.points import Task
 from archsim.studies.runner import Runner
-from archsim.studies.space import TRACES, Space
+from archsim.studies.space import Space
 from archsim.studies.store import Store
 from archsim.studies.worker import time_limit_of
 
