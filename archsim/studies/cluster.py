@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -14,6 +16,9 @@ from archsim.studies.code import code_version
 #: How long to wait for a scheduler.
 CONNECT_S = 10.0
 _REFRESH_S = 5.0
+_ADDRESS = re.compile(
+    r"(?:(?:tcp|tls|ws|wss|ucx)://)?[\w.-]+:\d{1,5}|(?:tcp|tls)://\[[0-9A-Fa-f:.]+\]:\d{1,5}"
+)
 
 
 class Cluster(NamedTuple):
@@ -45,16 +50,28 @@ def dask_cluster(address: str, timeout_s: float = CONNECT_S) -> Iterator[Cluster
     except ImportError:
         raise InputError("--dask: needs Dask: pip install 'archsim[dask]'") from None
     place = f"--dask {address}"
+    if not _ADDRESS.fullmatch(address):
+        raise InputError(f"{place}: must be the address of a scheduler, such as tcp://10.0.0.1:8786")
+    log = logging.getLogger("distributed")
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # what matters of it becomes one line
     try:
-        client = Client(address, timeout=timeout_s, set_as_default=False)
+        client = _connected(Client, address, timeout_s, place)
+        try:
+            _check_workers(client, place)
+            yield Cluster(client.get_executor(pure=False), _threads(client), f"the Dask cluster at {address}")
+        finally:
+            client.close(timeout=2)  # a cluster that is gone is not waited for
+    finally:
+        log.setLevel(level)
+
+
+def _connected(client: Any, address: str, timeout_s: float, place: str) -> Any:
+    try:
+        return client(address, timeout=timeout_s, set_as_default=False)
     except (OSError, TimeoutError, ValueError, TypeError) as error:
         why = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{place}: no scheduler answers within {timeout_s:g} s: {why}") from None
-    try:
-        _check_workers(client, place)
-        yield Cluster(client.get_executor(pure=False), _threads(client), f"the Dask cluster at {address}")
-    finally:
-        _close(client)
 
 
 def _check_workers(client: Any, place: str) -> None:
@@ -84,12 +101,3 @@ def _threads(client: Any) -> Callable[[], int]:
         return int(known[1])
 
     return count
-
-
-def _close(client: Any) -> None:
-    """Let go of the cluster; one that is gone is not waited for."""
-    import logging
-
-    # What a dying connection logs is no news by then.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    client.close(timeout=2)
