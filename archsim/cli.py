@@ -32,6 +32,7 @@ from archsim.cli_options import (
     positive,
     progress_bar,
 )
+from archsim.cli_study import study_app
 from archsim.cli_sweep import SWEEP_EXAMPLES, sweep
 from archsim.cli_trace import trace_app
 from archsim.errors import InputError
@@ -55,6 +56,7 @@ Examples:
 """,
 )
 app.add_typer(trace_app, name="trace")
+app.add_typer(study_app, name="study")
 
 
 @app.callback(invoke_without_command=True)

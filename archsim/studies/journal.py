@@ -111,8 +111,11 @@ class JournalWriter:
         self._size += len(line)
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
+        """Close the file, and have its lines last through a loss of power."""
+        try:
+            os.fsync(self._descriptor)
+        finally:
+            os.close(self._descriptor)
 
     def _take_back(self) -> None:
         os.ftruncate(self._descriptor, self._size)

@@ -159,9 +159,17 @@ class Part:
         self._stream = path.open("rb")
         try:
             with self._damage():
-                self._file = pq.ParquetFile(self._stream, page_checksum_verification=True)
-                self.rows: int = self._file.metadata.num_rows
-                self.kinds = self._kinds(self._file.schema_arrow)
+                plain = pq.ParquetFile(self._stream)
+                self.rows: int = plain.metadata.num_rows
+                self.kinds = self._kinds(plain.schema_arrow)
+                # Texts such as the rules of a standard are long and the same in most rows.
+                texts = [name for name, kind in self.kinds.items() if kind == "str" and name != "point_id"]
+                self._file = pq.ParquetFile(
+                    self._stream,
+                    metadata=plain.metadata,
+                    read_dictionary=texts,
+                    page_checksum_verification=True,
+                )
         except BaseException:
             self._stream.close()
             raise
@@ -170,7 +178,7 @@ class Part:
         """Return those of the columns that the part has, as an Arrow table."""
         present = [name for name in columns if name in self.kinds]
         with self._damage():
-            table = self._file.read(columns=present, use_threads=False)
+            table = self._file.read(columns=present)
         if table.num_rows != self.rows:
             raise InputError(f"{self.path}: damaged: {table.num_rows} rows, not {self.rows}")
         return table
@@ -211,8 +219,8 @@ class _Damage:
             raise InputError(f"{self._path}: damaged or no Parquet file: {why}") from None
 
 
-def unify(tables: Sequence[Any], kinds: Mapping[str, str], columns: Sequence[str]) -> Any:
-    """Return tables one after the other, with exactly these columns, each of its kind.
+def unify(tables: Sequence[Any], kinds: Mapping[str, str], columns: Sequence[str], where: str) -> Any:
+    """Return tables one after the other, with exactly these columns, each of its kind; texts as dictionaries.
 
     Raises
     ------
@@ -221,25 +229,35 @@ def unify(tables: Sequence[Any], kinds: Mapping[str, str], columns: Sequence[str
     """
     import pyarrow as pa
 
-    pieces = []
-    for table in tables:
-        present = set(table.column_names)
-        arrays = []
-        for name in columns:
-            wanted = arrow_type(kinds[name])
-            if name not in present:
-                arrays.append(pa.nulls(table.num_rows, wanted))
-            elif kind_of_type(table.schema.field(name).type) != kinds[name]:
-                try:
-                    arrays.append(table[name].cast(wanted))
-                except pa.ArrowInvalid as error:
-                    raise InputError(f"column {name!r}: {str(error).partition(chr(10))[0]}") from None
-            else:
-                arrays.append(table[name])
-        pieces.append(pa.table(arrays, names=list(columns)))
-    if not pieces:
-        return pa.table({name: pa.array([], arrow_type(kinds[name])) for name in columns})
-    return pa.concat_tables(pieces)
+    pieces = [
+        pa.table([_column(table, name, kinds[name], where) for name in columns], names=list(columns))
+        for table in (*tables, pa.table({"": pa.nulls(0)}))
+    ]
+    return pa.concat_tables(pieces).unify_dictionaries()
+
+
+def _column(table: Any, name: str, kind: str, where: str) -> Any:
+    """Return a column of a table as one of this kind, nulls where the table has none."""
+    import pyarrow as pa
+
+    if name not in table.column_names:
+        found = pa.chunked_array([pa.nulls(table.num_rows, arrow_type(kind))])
+    else:
+        found = table[name]
+    if kind_of_type(found.type) != kind:
+        try:
+            found = found.cast(arrow_type(kind))
+        except pa.ArrowInvalid as error:
+            raise InputError(f"{where}: column {name!r}: {str(error).partition(chr(10))[0]}") from None
+    return found.dictionary_encode() if kind == "str" and not pa.types.is_dictionary(found.type) else found
+
+
+def without_dictionaries(table: Any) -> Any:
+    """Return a table with its texts written out."""
+    import pyarrow as pa
+
+    plain = {field.name: arrow_type(kind_of_type(field.type) or "") for field in table.schema}
+    return table.cast(pa.schema(plain))
 
 
 def normal(row: Mapping[str, Any], where: str) -> Row:

@@ -96,7 +96,10 @@ class Store:
             if self.definition is not found:
                 write_definition(self.path, self.definition)
             self._tidy()
-            self._kinds = dict(Snapshot.open(self.path).kinds)
+            snapshot = Snapshot.open(self.path)
+            self._kinds = dict(snapshot.kinds)
+            for part in snapshot.superseded():
+                part.unlink()
             self._journal = journal.JournalWriter(self.path / journal.FILE)
             self._pending = list(journal.read_rows(self.path / journal.FILE))
         except BaseException:
@@ -169,7 +172,8 @@ class Store:
                 break
             merged.insert(0, part)
             rows += part.rows
-        snapshot = Snapshot([*merged, *tables_of(self._pending, str(self.path))])
+        where = str(self.path)
+        snapshot = Snapshot([*merged, *tables_of(self._pending, where)], where)
         parts.write_part(self.path, snapshot.read(list(snapshot.kinds)))
         return [part.path for part in merged]
 
