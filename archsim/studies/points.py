@@ -52,7 +52,7 @@ class TraceSource:
         InputError
             When it cannot be opened, or is not the trace that the study is of.
         """
-        trace = open_trace(self.source, overrides=self.workload, **dict(self.reading))
+        trace: Trace = open_trace(self.source, overrides=self.workload, **dict(self.reading))
         if self.sha256 and trace.sha256 != self.sha256:
             raise InputError(
                 f"{self.source}: holds another trace than when the sweep began: SHA-256 {trace.sha256[:16]}..., "

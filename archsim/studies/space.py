@@ -269,7 +269,9 @@ def _check_path(cls: type[Spec], path: str, place: str) -> None:
         return
     below = _step(inner, last, place)
     if below is not None:
-        keys = [*below.model_fields, *(["preset"] if getattr(below, "preset_kind", "") else [])]
+        keys = list(below.model_fields)
+        if getattr(below, "preset_kind", ""):
+            keys.append("preset")
         raise InputError(f"{place}: is a table; name one of its keys: {', '.join(keys)}")
 
 
