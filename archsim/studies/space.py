@@ -326,7 +326,7 @@ def _check_path(cls: type[Spec], path: str, place: str) -> None:
         inner = _step(inner, key, place)
         if inner is None:
             raise InputError(f"{place}: {key} has no parameters of its own")
-    if last == "preset" and getattr(inner, "preset_kind", ""):
+    if last == "preset" and getattr(inner, "preset_kind", "") != "":
         return
     below = _step(inner, last, place)
     if below is not None:
