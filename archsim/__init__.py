@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from archsim.studies.merge import merge_studies as merge_studies
     from archsim.studies.study import Study as Study
     from archsim.studies.study import open_study as open_study
+    from archsim.studies.sweeping import sweep as sweep
     from archsim.systems.requests import lower_trace as lower_trace
     from archsim.systems.spec import SystemSpec as SystemSpec
     from archsim.traces import AddressTrace as AddressTrace
@@ -50,6 +51,7 @@ _HOME = {
     "open_study": "archsim.studies.study",
     "open_trace": "archsim.traces",
     "simulate": "archsim.simulation",
+    "sweep": "archsim.studies.sweeping",
 }
 
 #: Modules that are reached by a name of their own.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -60,6 +61,11 @@ def one_line(cls: Model, error: ValidationError) -> str:
 
 def unit_of(cls: Model, key: str) -> str:
     """Return the unit a field was declared with, empty when it has none."""
+    return _unit_of(cls, key)
+
+
+@cache
+def _unit_of(cls: Model, key: str) -> str:
     extra = cls.model_fields[key].json_schema_extra if key in cls.model_fields else None
     return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
 
