@@ -46,7 +46,8 @@ def simulate(
     trace : EmbeddingTrace or AddressTrace
         What is done to it, from `archsim.open_trace` or Python. A host takes either kind, RecNMP lookups only.
     log_limit : int
-        Keep this many DRAM commands (RecNMP: per rank) in ``Result.commands``.
+        Keep this many DRAM commands (RecNMP: per rank) in ``Result.commands``, and at most as many packets and hits in
+        ``Result.packets`` and ``Result.hits`` (of each channel; hits of a RankCache: of each rank).
     interval_ns : float, optional
         Length of an interval of ``Result.series``, rounded to whole memory clocks; no series by default.
     threads : int, optional
