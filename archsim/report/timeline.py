@@ -8,7 +8,6 @@ six decimals of a microsecond; slices end a nanosecond early, which is enough fo
 from __future__ import annotations
 
 import gzip
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -162,15 +161,13 @@ def _about(comparison: Comparison, shown: Sequence[Shown], limit: int, left_out:
 def _write(file: IO[bytes], shown: Sequence[Shown], tracks: Tracks, about: dict[str, Any]) -> None:
     layers = [layer for each in shown for layer in each.layers if len(layer.t_ps)]
     used = np.unique(np.concatenate([np.empty(0, np.int64), *(layer.tid for layer in layers)]))
-    text = io.TextIOWrapper(file, encoding="ascii", newline="\n", write_through=True)
     head = {"displayTimeUnit": "ns", "otherData": about}
-    text.write(json.dumps(head, separators=(",", ":"))[:-1] + ',"traceEvents":[\n')
-    names = [json.dumps(event, separators=(",", ":")) for event in tracks.names(used.tolist())]
-    text.write(",\n".join(names))
+    text = json.dumps(head, separators=(",", ":"))[:-1] + ',"traceEvents":[\n'
+    text += ",\n".join(json.dumps(event, separators=(",", ":")) for event in tracks.names(used.tolist()))
+    file.write(text.encode("ascii"))
     for events in _texts(layers, tracks):
-        text.write(",\n" + ",\n".join(events))
-    text.write("\n]}\n")
-    text.detach()
+        file.write((",\n" + ",\n".join(events)).encode("ascii"))
+    file.write(b"\n]}\n")
 
 
 def _texts(layers: Sequence[Layer], tracks: Tracks) -> Iterator[list[str]]:
