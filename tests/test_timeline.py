@@ -28,14 +28,14 @@ SYSTEMS = {
     "channels": ("host-2rank", ["dram.organization.channels=2"]),
     "pseudo-channels": ("host-1rank", HBM),
     "refresh-by-bank": ("host-2rank", ["dram.preset=ddr5-4800", "dram.refresh.mode=same-bank"]),
-    "cache": ("host-2rank-skylake", ["cache.size=64KiB", "cache.per=rank"]),
+    "cache": ("host-2rank", ["cache.size=64KiB", "cache.per=rank"]),
     "dimm-caches": ("host-4rank", ["cache.size=64KiB", "cache.per=dimm", "dram.organization.channels=2"]),
     "hierarchy": (
         "host-2rank-skylake", ["hierarchy.preset=skylake-18core", "hierarchy.cores=3", "hierarchy.window_bags=8"],
     ),
     "recnmp-base": ("recnmp-base-4rank", []),
     "recnmp-opt": ("recnmp-opt-4rank", ["dram.organization.channels=2"]),
-    "colours": ("recnmp-base-4rank", ["placement.policy=page-colouring"]),
+    "colours": ("recnmp-base-4rank", ["placement.policy=colored"]),
     "chameleon": ("chameleon-8rank", []),
     "trim": ("trim-bank-8rank", []),
 }  # fmt: skip
@@ -78,7 +78,7 @@ def files(results, tmp_path_factory):
 
 def of_phase(file, phase, category=None):
     events = [event for event in file["traceEvents"] if event["ph"] == phase]
-    return [event for event in events if category in (None, event["cat"])]
+    return [event for event in events if category in (None, event.get("cat"))]
 
 
 def names_of(file):
@@ -234,7 +234,7 @@ def test_every_command_of_the_log_is_an_event_on_the_track_of_its_bank(name, res
     ]
     assert found == expected
     issued = sum(result.counts[each.lower()] for each in COMMANDS)
-    assert len(found) == issued > 1000
+    assert len(found) == issued > 500
     assert file["otherData"]["systems"][0]["commands"] == [issued, issued]
 
 
@@ -393,7 +393,8 @@ def test_names_are_short_and_say_where(files):
         *(f"rank {rank} of channel {channel}" for rank in range(4) for channel in range(2)),
     }  # fmt: skip
     assert set(threads.values()) >= {"packets", "configuration", "instructions", "reading", "sums", "results"}
-    assert set(threads.values()) >= {"bank 0", "bank 15", "all banks", "RankCache hits"}
+    assert set(threads.values()) >= {"bank 0", "bank 15", "RankCache hits"}
+    assert "all banks" in names_of(files("host"))[1].values()
     assert {event["name"] for event in of_phase(files("recnmp-opt"), "C")} == {"queue"}
     names = {event["name"] for event in of_phase(files("chameleon"), "C")}
     assert names == {f"queue DIMM {dimm}" for dimm in range(4)}
@@ -419,15 +420,16 @@ def test_systems_share_a_file_and_keep_their_tracks_apart(results, files, tmp_pa
     owner = {}
     for event in of_phase(file, "M"):
         if event["name"] == "process_name":
-            owner[event["pid"]] = event["args"]["name"].split()[0]
-    for name in names:
-        system = results(name).system.name
-        own = [e for e in file["traceEvents"] if e["ph"] != "M" and owner[e["pid"]] == system]
+            owner[event["pid"]] = event["args"]["name"].partition(" channel")[0].partition(" rank")[0]
+    labels = ("host-2rank #1", "recnmp-base-4rank", "host-2rank #2")
+    for name, label in zip(names, labels, strict=True):
+        own = [e for e in file["traceEvents"] if e["ph"] != "M" and owner[e["pid"]] == label]
         alone = [e for e in files(name)["traceEvents"] if e["ph"] != "M"]
         assert [e | {"pid": 0, "tid": 0} for e in own] == [e | {"pid": 0, "tid": 0} for e in alone]
     begins = [times_ps(event)[0] for event in file["traceEvents"] if event["ph"] != "M"]
     assert begins == sorted(begins)
     assert file["otherData"]["left_out"] == []
+    assert tuple(system["label"] for system in file["otherData"]["systems"]) == labels
 
 
 @pytest.mark.parametrize("name", ["host", "recnmp-opt", "cache"])

@@ -36,6 +36,8 @@ class Shown:
     ----------
     result : Result
         The system.
+    label : str
+        What it is called in the file.
     layers : sequence of Layer
         Its events, those kept.
     until_clk : int or None
@@ -43,6 +45,7 @@ class Shown:
     """
 
     result: Result
+    label: str
     layers: Sequence[Layer]
     until_clk: int | None
 
@@ -56,7 +59,7 @@ class Shown:
         result, kept = self.result, {layer.what: len(layer.t_ps) for layer in self.layers if layer.what}
         kinds = {name: [kept.get(name, 0), count] for name, count in totals(result).items()}
         timing = {"tCK_ps": result.system.dram.timing.tCK_ps, "cycles": result.cycles}
-        names = {"name": result.system.name, "sha256": result.system.sha256()}
+        names = {"label": self.label, "name": result.system.name, "sha256": result.system.sha256()}
         return names | timing | {"events": self.events, "until_clk": self.until_clk} | kinds
 
 
@@ -95,7 +98,10 @@ def write_timeline(comparison: Comparison, path: Path, limit: int = 1_000_000) -
     """
     tracks = Tracks()
     share = max(1, limit // len(comparison.results))
-    shown = [_shown(result, layers_of(result, tracks), share) for result in comparison.results]
+    shown = [
+        _shown(result, label, layers_of(result, label, tracks), share)
+        for result, label in zip(comparison.results, _labels(comparison.results), strict=True)
+    ]
     left_out = _left_out(shown, limit)
     with new_file(path) as temporary, temporary.open("wb") as raw:
         if path.suffix == ".gz":
@@ -108,7 +114,16 @@ def write_timeline(comparison: Comparison, path: Path, limit: int = 1_000_000) -
     return [f"timeline: {path}, {count:,} events", *(f"timeline: {line}" for line in left_out)]
 
 
-def _shown(result: Result, layers: list[Layer], share: int) -> Shown:
+def _labels(results: Sequence[Result]) -> list[str]:
+    """Return the names of systems, those that stand more than once with a number."""
+    names = [result.system.name for result in results]
+    return [
+        name if names.count(name) == 1 else f"{name} #{names[: place + 1].count(name)}"
+        for place, name in enumerate(names)
+    ]
+
+
+def _shown(result: Result, label: str, layers: list[Layer], share: int) -> Shown:
     """Keep the first events of all layers together; of events at one time, those of the first layer."""
     times = np.concatenate([layer.t_ps for layer in layers])
     everything = totals(result)
@@ -120,10 +135,10 @@ def _shown(result: Result, layers: list[Layer], share: int) -> Shown:
         last_ps = int(times[kept[-1]])
         layers = [layer.first(count) for layer, count in zip(layers, counts, strict=True)]
     elif all(logged.get(name, 0) == count for name, count in everything.items()):
-        return Shown(result, layers, None)
+        return Shown(result, label, layers, None)
     else:
         last_ps = int(times.max(initial=0))
-    return Shown(result, layers, last_ps // result.system.dram.timing.tCK_ps)
+    return Shown(result, label, layers, last_ps // result.system.dram.timing.tCK_ps)
 
 
 def _left_out(shown: Sequence[Shown], limit: int) -> list[str]:
@@ -139,7 +154,7 @@ def _left_out(shown: Sequence[Shown], limit: int) -> list[str]:
             if own[name][1]
         )
         until, end = each.until_clk * us_per_clk, each.result.cycles * us_per_clk
-        lines.append(f"{each.result.system.name}: only {until:.3f} of {end:.3f} us: {counts}")
+        lines.append(f"{each.label}: only {until:.3f} of {end:.3f} us: {counts}")
     if lines:
         lines.append(f"for more, replay with --timeline-limit above {limit:,}")
     return lines

@@ -127,9 +127,9 @@ class Tracks:
                 yield place | {"name": "thread_sort_index", "args": {"sort_index": tid}}
 
 
-def layers_of(result: Result, tracks: Tracks) -> list[Layer]:
-    """Return what the logs of a result show; see `Layer`."""
-    view = _View(result, tracks)
+def layers_of(result: Result, label: str, tracks: Tracks) -> list[Layer]:
+    """Return what the logs of a result show; see `Layer`. Names of processes begin with the label."""
+    view = _View(result, label, tracks)
     layers = [view.commands(), *view.queues(), *view.packets(), view.hits()]
     return [layer.in_order() for layer in layers]
 
@@ -137,18 +137,17 @@ def layers_of(result: Result, tracks: Tracks) -> list[Layer]:
 class _View:
     """Tracks of one system, and the events on them."""
 
-    def __init__(self, result: Result, tracks: Tracks) -> None:
+    def __init__(self, result: Result, label: str, tracks: Tracks) -> None:
         system = result.system
         self.result, self.tracks = result, tracks
         self.organization, self.tCK_ps = system.dram.organization, system.dram.timing.tCK_ps
         self.design = None
         if system.nmp is not None:
             self.design = design_class(system.nmp.design)(system.nmp, system.dram)
-        name = system.name
         self.channel_pids = [
-            tracks.process(f"{name} channel {c}") for c in range(self.organization.channels)
+            tracks.process(f"{label} channel {c}") for c in range(self.organization.channels)
         ]
-        self.rank_pids = [tracks.process(f"{name} {self._rank_name(place)}") for place in result.ranks]
+        self.rank_pids = [tracks.process(f"{label} {self._rank_name(place)}") for place in result.ranks]
 
     def _rank_name(self, place: dict[str, Any]) -> str:
         label = f"rank {place['rank']}"
