@@ -147,16 +147,13 @@ def replay(
     for spec in systems:
         check_suits(spec, opened)
     commands_limit = commands_limit or DEFAULT_COMMANDS
-    log_limit = max(shown, 0 if commands is None else commands_limit)
+    logs: dict[str, Any] = {"log_limit": shown, "log_total": shown}  # a command log is of each rank
+    if commands is not None:
+        logs = {"log_limit": max(shown, commands_limit)}
     entries = (opened.requests, "request") if isinstance(opened, AddressTrace) else (opened.lookups, "lookup")
     total = entries[0] * len(systems), entries[1]
     with packet_log(packets, packets_limit) as log, progress_bar(*total) as advance:
-        extras: dict[str, Any] = {
-            "log_limit": log_limit,
-            "interval_ns": interval,
-            "progress": advance,
-            "packets": log,
-        }
+        extras: dict[str, Any] = {**logs, "interval_ns": interval, "progress": advance, "packets": log}
         comparison = compare([simulate(spec, opened, **extras) for spec in systems])
     try:
         _write(comparison, out, timeline, timeline_limit or DEFAULT_EVENTS)

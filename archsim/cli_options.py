@@ -222,7 +222,7 @@ TimelineOption = Annotated[
     typer.Option(
         "--timeline",
         metavar="FILE",
-        help="Write commands, queues, packets and cache hits as a Chrome trace (.json or .json.gz) for ui.perfetto.dev.",
+        help="Write commands, queues, packets and cache hits as a Chrome trace (.json, .json.gz) for ui.perfetto.dev.",
     ),
 ]
 TimelineLimitOption = Annotated[

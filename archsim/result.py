@@ -98,8 +98,8 @@ class Result:
     packets : int64 array [14, n]
         Log of the packets of near-memory units, with the command log: rows by `archsim.systems.outcome.PACKET_LOG`.
     hits : int64 array [4, n]
-        Log of cache hits, with the command log: clock of the lookup, cache (counted channel by channel; or core), level,
-        and block number, or for a RankCache ``row << 32 | bank << 16 | column`` within its unit.
+        Log of cache hits, with the command log: clock of the lookup, cache (counted channel by channel; or core),
+        level, and block number, or for a RankCache ``row << 32 | bank << 16 | column`` within its unit.
     """
 
     system: SystemSpec

@@ -27,7 +27,7 @@ cdef extern from "recnmp_units.h" nogil:
         Channel *channel
         int64_t counts[4]
         HitRecord *hits
-        int64_t hit_count
+        int64_t hit_count, hit_limit
 
     ctypedef struct Design:
         int32_t rank_bits, broadcast, sliced, adder_bits, overlap
@@ -129,6 +129,8 @@ cdef class RankUnits:
         Per rank; each describes a channel of one rank.
     log_limit : int
         Keep at most this many commands and hits per rank, and packets.
+    log_total : int, optional
+        Of commands and hits, the first so many of all ranks together are enough; later ones are dropped now and then.
     interval_clk : int
         Length of an interval of the time series; 0: no series.
     design : mapping of str to int, optional
@@ -139,10 +141,10 @@ cdef class RankUnits:
     cdef Units u
     cdef int64_t[::1] histogram, packet_histogram
     cdef list tables
-    cdef int64_t fed
+    cdef int64_t fed, log_total
 
     def __cinit__(self, const int64_t[::1] nmp, list tables, int64_t log_limit=0, int64_t interval_clk=0,
-                  design=None):
+                  design=None, int64_t log_total=0):
         cdef int32_t rank
         cdef Channel *channel
         self.tables = tables  # the channels refer to their rules
@@ -159,11 +161,12 @@ cdef class RankUnits:
         self.u.histogram = &self.packet_histogram[0]
         self.u.ranks = <int32_t>nmp[0]
         self.u.log_limit = log_limit
+        self.log_total = log_total
         if units_make(&self.u):
             raise MemoryError("no memory for the near-memory units")
         for rank in range(self.u.ranks):
             channel = self.u.unit[rank].channel = new_channel(tables[rank], self.histogram)
-            channel.log_limit = log_limit
+            channel.log_limit = self.u.unit[rank].hit_limit = log_limit
             if interval_clk > 0:
                 channel.series_interval = interval_clk
                 channel.series_end = 0
@@ -213,6 +216,8 @@ cdef class RankUnits:
         """
         cdef int64_t p, low, high, packets = packet_first.shape[0] - 1
         cdef int status = 0
+        if self.log_total:
+            self._keep_earliest()
         if hit is None:
             hit = np.empty(order.shape[0], dtype=np.uint8)
         for p in range(packets):
@@ -314,6 +319,37 @@ cdef class RankUnits:
             part[2] += rank << (self.u.unit[rank].channel.t.rank_shift + self.u.d.rank_bits)
             parts.append(part)
         return np.concatenate(parts, axis=1)
+
+    cdef _keep_earliest(self):
+        """Drop what cannot be among the first entries of all ranks, however far behind some ranks are.
+
+        The clock of the last of the first `log_total` entries can only become less, and logs are in order of clock: a rank
+        that has entries beyond it needs no more.
+        """
+        cdef int32_t rank
+        cdef int64_t kept, last
+        cdef Unit *unit
+        cdef Channel *c
+        clocks = np.concatenate([log_columns(self.u.unit[rank].channel)[0] for rank in range(self.u.ranks)])
+        if len(clocks) > self.log_total:
+            last = np.partition(clocks, self.log_total - 1)[self.log_total - 1]
+            for rank in range(self.u.ranks):
+                c = self.u.unit[rank].channel
+                kept = c.log_count
+                while kept and c.log[kept - 1].clk > last:
+                    kept -= 1
+                if kept < c.log_count:
+                    c.log_count = c.log_limit = kept
+        clocks = self.hits()[0]
+        if len(clocks) > self.log_total:
+            last = clocks[self.log_total - 1]
+            for rank in range(self.u.ranks):
+                unit = &self.u.unit[rank]
+                kept = unit.hit_count
+                while kept and unit.hits[kept - 1].clk > last:
+                    kept -= 1
+                if kept < unit.hit_count:
+                    unit.hit_count = unit.hit_limit = kept
 
     def packets(self):
         """Return the log of packets that had bursts here, int64 [len(PACKET_LOG), n], in the order of their execution."""

@@ -28,7 +28,7 @@ typedef struct {
     int64_t gather_free;              /* when the sums of its adders had left it */
     int64_t counts[CACHE_COUNTS];
     HitRecord *hits;
-    int64_t hit_count, hit_room;
+    int64_t hit_count, hit_room, hit_limit;
 } Unit;
 
 /* The bursts of the packet at hand, sorted by rank; and what the DRAM gets of those of one rank. */
@@ -72,7 +72,7 @@ typedef struct {
     int32_t stuck_rank, failed;       /* failed: no memory for a log */
     int64_t number;                   /* of the packet at hand, for the log */
     PacketRecord *log;
-    int64_t log_count, log_room, log_limit; /* the limit holds for packets, and for the hits of each unit */
+    int64_t log_count, log_room, log_limit;
 } Units;
 
 /* ---------------------------------------------------------------------------------------------------------- memory */

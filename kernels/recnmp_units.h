@@ -68,7 +68,7 @@ static int64_t rank_decode(Units *u, Unit *unit, int64_t low, int64_t high, int6
             unit->port_clk = clk;
             unit->counts[CACHE_LOOKUPS]++;
             if (hit) {
-                if (UNLIKELY(unit->hit_count < u->log_limit))
+                if (UNLIKELY(unit->hit_count < unit->hit_limit))
                     log_hit(u, unit, unit->lookup_clk, u->b.coordinate[i]);
                 u->b.hit_clk[hits] = clk > unit->ready_clk ? clk : unit->ready_clk;
                 u->b.hit_burst[hits] = i;

@@ -143,7 +143,10 @@ def test_simulate_reports_what_the_twin_says(seed, bags):
     packets = packets_on(system, trace)
     channels = replay(system, packets, weighted=trace.weight is not None)
     expected = [channel.record for channel in channels]
-    result = simulate(system, trace)
+    result = simulate(system, trace, log_limit=LOG_LIMIT)
+    for channel, record in enumerate(expected):
+        log = result.packets[1:, result.packets[0] == channel]
+        assert log.T.tolist() == [list(vars(packet).values()) for packet in record.log]
     assert result.cycles == max(record.end for record in expected)
     assert result.nmp["packets"] == sum(record.packets for record in expected)
     assert result.nmp["instructions"] == sum(record.instructions for record in expected)

@@ -10,6 +10,7 @@ from archsim.errors import InputError
 from archsim.report.folder import write_report
 from archsim.report.plots import plot_comparison
 
+
 @pytest.fixture(scope="module")
 def trace():
     """A small generated trace."""

@@ -1,4 +1,4 @@
-"""Timelines: every event by a strict schema, one to one with the logs, in order, apart, whole or cut with a word on it."""
+"""Timelines: every event by a strict schema, one to one with the logs, in order, apart; whole, or cut and told of."""
 
 import gzip
 import json
@@ -7,6 +7,7 @@ import re
 import tracemalloc
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -247,7 +248,7 @@ def test_a_slice_lasts_until_its_bank_takes_the_next_command_or_its_own_time_is_
     for event in of_phase(files(name), "X", "dram"):
         tracks.setdefault(event["tid"], []).append(event)
     for events in tracks.values():
-        for event, after in zip(events, events[1:], strict=False):
+        for event, after in pairwise(events):
             length = times_ps(event)[1] - times_ps(event)[0] + 1000
             gap = times_ps(after)[0] - times_ps(event)[0]
             assert length <= max(gap, 1001)
@@ -320,7 +321,9 @@ def test_the_packet_log_adds_up_to_the_counters(results):
         latency = log["returned_clk"] - log["start_clk"]
         ns = result.system.dram.timing.tCK_ps / 1000
         assert latency.max() * ns == result.nmp["packet_latency_max_ns"]
-        assert latency.sum() * ns / len(latency) == pytest.approx(result.nmp["packet_latency_avg_ns"], rel=1e-12)
+        assert latency.sum() * ns / len(latency) == pytest.approx(
+            result.nmp["packet_latency_avg_ns"], rel=1e-12
+        )
         order = ("start_clk", "configured_clk", "first_issue_clk", "last_issue_clk", "read_clk", "end_clk")
         for first, second in zip(order, (*order[1:], "result_clk"), strict=True):
             assert np.all(log[first] <= log[second]), (name, first)
@@ -456,20 +459,36 @@ def test_a_timeline_is_cut_after_its_first_events_and_says_so(limit, name, resul
     assert [f"timeline: {line}" for line in file["otherData"]["left_out"]] == lines[1:]
 
 
-def test_logs_as_long_as_the_share_of_a_system_are_long_enough(results, trace, tmp_path):
-    for name in ("channels", "recnmp-opt", "dimm-caches"):
-        short = simulate(results(name).system, trace, log_limit=1000)
+@pytest.mark.parametrize("total", [0, 1000])
+def test_logs_as_long_as_the_share_of_a_system_are_long_enough(total, results, trace, tmp_path, monkeypatch):
+    monkeypatch.setattr("archsim.systems.recnmp.CHUNK_LOOKUPS", 200)
+    for name in ("channels", "recnmp-opt", "colours", "chameleon", "dimm-caches"):
+        short = simulate(results(name).system, trace, log_limit=1000, log_total=total)
         for which, result in (("short", short), ("long", results(name))):
             write_timeline(compare([result]), tmp_path / f"{name}-{which}.json", 1000)
         texts = [(tmp_path / f"{name}-{which}.json").read_text() for which in ("short", "long")]
         assert texts[0] == texts[1]
 
 
-def test_logs_that_are_too_short_are_told_of_too(results, trace, tmp_path):
-    result = simulate(results("host").system, trace, log_limit=50)
+@pytest.mark.parametrize("name", ["recnmp-base", "recnmp-opt", "colours", "chameleon"])
+@pytest.mark.parametrize("total", [1, 70, 700, LIMIT])
+def test_a_log_of_all_ranks_together_holds_the_first_entries(total, name, results, trace, monkeypatch):
+    monkeypatch.setattr("archsim.systems.recnmp.CHUNK_LOOKUPS", 100)
+    whole = results(name)
+    result = simulate(whole.system, trace, log_limit=total, log_total=total)
+    assert result.commands.tolist() == whole.commands[:, :total].tolist()
+    assert result.queues.tolist() == whole.queues[:, :total].tolist()
+    assert result.hits.tolist() == whole.hits[:, :total].tolist()
+    assert result.cycles == whole.cycles
+
+
+@pytest.mark.parametrize("limit", [0, 50])
+def test_logs_that_are_too_short_are_told_of_too(limit, results, trace, tmp_path):
+    result = simulate(results("host").system, trace, log_limit=limit)
     lines = write_timeline(compare([result]), tmp_path / "t.json")
-    assert " 50 of " in lines[1]
+    assert f": {limit} of " in lines[1]
     assert "--timeline-limit" in lines[2]
+    assert len(of_phase(strict_json((tmp_path / "t.json").read_text()), "X")) == limit
 
 
 def test_the_file_says_what_it_is_of(results, trace, files):
@@ -531,7 +550,7 @@ def test_a_timeline_is_written_in_pieces(results, tmp_path, monkeypatch):
 
 # the command line
 
-ZIPF = ("replay", "preset:zipf", "--set", "workload.rows=1000", "--system", "host-2rank", "--system", "recnmp-opt-2rank")
+ZIPF = ("replay", "preset:zipf", "--system", "host-2rank", "--system", "recnmp-opt-2rank")
 
 
 def test_the_program_writes_a_timeline_and_says_what_is_missing(tmp_path):

@@ -25,8 +25,8 @@ class Replay:
     """What happened: the command log, counts by name, the clock of each request's last data beat, counts by bank.
 
     A write that replaced a waiting write of its line has no clock of its own: -1. ``rank_clocks`` are the clocks of
-    each rank in active and precharge standby, active and precharge power-down, and self-refresh; ``waiting`` are the reads
-    and writes that waited at each command.
+    each rank in active and precharge standby, active and precharge power-down, and self-refresh; ``waiting`` are the
+    reads and writes that waited at each command.
     """
 
     commands: list

@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from archsim.files import new_file
-from archsim.report.timeline_tracks import Layer, Tracks, layers_of
+from archsim.report.timeline_tracks import Layer, Tracks, commands_issued, layers_of
 from archsim.result import Comparison, Result
 from archsim.systems.outcome import Ints
 
@@ -65,10 +65,9 @@ class Shown:
 
 def totals(result: Result) -> dict[str, int]:
     """Return how many commands, packets and hits there were, logged or not."""
-    commands = sum(result.counts[name] for name in ("act", "pre", "rd", "wr", "ref", "prea", "refb"))
     packets = 0 if result.nmp is None else int(result.nmp["packets"])
     hits = 0 if result.cache is None else int(result.cache["hits"])
-    return {"commands": commands, "packets": packets, "hits": hits}
+    return {"commands": commands_issued(result), "packets": packets, "hits": hits}
 
 
 def write_timeline(comparison: Comparison, path: Path, limit: int = 1_000_000) -> list[str]:
@@ -173,7 +172,7 @@ def _about(comparison: Comparison, shown: Sequence[Shown], limit: int, left_out:
     }
 
 
-def _write(file: IO[bytes], shown: Sequence[Shown], tracks: Tracks, about: dict[str, Any]) -> None:
+def _write(file: IO[bytes] | gzip.GzipFile, shown: Sequence[Shown], tracks: Tracks, about: dict[str, Any]) -> None:
     layers = [layer for each in shown for layer in each.layers if len(layer.t_ps)]
     used = np.unique(np.concatenate([np.empty(0, np.int64), *(layer.tid for layer in layers)]))
     head = {"displayTimeUnit": "ns", "otherData": about}

@@ -127,6 +127,11 @@ class Tracks:
                 yield place | {"name": "thread_sort_index", "args": {"sort_index": tid}}
 
 
+def commands_issued(result: Result) -> int:
+    """Return how many commands there were, logged or not."""
+    return sum(result.counts[name.lower()] for name in COMMANDS)
+
+
 def layers_of(result: Result, label: str, tracks: Tracks) -> list[Layer]:
     """Return what the logs of a result show; see `Layer`. Names of processes begin with the label."""
     view = _View(result, label, tracks)
@@ -219,9 +224,7 @@ class _View:
         yield Layer("C", "queue", "", self._ps(clk[kept]), tid, names, number[kept], args)
 
     def _all_commands(self) -> bool:
-        counts = self.result.counts
-        issued = sum(counts[name] for name in ("act", "pre", "rd", "wr", "ref", "prea", "refb"))
-        return self.result.commands.shape[1] == issued
+        return len(self.result.commands[0]) == commands_issued(self.result)
 
     def _queue_place(self, unit: int, units: int) -> tuple[int, str]:
         """Return process and name of a counter: of a rank with its rank, of a channel or DIMM with its channel."""

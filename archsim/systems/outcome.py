@@ -55,6 +55,8 @@ class Options:
         Length of an interval of the time series; 0: no series.
     threads : int or None
         Threads that replay channels; None: one per channel and core.
+    log_total : int
+        Of RecNMP, commands and hits to keep of all ranks together, the first ones; 0: what each rank keeps.
     progress : callable or None
         Called with the lookups (or addresses) done since the last call.
     packets : PacketLog or None
@@ -66,6 +68,7 @@ class Options:
     threads: int | None = None
     progress: Progress | None = None
     packets: PacketLog | None = None
+    log_total: int = 0
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class _Replay:
             adders_per_dimm=design.adders_per_dimm,
         )
         self.units = ChannelUnits(
-            system, design, per_unit, summing_clk, options.log_limit, options.interval_clk
+            system, design, per_unit, summing_clk, options.log_limit, options.interval_clk, options.log_total
         )
         self.packets = options.packets
         if self.packets is not None:

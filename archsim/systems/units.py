@@ -38,6 +38,8 @@ class ChannelUnits:
         Commands and hits to keep, per rank, and packets.
     interval_clk : int
         Length of an interval of the time series; 0: no series.
+    log_total : int
+        Commands, and hits, to keep of all ranks together; 0: what each rank keeps.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class ChannelUnits:
         arithmetic_clk: int,
         log_limit: int,
         interval_clk: int,
+        log_total: int = 0,
     ) -> None:
         from archsim.kernels.recnmp import RankUnits
 
@@ -58,8 +61,10 @@ class ChannelUnits:
         differences = design.kernel_parameters()
         channels = range(system.dram.organization.channels)
         self.kernels = [
-            RankUnits(parameters, list(tables), log_limit, interval_clk, differences) for _ in channels
+            RankUnits(parameters, list(tables), log_limit, interval_clk, differences, log_total)
+            for _ in channels
         ]
+        self._log_end = log_total or None
         self.cpu_s = 0.0
 
     def feed(
@@ -183,13 +188,11 @@ class ChannelUnits:
             parts.append(part)
         together: Ints = np.concatenate(parts, axis=1)
         queues: npt.NDArray[np.int32] = np.concatenate([kernel.queues() for kernel in self.kernels], axis=1)
-        if len(parts) == 1:
-            return together, queues
-        order = np.argsort(together[0], kind="stable")
+        order = np.argsort(together[0], kind="stable")[: self._log_end]
         return together[:, order], queues[:, order]
 
     def packets(self) -> Ints:
-        """Return the log of packets in order of their start, int64 [len(PACKET_LOG), n] of `archsim.systems.outcome`."""
+        """Return the log of packets in order of start, int64 [len(PACKET_LOG), n] of `archsim.systems.outcome`."""
         parts = []
         for number, kernel in enumerate(self.kernels):
             own = kernel.packets()
@@ -205,7 +208,7 @@ class ChannelUnits:
             own[1] += number * self.design.units
             parts.append(own)
         together: Ints = np.concatenate(parts, axis=1)
-        return together[:, np.argsort(together[0], kind="stable")]
+        return together[:, np.argsort(together[0], kind="stable")[: self._log_end]]
 
     def utilisation(self) -> list[dict[str, float]]:
         """Return, per channel, the busy share of each shared resource."""
