@@ -1,4 +1,4 @@
-"""Timelines in the Chrome Trace Event format, for ui.perfetto.dev or chrome://tracing.
+"""Timelines in the Chrome Trace Event format, for ui.perfetto.dev.
 
 What is on the tracks is in `archsim.report.timeline_tracks`; here is how it becomes a file. Viewers keep times in
 whole nanoseconds, and drop or misplace slices that overlap on a track after rounding. Times are written exactly, with
@@ -172,7 +172,9 @@ def _about(comparison: Comparison, shown: Sequence[Shown], limit: int, left_out:
     }
 
 
-def _write(file: IO[bytes] | gzip.GzipFile, shown: Sequence[Shown], tracks: Tracks, about: dict[str, Any]) -> None:
+def _write(
+    file: IO[bytes] | gzip.GzipFile, shown: Sequence[Shown], tracks: Tracks, about: dict[str, Any]
+) -> None:
     layers = [layer for each in shown for layer in each.layers if len(layer.t_ps)]
     used = np.unique(np.concatenate([np.empty(0, np.int64), *(layer.tid for layer in layers)]))
     head = {"displayTimeUnit": "ns", "otherData": about}
