@@ -217,6 +217,8 @@ PacketsLimitOption = Annotated[
         metavar="N",
         parser=positive,
         help=f"Only whole packets with N instructions together. Default: {DEFAULT_COMMANDS:,}.",
+    ),
+]
 TimelineOption = Annotated[
     Path | None,
     typer.Option(
