@@ -39,7 +39,7 @@ setup(
     ],
     package_dir={"archsim.kernels": "kernels", "archsim.traces": "traces"},
     package_data={
-        "archsim": ["py.typed", "presets/*/*.toml", "validate/data/*"],
+        "archsim": ["py.typed", "presets/*/*.toml", "validate/data/*", "report/assets/*"],
         "archsim.kernels": ["*.pyx", "*.pxi", "*.h"],
     },
     ext_modules=[extension(name) for name in KERNELS],

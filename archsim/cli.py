@@ -32,6 +32,7 @@ from archsim.cli_options import (
     positive,
     progress_bar,
 )
+from archsim.cli_report import REPORT_EXAMPLES, report
 from archsim.cli_sweep import SWEEP_EXAMPLES, sweep
 from archsim.cli_trace import trace_app
 from archsim.errors import InputError
@@ -217,6 +218,9 @@ app.command(epilog=MODEL_EXAMPLES)(model)
 app.command(epilog=SWEEP_EXAMPLES)(sweep)
 
 
+app.command(epilog=REPORT_EXAMPLES)(report)
+
+
 @app.command(
     epilog="""\b
 Examples:
@@ -291,9 +295,9 @@ def validate(
 @app.command()
 def doctor() -> None:
     """Show what is installed, and how fast it is."""
-    from archsim.doctor import report
+    from archsim.doctor import report as lines
 
-    for line in report():
+    for line in lines():
         print(line, flush=True)
 
 

@@ -1,0 +1,35 @@
+"""Whose work a run is made of, where the package that knows it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from archsim.report.html_parts import Raw, code, details, paragraph, section, table, text
+from archsim.systems.spec import SystemSpec
+
+
+def citations_section(systems: Sequence[SystemSpec], trace: Mapping[str, Any] | None) -> str:
+    """Return the references of systems and of the workload of a trace, and their BibTeX."""
+    if find_spec("archsim.citations") is None:
+        return ""
+    citations = import_module("archsim.citations")
+    workloads = (
+        citations.workloads_of(trace["name"], trace["generator"], trace.get("seed")) if trace is not None else []
+    )
+    found = citations.cite([*systems, *workloads])
+    rows = [[each.entry.key, Raw(_reference(each.entry.to_dict())), each.reason] for each in found]
+    listing = table(["key", "reference", "cited for"], rows, "References", kind="words", left=99)
+    words = "Whose models, numbers and data were used."
+    return section("citations", "Citations", paragraph(words), listing, details("BibTeX", code(str(found))))
+
+
+def _reference(fields: Mapping[str, Any]) -> str:
+    parts = [str(fields.get(key) or "") for key in ("author", "title", "year")]
+    words = ". ".join(text(part.replace("{", "").replace("}", "")) for part in parts if part)
+    if fields.get("doi"):
+        address = text(f"https://doi.org/{fields['doi']}")
+        words += f'. <a href="{address}" rel="noreferrer">{text(fields["doi"])}</a>'
+    return words
