@@ -2,7 +2,7 @@
 
 class PointsPlot {
   constructor(columns, first, chosen, changed) {
-    Object.assign(this, { columns, chosen, changed, box: document.getElementById("plot"), drawn: false });
+    Object.assign(this, { columns, chosen, changed, box: document.getElementById("plot"), drawn: false, inputs: {} });
     this.axes = [...columns.values()].filter((column) => column.group === "axis");
     this.build(first);
   }
@@ -14,18 +14,18 @@ class PointsPlot {
       const list = columnSelect(this.columns, fits, name, { id });
       if (none) list.prepend(make("option", { value: "", selected: !name }, none));
       list.addEventListener("change", () => { this.fit(id); this.changed(); });
-      this[id] = list;
+      this.inputs[id] = list;
       return make("label", {}, words, list);
     };
     const tick = (id, words, on) => {
-      this[id] = make("input", { type: "checkbox", id, checked: on, onchange: () => this.changed() });
-      return make("label", { class: "tick" }, this[id], words);
+      this.inputs[id] = make("input", { type: "checkbox", id, checked: on, onchange: () => this.changed() });
+      return make("label", { class: "tick" }, this.inputs[id], words);
     };
     const form = document.getElementById("plot-controls");
     form.addEventListener("submit", (event) => event.preventDefault());
     const better = (id, words) => {
-      this[id] = make("select", { id, onchange: () => this.changed() }, make("option", { value: "" }, "less"), make("option", { value: "more" }, "more"));
-      return make("label", { class: "tick better", hidden: true }, words, this[id]);
+      this.inputs[id] = make("select", { id, onchange: () => this.changed() }, make("option", { value: "" }, "less"), make("option", { value: "more" }, "more"));
+      return make("label", { class: "tick better", hidden: true }, words, this.inputs[id]);
     };
     form.replaceChildren(
       select("x", "Across (x)", any, first.x), select("y", "Up (y)", any, first.y),
@@ -39,26 +39,26 @@ class PointsPlot {
   }
 
   column(id) {
-    return this.columns.get(this[id].value) ?? null;
+    return this.columns.get(this.inputs[id].value) ?? null;
   }
 
   /** Set what goes with a newly chosen column: its scale, and which way is better. */
   fit(id) {
     if (id !== "x" && id !== "y") return;
     const column = this.column(id);
-    const log = this[`log-${id}`];
+    const log = this.inputs[`log-${id}`];
     log.disabled = column.kind === "choice" || !(column.least > 0);
     log.checked = !log.disabled && column.log === true;
-    this[`better-${id}`].value = column.more ? "more" : "";
+    this.inputs[`better-${id}`].value = column.more ? "more" : "";
   }
 
   /** The front among these points, for the table's marks; empty when it is not asked for. */
   front(rows) {
     const [x, y] = [this.column("x"), this.column("y")];
-    document.querySelectorAll(".better").forEach((label) => { label.hidden = !this.pareto.checked; });
-    if (!this.pareto.checked || x.kind === "choice" || y.kind === "choice") return new Set();
+    document.querySelectorAll(".better").forEach((label) => { label.hidden = !this.inputs.pareto.checked; });
+    if (!this.inputs.pareto.checked || x.kind === "choice" || y.kind === "choice") return new Set();
     const panels = this.column("panel") ? grouped(rows, [this.column("panel")]) : [{ rows }];
-    const more = [this["better-x"].value === "more", this["better-y"].value === "more"];
+    const more = [this.inputs["better-x"].value === "more", this.inputs["better-y"].value === "more"];
     return new Set(panels.flatMap((panel) => paretoFront(panel.rows, x, y, more)));
   }
 
@@ -78,7 +78,7 @@ class PointsPlot {
     const layout = {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: look.ink, family: "system-ui, sans-serif", size: 13 },
       margin: { l: 55, r: 15, t: panel ? 30 : 12, b: 45 }, hovermode: "closest", showlegend: true, annotations: [],
-      height: down === 1 ? 460 : 110 + 270 * down, uirevision: `${x.name}|${y.name}|${this["log-x"].checked}|${this["log-y"].checked}`,
+      height: down === 1 ? 460 : 110 + 270 * down, uirevision: `${x.name}|${y.name}|${this.inputs["log-x"].checked}|${this.inputs["log-y"].checked}`,
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, title: {}, itemsizing: "constant" },
       hoverlabel: { align: "left" },
     };
@@ -108,8 +108,8 @@ class PointsPlot {
   panel(group, number, count, layout, colour, front, look, total) {
     const suffix = number ? String(number + 1) : "";
     const x = this.column("x"), y = this.column("y"), shape = this.column("shape"), panel = this.column("panel");
-    layout[`xaxis${suffix}`] = { ...axisOf(x, this["log-x"].checked, look), ...(number ? { matches: "x" } : {}) };
-    layout[`yaxis${suffix}`] = { ...axisOf(y, this["log-y"].checked, look), ...(number ? { matches: "y" } : {}) };
+    layout[`xaxis${suffix}`] = { ...axisOf(x, this.inputs["log-x"].checked, look), ...(number ? { matches: "x" } : {}) };
+    layout[`yaxis${suffix}`] = { ...axisOf(y, this.inputs["log-y"].checked, look), ...(number ? { matches: "y" } : {}) };
     if (panel) {
       layout.annotations.push({
         text: plain(`${panel.label}: ${tickOf(panel, group.values[0])}`), showarrow: false, x: 0.5, xref: `x${suffix} domain`,
@@ -153,7 +153,7 @@ class PointsPlot {
   }
 
   /** Where rows stand, what is said about them, and how they are joined. */
-  places(rows, joined = this.lines.checked) {
+  places(rows, joined = this.inputs.lines.checked) {
     const x = this.column("x"), y = this.column("y");
     const apart = this.axes.filter((column) => column !== x);
     const order = joined && x.group === "axis" ? alongLines(rows, x, apart) : rows;
@@ -187,7 +187,7 @@ class PointsPlot {
     const words = [];
     if (absent) words.push(`${absent.toLocaleString("en-US")} points have no ${x.name} or no ${y.name}.`);
     if (panels > MOST_PANELS) words.push(`The first ${MOST_PANELS} of ${panels} panels.`);
-    if (this.pareto.checked && (x.kind === "choice" || y.kind === "choice")) words.push("A Pareto front needs numbers on both axes.");
+    if (this.inputs.pareto.checked && (x.kind === "choice" || y.kind === "choice")) words.push("A Pareto front needs numbers on both axes.");
     document.getElementById("plot-note").textContent = words.join(" ");
   }
 
