@@ -33,6 +33,7 @@ from archsim.cli_options import (
     progress_bar,
 )
 from archsim.cli_report import REPORT_EXAMPLES, report
+from archsim.cli_study import study_app
 from archsim.cli_sweep import SWEEP_EXAMPLES, sweep
 from archsim.cli_trace import trace_app
 from archsim.errors import InputError
@@ -56,6 +57,7 @@ Examples:
 """,
 )
 app.add_typer(trace_app, name="trace")
+app.add_typer(study_app, name="study")
 
 
 @app.callback(invoke_without_command=True)

@@ -43,13 +43,13 @@ def drawn(draw: Callable[[], Any], caption: str) -> str:
     return figure(found[kind], kind, caption)
 
 
-def figure(content: bytes, kind: str, caption: str) -> str:
+def figure(content: bytes, kind: str, caption: str, *, wide: bool = False) -> str:
     """Return a picture that is part of the page.
 
     Inside ``<img>`` a drawing keeps its names to itself, and can neither run nor load anything.
     """
     data = base64.b64encode(content).decode("ascii")
     return (
-        f'<figure><img alt="{text(caption)}" src="data:{_TYPES[kind]};base64,{data}">'
+        f'<figure{" class=wide" if wide else ""}><img alt="{text(caption)}" src="data:{_TYPES[kind]};base64,{data}">'
         f"<figcaption>{text(caption)}</figcaption></figure>"
     )

@@ -23,6 +23,8 @@ _PICTURES = {
     "latency.png": "Share of the reads that took at most so long",
     "series.png": "Bandwidth and mean read latency over the run",
 }
+#: As wide as two columns of a paper.
+_WIDE = "comparison.png"
 #: Groups of the comparison that have tables of their own.
 _APART = ("utilisation", "energy", "area of a DIMM's unit")
 
@@ -224,5 +226,5 @@ def _pictures(folder: Path) -> list[str]:
     for name, caption in _PICTURES.items():
         file = folder / name
         if file.is_file():
-            found.append(figure(file.read_bytes(), "png", caption))
+            found.append(figure(file.read_bytes(), "png", caption, wide=name == _WIDE))
     return found or [paragraph("The pictures of the folder are gone.")]

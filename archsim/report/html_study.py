@@ -71,7 +71,7 @@ def _definition(study: Study) -> str:
         axes.append([column, f"{len(shown)}", ", ".join(cut)])
     return "\n".join(
         [
-            table(["axis", "values", ""], axes, "Axes", kind="words", left=99) if axes else "",
+            table(["axis", "count", "values"], axes, "Axes", kind="words", left=99) if axes else "",
             *(paragraph(f"only where {condition}") for condition in conditions),
             table(["system", "source", "SHA-256 before axes"], sorted(systems, key=str), "Systems", kind="words", left=99),
             table(
@@ -89,7 +89,6 @@ def _provenance(study: Study) -> str:
     finished, workers = columns.get("finished_utc") or [None], set(columns.get("worker", []))
     return described(
         [
-            ("folder", study.path),
             ("begun (UTC)", study.definition.created),
             ("first point finished (UTC)", min(finished) if finished[0] else None),
             ("last point finished (UTC)", max(finished) if finished[0] else None),

@@ -99,7 +99,7 @@ class Axis:
         if not isinstance(values, Iterable):
             values = [values]
         paths = tuple(path.strip() for path in name.split("+"))
-        steps = []
+        steps: list[tuple[str, ...]] = []
         for value in values:
             if len(steps) >= MOST_VALUES:
                 raise _too_many(f"{LABEL} {name}", len(steps) + 1)
@@ -227,7 +227,7 @@ def _base(place: str, units: list[str]) -> tuple[str, list[int]]:
 def _decimal(number: Fraction) -> str:
     """Write a number exactly where 25 decimals can, else as the nearest float."""
     for digits in range(26):
-        scaled = number * 10**digits
+        scaled: Fraction = number * 10**digits
         if scaled.denominator == 1:
             sign, text = "-" * (scaled < 0), f"{abs(int(scaled)):0{digits + 1}d}"
             return sign + (f"{text[:-digits]}.{text[-digits:]}" if digits else text)

@@ -52,18 +52,27 @@ def dask_cluster(address: str, timeout_s: float = CONNECT_S) -> Iterator[Cluster
     place = f"--dask {address}"
     if not _ADDRESS.fullmatch(address):
         raise InputError(f"{place}: must be the address of a scheduler, such as tcp://10.0.0.1:8786")
-    log = logging.getLogger("distributed")
-    level = log.level
-    log.setLevel(logging.CRITICAL)  # what matters of it becomes one line
-    try:
+    with _quiet():
         client = _connected(Client, address, timeout_s, place)
         try:
             _check_workers(client, place)
             yield Cluster(client.get_executor(pure=False), _threads(client), f"the Dask cluster at {address}")
         finally:
             client.close(timeout=2)  # a cluster that is gone is not waited for
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask from logging what becomes one line."""
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
     finally:
-        log.setLevel(level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _connected(client: Any, address: str, timeout_s: float, place: str) -> Any:

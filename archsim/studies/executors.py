@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import Pipe, connection, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -92,7 +93,7 @@ class LocalPool(Executor):
                     self._idle.append(lane)
                     continue
                 running = lane.start(call)
-            running.add_done_callback(lambda done, lane=lane, call=call: self._finished(lane, call, done))
+            running.add_done_callback(partial(self._finished, lane, call))
 
     def _finished(self, lane: _Lane, call: _Call, done: Future[Any]) -> None:
         result, error = None, done.exception()
@@ -161,7 +162,7 @@ class _WorkerProcess(SpawnProcess):
 
 
 class _Spawn(SpawnContext):
-    Process = _WorkerProcess  # type: ignore[assignment]
+    Process = _WorkerProcess
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from archsim.studies.study import Study
 
-_MOST_CELLS = 100_000_000
+#: Values of a data set, all metrics together: 800 MB.
+_MOST_VALUES = 100_000_000
 
 
 def grid_of(study: Study, metrics: list[str] | None) -> xr.Dataset:
@@ -30,9 +32,11 @@ def grid_of(study: Study, metrics: list[str] | None) -> xr.Dataset:
     table = study.to_arrow([*dict.fromkeys([*columns, *metrics, "point_id"])])
     labels = {group: _labels(study, table, group) for group in groups}
     shape = tuple(len(labels[group]) for group in groups)
-    if np.prod(shape, dtype=float) > _MOST_CELLS:
+    if math.prod(shape) * len(metrics) > _MOST_VALUES:
+        size = " x ".join(map(str, shape))
         raise InputError(
-            f"{study.path}: a grid of {'x'.join(map(str, shape))} cells; at most {_MOST_CELLS:,} are made"
+            f"{study.path}: a grid of {size} cells with {len(metrics)} metrics each; at most {_MOST_VALUES:,} values "
+            "are laid out: ask for fewer metrics, or use to_frame"
         )
     rows, cells = _cells(study, table, groups, labels, shape)
     data = {}
@@ -43,7 +47,8 @@ def grid_of(study: Study, metrics: list[str] | None) -> xr.Dataset:
         full = np.full(shape, None if text else np.nan, object if text else np.float64)
         full.reshape(-1)[cells] = values[rows]
         data[metric] = (dims, full, {"units": unit_of_column(metric)})
-    return xarray.Dataset(data, _coordinates(groups, labels), {"study": str(study.path)})
+    found: xr.Dataset = xarray.Dataset(data, _coordinates(groups, labels), {"study": str(study.path)})
+    return found
 
 
 def _dimensions(study: Study) -> list[tuple[str, ...]]:
@@ -56,9 +61,9 @@ def _dimensions(study: Study) -> list[tuple[str, ...]]:
 
 
 def _labels(study: Study, table: Any, group: tuple[str, ...]) -> list[tuple[Value, ...]]:
-    if group[0] in study.axes:
-        return list(zip(*(study.axes[column] for column in group), strict=True))
-    return list(dict.fromkeys((value,) for value in table[group[0]].to_pylist()))
+    asked = zip(*(study.axes.get(column, ()) for column in group), strict=True)
+    found = zip(*(table[column].to_pylist() for column in group), strict=True)
+    return list(dict.fromkeys(label for label in (*asked, *found) if None not in label))
 
 
 def _cells(

@@ -10,7 +10,7 @@ from archsim.errors import InputError
 from archsim.files import check_new, new_folder
 from archsim.studies.columns import PROVENANCE
 from archsim.studies.definition import Definition, write_definition
-from archsim.studies.parts import unify, write_part
+from archsim.studies.parts import unify, without_dictionaries, write_part
 from archsim.studies.rows import Rows, Snapshot
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def _definition(studies: list[Study], mixed: bool) -> Definition:
     if len(versions) > 1 and not mixed:
         told = "; ".join(f"{each.path}: {each.definition.code_version}" for each in studies)
         raise InputError(
-            f"merge: studies of different versions of the code: {told}; mixed_versions takes both"
+            f"merge: studies of different versions of the code: {told}; "
+            "mixed_versions=True (--mixed-versions) takes all"
         )
     sweeps: list[dict[str, Any]] = []
     for each in studies:
@@ -104,12 +105,12 @@ def _table(studies: list[Study]) -> Any:
     Of a point that is done in none, the row with the first status and error by the alphabet counts.
     """
     sources = [Rows(each.to_arrow(status=None)) for each in studies]
-    kinds = Snapshot(sources).kinds
-    table = unify([source.table for source in sources], kinds, list(kinds))
+    kinds = Snapshot(sources, "merge").kinds
+    table = unify([source.table for source in sources], kinds, list(kinds), "merge")
     best: dict[str, tuple[tuple[bool, str, str], int]] = {}
     errors = table["error"].to_pylist() if "error" in kinds else [None] * table.num_rows
     rows = zip(table["point_id"].to_pylist(), table["status"].to_pylist(), errors, strict=True)
     for index, (point, status, error) in enumerate(rows):
         found = ((status != "done", status, error or ""), index)
         best[point] = min(best.get(point, found), found)
-    return table.take([index for _, index in best.values()])
+    return without_dictionaries(table).take([index for _, index in best.values()])

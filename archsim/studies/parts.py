@@ -1,6 +1,7 @@
-"""``points/part-NNNNN-HHHHHHHH.parquet``: rows by column, and what rows have in common with them.
+"""``points/part-NNNNN-HHHHHHHH.parquet``: rows by column; the hexadecimal digits are the CRC-32 of the file.
 
-Kinds of columns are bool, int64, float64 and text; whole numbers beside fractions become float64 where that is exact.
+Parquet has checksums for pages, but none for what says where they are and what they mean. Kinds of columns are bool,
+int64, float64 and text; whole numbers beside fractions become float64 where that is exact.
 """
 
 from __future__ import annotations
@@ -8,15 +9,16 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from archsim.errors import InputError
 from archsim.studies.columns import Row, Value
 
 FOLDER = "points"
-NAME = re.compile(r"part-(\d{5,})-[0-9a-f]{8}\.parquet")
+NAME = re.compile(r"part-(\d{5,})-([0-9a-f]{8})\.parquet")
 BATCH_ROWS = 500
 """Rows that are Python objects at a time."""
 
@@ -116,18 +118,27 @@ def write_part(folder: Path, table: Any) -> Path:
     parts = part_paths(folder)
     number = int(NAME.fullmatch(parts[-1].name)[1]) + 1 if parts else 0  # type: ignore[index]
     (folder / FOLDER).mkdir(exist_ok=True)
-    target = folder / FOLDER / f"part-{number:05d}-{secrets.token_hex(4)}.parquet"
-    temporary = target.with_name(f".{target.name}.tmp")
+    temporary = folder / FOLDER / f".{secrets.token_hex(8)}.tmp"
     try:
-        with temporary.open("xb") as stream:
-            pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
+        with temporary.open("x+b") as stream:
+            pq.write_table(table, stream, compression="zstd")
             stream.flush()
             os.fsync(stream.fileno())
+            target = temporary.with_name(f"part-{number:05d}-{_crc32(stream):08x}.parquet")
         temporary.rename(target)
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(target.parent)
     return target
+
+
+def _crc32(stream: BinaryIO) -> int:
+    """Return the CRC-32 of a file from its beginning."""
+    stream.seek(0)
+    found = 0
+    while block := stream.read(1 << 20):
+        found = zlib.crc32(block, found)
+    return found
 
 
 def sync_folder(folder: Path) -> None:
@@ -156,12 +167,21 @@ class Part:
         import pyarrow.parquet as pq
 
         self.path = path
-        self._stream = path.open("rb")
+        try:
+            self._stream = path.open("rb")
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
         try:
             with self._damage():
-                self._file = pq.ParquetFile(self._stream, page_checksum_verification=True)
-                self.rows: int = self._file.metadata.num_rows
-                self.kinds = self._kinds(self._file.schema_arrow)
+                self._check_crc()
+                plain = pq.ParquetFile(self._stream)
+                self.rows: int = plain.metadata.num_rows
+                self.kinds = self._kinds(plain.schema_arrow)
+                # Texts such as the rules of a standard are long and the same in most rows.
+                texts = [name for name, kind in self.kinds.items() if kind == "str" and name != "point_id"]
+                self._file = pq.ParquetFile(self._stream, metadata=plain.metadata, read_dictionary=texts)
         except BaseException:
             self._stream.close()
             raise
@@ -170,10 +190,15 @@ class Part:
         """Return those of the columns that the part has, as an Arrow table."""
         present = [name for name in columns if name in self.kinds]
         with self._damage():
-            table = self._file.read(columns=present, use_threads=False)
+            table = self._file.read(columns=present)
         if table.num_rows != self.rows:
             raise InputError(f"{self.path}: damaged: {table.num_rows} rows, not {self.rows}")
         return table
+
+    def _check_crc(self) -> None:
+        match, found = NAME.fullmatch(self.path.name), f"{_crc32(self._stream):08x}"
+        if match is None or match[2] != found:
+            raise InputError(f"{self.path}: damaged: its CRC-32 is {found}, unlike its name says")
 
     def _kinds(self, schema: Any) -> dict[str, str]:
         kinds = {}
@@ -211,8 +236,8 @@ class _Damage:
             raise InputError(f"{self._path}: damaged or no Parquet file: {why}") from None
 
 
-def unify(tables: Sequence[Any], kinds: Mapping[str, str], columns: Sequence[str]) -> Any:
-    """Return tables one after the other, with exactly these columns, each of its kind.
+def unify(tables: Sequence[Any], kinds: Mapping[str, str], columns: Sequence[str], where: str) -> Any:
+    """Return tables one after the other, with exactly these columns, each of its kind; texts as dictionaries.
 
     Raises
     ------
@@ -221,25 +246,35 @@ def unify(tables: Sequence[Any], kinds: Mapping[str, str], columns: Sequence[str
     """
     import pyarrow as pa
 
-    pieces = []
-    for table in tables:
-        present = set(table.column_names)
-        arrays = []
-        for name in columns:
-            wanted = arrow_type(kinds[name])
-            if name not in present:
-                arrays.append(pa.nulls(table.num_rows, wanted))
-            elif kind_of_type(table.schema.field(name).type) != kinds[name]:
-                try:
-                    arrays.append(table[name].cast(wanted))
-                except pa.ArrowInvalid as error:
-                    raise InputError(f"column {name!r}: {str(error).partition(chr(10))[0]}") from None
-            else:
-                arrays.append(table[name])
-        pieces.append(pa.table(arrays, names=list(columns)))
-    if not pieces:
-        return pa.table({name: pa.array([], arrow_type(kinds[name])) for name in columns})
-    return pa.concat_tables(pieces)
+    pieces = [
+        pa.table([_column(table, name, kinds[name], where) for name in columns], names=list(columns))
+        for table in (*tables, pa.table({"": pa.nulls(0)}))
+    ]
+    return pa.concat_tables(pieces).unify_dictionaries()
+
+
+def _column(table: Any, name: str, kind: str, where: str) -> Any:
+    """Return a column of a table as one of this kind, nulls where the table has none."""
+    import pyarrow as pa
+
+    if name not in table.column_names:
+        found = pa.chunked_array([pa.nulls(table.num_rows, arrow_type(kind))])
+    else:
+        found = table[name]
+    if kind_of_type(found.type) != kind:
+        try:
+            found = found.cast(arrow_type(kind))
+        except pa.ArrowInvalid as error:
+            raise InputError(f"{where}: column {name!r}: {str(error).partition(chr(10))[0]}") from None
+    return found.dictionary_encode() if kind == "str" and not pa.types.is_dictionary(found.type) else found
+
+
+def without_dictionaries(table: Any) -> Any:
+    """Return a table with its texts written out."""
+    import pyarrow as pa
+
+    plain = {field.name: arrow_type(kind_of_type(field.type) or "") for field in table.schema}
+    return table.cast(pa.schema(plain))
 
 
 def normal(row: Mapping[str, Any], where: str) -> Row:

@@ -28,13 +28,10 @@ def query_table(study: Study, sql: str) -> pa.Table:
     try:
         with duckdb.connect(config=_SEALED) as connection:
             connection.register("points", table)
-            answer = connection.execute(sql)
-            if answer.description is None:
-                raise InputError("query: nothing to answer; write a SELECT")
-            # Releases before 2.0 have the one, those from then on the other.
-            return (
-                answer.to_arrow_table() if hasattr(answer, "to_arrow_table") else answer.fetch_arrow_table()
-            )
+            kinds = [statement.type for statement in connection.extract_statements(sql)]
+            if kinds != [duckdb.StatementType.SELECT]:
+                raise InputError("query: must be one SELECT; a study is not changed by a query")
+            return connection.sql(sql).to_arrow_table()
     except duckdb.Error as error:
         raise InputError(f"query: {' '.join(str(error).split())}") from None
 
@@ -43,5 +40,6 @@ _SEALED: dict[str, Any] = {
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
+    "python_enable_replacements": False,
     "lock_configuration": True,
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ class Snapshot:
     """Rows of a study; columns are read when they are asked for.
 
     Points are in the order of ``order``, others after them by id. Of several rows of one point a done one counts, and
-    else the latest.
+    else the latest. ``where`` opens the messages of errors.
 
     Attributes
     ----------
@@ -27,13 +29,13 @@ class Snapshot:
         Status by point_id.
     """
 
-    def __init__(self, sources: Sequence[Any], order: Iterable[str] = ()) -> None:
-        self._sources = list(sources)
-        found: dict[str, list[str]] = {}
+    def __init__(self, sources: Sequence[Any], where: str, order: Iterable[str] = ()) -> None:
+        self._sources, self._where = list(sources), where
+        found: dict[str, list[str]] = {"point_id": ["str"], "status": ["str"]}
         for source in self._sources:
             for name, kind in source.kinds.items():
                 found.setdefault(name, []).append(kind)
-        self.kinds = {name: parts.common_kind(name, kinds, "study") for name, kinds in found.items()}
+        self.kinds = {name: parts.common_kind(name, kinds, where) for name, kinds in found.items()}
         self._taken, self.status = self._choose(list(order))
 
     @classmethod
@@ -54,7 +56,7 @@ class Snapshot:
                 if not tries_left:
                     raise
                 continue
-            return cls(opened + rows, order)
+            return cls(opened + rows, str(folder), order)
         raise AssertionError("unreachable")
 
     def __len__(self) -> int:
@@ -63,8 +65,20 @@ class Snapshot:
     def read(self, columns: Sequence[str]) -> Any:
         """Return columns as an Arrow table, each point once; unknown names must not be asked for."""
         tables = [source.read(columns) for source in self._sources]
-        table = parts.unify(tables, self.kinds, columns)
-        return table if self._taken is None else table.take(self._taken)
+        table = parts.unify(tables, self.kinds, columns, self._where)
+        return parts.without_dictionaries(table if self._taken is None else table.take(self._taken))
+
+    def superseded(self) -> list[Path]:
+        """Return the parts of which no row counts: a kill left them behind when they had been merged into another."""
+        if self._taken is None:
+            return []
+        ends = list(accumulate(source.rows for source in self._sources))
+        used = {bisect_right(ends, row) for row in self._taken.tolist()}
+        return [
+            source.path
+            for number, source in enumerate(self._sources)
+            if isinstance(source, parts.Part) and number not in used
+        ]
 
     def _choose(self, order: list[str]) -> tuple[Any, dict[str, str]]:
         """Return which rows count, in order (None: all as they stand), and the status of each point."""
@@ -93,6 +107,7 @@ class Rows:
 
     def __init__(self, table: Any) -> None:
         self.table = table
+        self.rows: int = table.num_rows
         self.kinds = {field.name: parts.kind_of_type(field.type) or "" for field in table.schema}
 
     def read(self, columns: Sequence[str]) -> Any:
@@ -100,9 +115,10 @@ class Rows:
         return self.table.select([name for name in columns if name in self.kinds])
 
 
-def tables_of(rows: Iterable[Row], where: str) -> list[Any]:
+def tables_of(rows: Iterable[Row], where: str) -> list[Rows]:
     """Return rows as sources of a `Snapshot`, some at a time."""
-    found, batch = [], []
+    found: list[Rows] = []
+    batch: list[Row] = []
     for row in rows:
         batch.append(row)
         if len(batch) == parts.BATCH_ROWS:

@@ -133,6 +133,8 @@ class Study:
             raise InputError(f"status {status!r}: unknown{nearest(status, STATUSES)}")
         columns = [columns] if isinstance(columns, str) else columns
         names = self.columns if columns is None else [self.column(name) for name in columns]
+        if not names:
+            raise InputError(f"{self.path}: no columns are asked for")
         table = self._snapshot.read(list(names))
         statuses = self._snapshot.status.values()
         if status is None or all(each == status for each in statuses):
@@ -141,13 +143,13 @@ class Study:
 
     def to_frame(self, columns: Names = None, status: str | None = "done") -> pd.DataFrame:
         """Return rows as a pandas data frame, see `to_arrow`; whole numbers are ``Int64``, which has missing values."""
-        pd = needed("pandas", "sweep", "to_frame")
+        pandas = needed("pandas", "sweep", "to_frame")
         import pyarrow as pa
 
         dtypes = {
-            pa.int64(): pd.Int64Dtype(),
-            pa.bool_(): pd.BooleanDtype(),
-            pa.string(): pd.StringDtype("pyarrow"),
+            pa.int64(): pandas.Int64Dtype(),
+            pa.bool_(): pandas.BooleanDtype(),
+            pa.string(): pandas.StringDtype("pyarrow"),
         }
         frame: pd.DataFrame = self.to_arrow(columns, status).to_pandas(types_mapper=dtypes.get)
         return frame
@@ -195,8 +197,10 @@ class Study:
         """
         from archsim.studies.speedups import speedup_of
 
-        pd = needed("pandas", "sweep", "speedup")
-        return pd.Series(speedup_of(self, self.column(metric), baseline), name="speedup", dtype=float)
+        pandas = needed("pandas", "sweep", "speedup")
+        values = speedup_of(self, self.column(metric), baseline)
+        found: pd.Series[float] = pandas.Series(values, name="speedup", dtype=float)
+        return found
 
     def query(self, sql: str) -> pd.DataFrame:
         """Return what an SQL query (DuckDB) answers; the table is ``points``, with the rows of any status.
@@ -206,7 +210,8 @@ class Study:
         from archsim.studies.query import query_table
 
         needed("pandas", "sweep", "query")
-        return query_table(self, sql).to_pandas()
+        frame: pd.DataFrame = query_table(self, sql).to_pandas()
+        return frame
 
     def digest(self) -> str:
         """Return the SHA-256 of the done and failed rows without provenance, see `archsim.studies.digest.digest_of`.
@@ -258,5 +263,5 @@ class Study:
                 found |= dict.fromkeys(zip(*(points[column] for column in group), strict=True))
         values = [value for value in found if None not in value]
         if len(group) == 1 and all(isinstance(value, int | float) for (value,) in values):
-            return sorted(values)  # type: ignore[type-var]
+            return sorted(values)
         return values

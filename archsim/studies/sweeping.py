@@ -252,11 +252,13 @@ def _in_notebook() -> bool:
 @contextmanager
 def _bar(total: int, show: bool) -> Iterator[Callable[[int], None]]:
     """Show points and failures as they come; as a widget where a notebook has them."""
-    from tqdm import tqdm
+    import tqdm
 
-    kind: Any = tqdm
+    kind: Any = tqdm.tqdm
     if show and _in_notebook() and "ipywidgets" in sys.modules:
-        from tqdm.notebook import tqdm as kind
+        from tqdm.notebook import tqdm_notebook
+
+        kind = tqdm_notebook
     with kind(total=total, unit="point", disable=not show) as bar:
 
         def advance(bad: int) -> None:

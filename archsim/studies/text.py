@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archsim.errors import printable
-from archsim.studies.columns import Value
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from archsim.studies.study import Study
 
 _SHOWN_ROWS = 10
@@ -41,6 +44,20 @@ def study_html(study: Study) -> str:
     return f"<p>{head}</p><table>{table}</table>"
 
 
+def table_text(table: pa.Table) -> str:
+    """Return an Arrow table as aligned text."""
+    from archsim.tables import align
+
+    rows = [[_cell(value) for value in row] for row in _values(table)]
+    return "\n".join(align([table.column_names, *rows]))
+
+
+def json_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Return an Arrow table as plain objects; what JSON has no word for (NaN, dates) as null or text."""
+    names = table.column_names
+    return [{name: _json(value) for name, value in zip(names, row, strict=True)} for row in _values(table)]
+
+
 def counts_text(study: Study) -> str:
     """Return how many points there are, by status."""
     counts = {name: count for name, count in study.counts.items() if count or name == "done"}
@@ -62,6 +79,16 @@ def axis_lines(study: Study) -> list[str]:
     return lines
 
 
+def _values(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, int | float | str | None) else str(value)
+
+
 def _head(study: Study) -> list[str]:
     return [f"study {printable(str(study.path))}, {counts_text(study)}", *axis_lines(study)]
 
@@ -71,13 +98,16 @@ def _left_out(study: Study) -> int:
 
 
 def _rows(study: Study) -> list[list[str]]:
-    table = study.to_arrow(_names(study))
+    names = _names(study)
+    if not names:
+        return [[]]
+    table = study.to_arrow(names)
     if table.num_rows > _SHOWN_ROWS:
         half = _SHOWN_ROWS // 2
-        rows = [*table.slice(0, half).to_pylist(), *table.slice(table.num_rows - half).to_pylist()]
+        rows = [*_values(table.slice(0, half)), *_values(table.slice(table.num_rows - half))]
     else:
-        rows = table.to_pylist()
-    return [table.column_names, *([_cell(value) for value in row.values()] for row in rows)]
+        rows = list(_values(table))
+    return [table.column_names, *([_cell(value) for value in row] for row in rows)]
 
 
 def _names(study: Study) -> list[str]:
@@ -91,7 +121,7 @@ def _names(study: Study) -> list[str]:
     return [name for name in dict.fromkeys(names) if name in study.columns]
 
 
-def _cell(value: Value) -> str:
+def _cell(value: Any) -> str:
     if value is None:
         return "-"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -79,7 +79,7 @@ class PointsPlot {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: look.ink, family: "system-ui, sans-serif", size: 13 },
       margin: { l: 55, r: 15, t: panel ? 30 : 12, b: 45 }, hovermode: "closest", showlegend: true, annotations: [],
       height: down === 1 ? 460 : 110 + 270 * down, uirevision: `${x.name}|${y.name}|${this.inputs["log-x"].checked}|${this.inputs["log-y"].checked}`,
-      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, title: {}, itemsizing: "constant" },
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, title: { side: "top" }, itemsizing: "constant" },
       hoverlabel: { align: "left" },
     };
     if (panels.length > 1) layout.grid = { rows: down, columns: across, pattern: "independent", xgap: 0.12, ygap: 0.22 };
@@ -96,7 +96,7 @@ class PointsPlot {
     if (isDiscrete(column)) {
       const values = distinct(column, [...Array((column.codes ?? column.values).length).keys()]);
       const list = colourOf(column, values.filter((value) => value !== null));
-      layout.legend.title = { text: plain(column.label) };
+      layout.legend.title.text = plain(column.label);
       return { column, discrete: true, of: (value) => (value === null ? look.soft : list[values.indexOf(value)]) };
     }
     const there = rows.map((row) => scaled(column, row)).filter((value) => value !== null);
