@@ -1,4 +1,4 @@
-"""Make the pictures of pictures.md: ``python docs/make_pictures.py [NAME ...]``; all of them by default, in a minute."""
+"""Make the pictures of pictures.md: ``python docs/make_pictures.py [NAME ...]``, all by default; about a minute."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ LOGGED = 1_000_000
 SIZES_BYTES = tuple(1024 * 2**k for k in range(3, 11))
 POOLINGS = (1, 2, 4, 8)
 RANKS = (2, 4, 8)
+CACHE, PACKETS = "nmp.cache.size", "nmp.poolings_per_packet"
 
 
 @cache
@@ -71,7 +72,9 @@ def policies() -> Any:
     """Return miss ratios of a few policies."""
     accesses = Accesses.of(trace()).held()
     others = compare_policies(accesses, ["fifo", "sieve", "s3fifo", "belady"], [64 * 2**k for k in range(12)])
-    return plots.plot_miss_ratio({"lru": lru_curve(accesses), "replayed": others}, unit="vector", unit_bytes=128)
+    return plots.plot_miss_ratio(
+        {"lru": lru_curve(accesses), "replayed": others}, unit="vector", unit_bytes=128
+    )
 
 
 PICTURES: dict[str, Callable[[], Any]] = {
@@ -84,10 +87,10 @@ PICTURES: dict[str, Callable[[], Any]] = {
     "energy": lambda: plots.plot_energy(comparison(), per="lookup"),
     "banks": lambda: plots.plot_banks(comparison().results[3], "activates"),
     "miss-ratio": policies,
-    "sweep": lambda: plots.plot_sweep(only(poolings_per_packet=8), "nmp.cache.size", "time_ns", "dram.organization.ranks"),
-    "grid": lambda: plots.plot_grid(only(ranks=8), "nmp.cache.size", "nmp.poolings_per_packet", "time_ns"),
+    "sweep": lambda: plots.plot_sweep(only(poolings_per_packet=8), CACHE, "time_ns", "dram.organization.ranks"),
+    "grid": lambda: plots.plot_grid(only(ranks=8), CACHE, PACKETS, "time_ns"),
     "pareto": lambda: plots.plot_pareto(study(), "time_ns", "energy_nj", by="dram.organization.ranks"),
-    "bars": lambda: plots.plot_bars(only(size_bytes=131072), "dram.organization.ranks", "time_ns", "nmp.poolings_per_packet"),
+    "bars": lambda: plots.plot_bars(only(size_bytes=131072), "dram.organization.ranks", "time_ns", PACKETS),
 }  # fmt: skip
 
 

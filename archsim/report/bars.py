@@ -230,11 +230,12 @@ def _draw(
     groups = ordered(places)
     names, axis = axis_names(x, groups)
     bars = [_Bars(one.label, [one.middle(g) for g in groups], [one.ends(g) for g in groups]) for one in found]
-    flat = sum(len(name) + 2 for name in names) * 0.06 > 2.8 if horizontal is None else horizontal
+    flat = sum(len(name) + 2 for name in names) * 0.06 > 2.5 if horizontal is None else horizontal
     with house():
         axes, new = axes_for(axes, height_of(len(groups), len(bars)) if flat else 2.2)
         if not any(math.isfinite(value) for value in values):
             nothing(axes)
+            (axes.set_xlim if flat else axes.set_ylim)(0, 1)
         if level is not None:
             (axes.axvline if flat else axes.axhline)(level, color="black", linewidth=0.6, zorder=0.5)
         # Numbers of standing bars must not reach over their neighbours.

@@ -73,7 +73,7 @@ def _plot_family(axes: Axes, curves: Curves, title: str) -> None:
 
 def _plot_ends(axes: Axes, measured: Curves, modelled: Curves, peak_gbps: float) -> None:
     for curves, label, colour, marker in (
-        (measured, "measured", COLOURS[3], "o"),
+        (measured, "measured", COLOURS[4], "o"),
         (modelled, "archsim", COLOURS[0], "s"),
     ):
         ends = [100 * max(gbps for gbps, _ in points) / peak_gbps for points in curves.values()]

@@ -41,7 +41,8 @@ def plot_miss_ratio(
     Parameters
     ----------
     source : LruCurve, WayCurve, CacheResult, sequence of CacheResult, or mapping of str to any of them
-        From `archsim.cache`; results of one policy at several sizes are one line. A mapping names its lines; several policies keep their names.
+        From `archsim.cache`; results of one policy at several sizes are one line. A mapping names its lines; several
+        policies keep their names.
     unit : str
         What an entry holds: ``vector`` or ``line``.
     unit_bytes : int, optional

@@ -93,7 +93,7 @@ class Quantity:
             power = max((p for p in names if largest >= 10.0**p * (1 - 1e-12)), default=0)
             if largest == 0 and self.kind == "si":
                 power = round(math.log10(self.factor) / 3) * 3
-            unit = f"{names[power]}{self.unit}"
+            unit = names[power] if self.kind == "count" else f"{names[power]}{self.unit}"
             if self.unit == "1/s":
                 unit = "1/s" if not power else f"{_COUNTS.get(power, names[power])} per second"
             return Scale(_ratio(self.factor, power), f"{self.words} ({unit})")

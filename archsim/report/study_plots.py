@@ -159,6 +159,8 @@ def plot_sweep(
             _draw_line(axes, one, where, scale, look, len(found) <= _BANDS)
         if not any(math.isfinite(value) for value in values):
             nothing(axes)
+            if len(where) > 1:
+                axes.set_xlim(min(where.values()), max(where.values()))
         axis_of_values(axes, "x", x, ticks, where)
         if log_y:
             axes.set_yscale("log")
@@ -213,11 +215,11 @@ def plot_grid(study: Any, x: str, y: str, metric: str, *, axes: Axes | None = No
     cells = [scale([by_row[row].middle(column) for column in columns]) for row in rows]
     with house():
         axes, _ = axes_for(axes, min(0.9 + 0.2 * max(len(rows), 5), 4.5))
-        if not columns:
+        axes.set(xlim=(0, max(len(columns), 1)), ylim=(0, max(len(rows), 1)))
+        if not any(math.isfinite(value) for value in values):
             nothing(axes)
         else:
             mesh = axes.pcolormesh(cells, cmap=SCALE, linewidth=0, rasterized=True)
-            axes.set(xlim=(0, len(columns)), ylim=(0, len(rows)))
             axes.patch.set(facecolor="white", hatch="////", edgecolor=GREY)
             label = f"{scale.label}{', median' if points.others([x, y]) else ''}"
             bar = axes.figure.colorbar(mesh, ax=axes, label=label, pad=0.02)
@@ -271,11 +273,15 @@ def _draw_line(
     places = [place for place in where if place in one.at]
     middle = scale([one.middle(place) for place in places])
     label = one.label or None
-    if None in one.at and not places:
+    if None in one.at:
         (level,) = scale([one.middle(None)])
         if math.isfinite(level):
-            axes.axhline(level, color=look["color"], linestyle=look.get("linestyle", "-"), label=label)
-        return
+            named = None if places else label
+            axes.axhline(
+                level, color=look["color"], linestyle=look.get("linestyle", "-"), linewidth=0.8, label=named
+            )
+        if not places:
+            return
     axes.plot([where[place] for place in places], middle, **look, label=label)
     ends = [one.ends(place) for place in places]
     if bands and any(low < high for low, high in ends):
@@ -287,8 +293,8 @@ def _draw_line(
 
 def _from_zero(axes: Axes, values: Sequence[float]) -> None:
     finite = [value for value in values if math.isfinite(value)]
-    if finite and min(finite) >= 0:
-        axes.set_ylim(bottom=0, top=None if max(finite) else 1)
+    if not finite or min(finite) >= 0:
+        axes.set_ylim(bottom=0, top=None if max(finite, default=0) else 1)
 
 
 def _shades(found: Sequence[Series], columns: Sequence[str]) -> list[Any]:
