@@ -340,7 +340,7 @@ def _write(comparison: Any, out: Path | None, timeline: Path | None) -> None:
     if out is not None:
         from archsim.report.folder import write_report
 
-        write_report(comparison, out)
+        write_report(comparison, out, command=["archsim", *sys.argv[1:]])
         print(f"report: {out}", file=sys.stderr)
     if timeline is not None:
         from archsim.report.timeline import write_timeline

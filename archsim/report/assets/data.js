@@ -2,7 +2,9 @@
 
 async function unpacked(id) {
   const element = document.getElementById(id);
-  const bytes = Uint8Array.from(atob(element.textContent.trim()), (letter) => letter.charCodeAt(0));
+  const letters = atob(element.textContent);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
   element.remove();
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).text();
@@ -27,13 +29,16 @@ function columnsOf(document_) {
   return columns;
 }
 
+const WHOLE = new Intl.NumberFormat("en-US");
+const SIX_DIGITS = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 });
+const count = (number) => WHOLE.format(number);
+
 function shownValue(column, value) {
   if (value === null) return "–";
   if (column.kind === "choice") return value;
-  if (Number.isInteger(value)) return value.toLocaleString("en-US");
+  if (Number.isInteger(value)) return WHOLE.format(value);
   const size = Math.abs(value);
-  if (size >= 1e-4 && size < 1e9) return value.toLocaleString("en-US", { maximumSignificantDigits: 6 });
-  return value.toPrecision(6);
+  return size >= 1e-4 && size < 1e9 ? SIX_DIGITS.format(value) : value.toPrecision(6);
 }
 
 /** A text of a column on an axis of the plot: as a tick would say it. */

@@ -1,13 +1,16 @@
 // The plot of the points: any column over any other, in colours, shapes, panels and lines, with its Pareto front.
 
+// Named one by one: other buttons would send points elsewhere.
+const BUTTONS = [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]];
+
 class PointsPlot {
-  constructor(columns, first, chosen, changed) {
+  constructor(columns, rows, first, chosen, changed) {
     Object.assign(this, { columns, chosen, changed, box: document.getElementById("plot"), drawn: false, inputs: {} });
     this.axes = [...columns.values()].filter((column) => column.group === "axis");
-    this.build(first);
+    this.build(first, rows);
   }
 
-  build(first) {
+  build(first, rows) {
     const any = (column) => column.name !== "point_id";
     const few = (column) => any(column) && (column.kind === "choice" ? column.texts.length <= 60 : (column.ticks?.length ?? 99) <= MOST_COLOURS);
     const select = (id, words, fits, name, none) => {
@@ -31,7 +34,7 @@ class PointsPlot {
       select("x", "Across (x)", any, first.x), select("y", "Up (y)", any, first.y),
       select("colour", "Colour", any, first.colour, "none"), select("shape", "Shape", few, "", "none"),
       select("panel", "Panels", few, "", "none"),
-      tick("log-x", "log x", false), tick("log-y", "log y", false), tick("lines", "lines", true), tick("pareto", "Pareto front", false),
+      tick("log-x", "log x", false), tick("log-y", "log y", false), tick("lines", "lines", rows <= SVG_POINTS), tick("pareto", "Pareto front", false),
       better("better-x", "better x:"), better("better-y", "better y:"),
     );
     this.fit("x");
@@ -80,7 +83,7 @@ class PointsPlot {
       margin: { l: 55, r: 15, t: panel ? 30 : 12, b: 45 }, hovermode: "closest", showlegend: true, annotations: [],
       height: down === 1 ? 460 : 110 + 270 * down, uirevision: `${x.name}|${y.name}|${this.inputs["log-x"].checked}|${this.inputs["log-y"].checked}`,
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, title: { side: "top" }, itemsizing: "constant" },
-      hoverlabel: { align: "left" },
+      hoverlabel: { align: "left" }, modebar: { bgcolor: "rgba(0,0,0,0)", color: look.soft, activecolor: look.ink },
     };
     if (panels.length > 1) layout.grid = { rows: down, columns: across, pattern: "independent", xgap: 0.12, ygap: 0.22 };
     const colour = this.colours(rows, layout, look);
@@ -171,7 +174,7 @@ class PointsPlot {
   }
 
   react(traces, layout) {
-    const options = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"], toImageButtonOptions: { filename: "points", scale: 2 } };
+    const options = { displaylogo: false, responsive: true, modeBarButtons: BUTTONS, toImageButtonOptions: { filename: "points", scale: 2 } };
     window.Plotly.react(this.box, traces, layout, options);
     if (!this.drawn) {
       this.drawn = true;
@@ -185,7 +188,7 @@ class PointsPlot {
   note(rows, panels, x, y) {
     const absent = rows.filter((row) => x.at(row) === null || y.at(row) === null).length;
     const words = [];
-    if (absent) words.push(`${absent.toLocaleString("en-US")} points have no ${x.name} or no ${y.name}.`);
+    if (absent) words.push(`${count(absent)} points have no ${x.name} or no ${y.name}.`);
     if (panels > MOST_PANELS) words.push(`The first ${MOST_PANELS} of ${panels} panels.`);
     if (this.inputs.pareto.checked && (x.kind === "choice" || y.kind === "choice")) words.push("A Pareto front needs numbers on both axes.");
     document.getElementById("plot-note").textContent = words.join(" ");

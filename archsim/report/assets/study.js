@@ -24,7 +24,6 @@ async function startStudy() {
   const update = () => {
     rows = filters.rows();
     front = plot ? plot.front(rows) : front;
-    const count = (n) => n.toLocaleString("en-US");
     document.getElementById("count").textContent = `${count(rows.length)} of ${count(study.rows)} points`
       + (front.size ? `, ${count(front.size)} of them on the Pareto front` : "");
     table.set(rows, front);
@@ -35,7 +34,7 @@ async function startStudy() {
   const table = new PointsTable(columns, study.first.shown, chosen);
   const plotting = await loadLibrary();
   document.getElementById("plot-part").hidden = !plotting;
-  const plot = new PointsPlot(columns, study.first, chosen, update);
+  const plot = new PointsPlot(columns, study.rows, study.first, chosen, update);
   const filters = new Filters(columns, study.rows, study.first.filters, update);
   document.getElementById("parallel").addEventListener("toggle", () => plot.parallel(rows));
   const redraw = () => { drawPlot(); plot.parallel(rows); };

@@ -108,7 +108,7 @@ class PointsTable {
     this.pager.replaceChildren(
       button("First", 0, this.page === 0, "page-first"),
       button("Previous", this.page - 1, this.page === 0, "page-previous"),
-      make("span", {}, `${from.toLocaleString("en-US")}–${to.toLocaleString("en-US")} of ${points.toLocaleString("en-US")}`),
+      make("span", {}, `${count(from)}–${count(to)} of ${count(points)}`),
       button("Next", this.page + 1, this.page === last, "page-next"),
       button("Last", last, this.page === last, "page-last"),
       make("label", { class: "tick" }, "rows", size),
