@@ -25,7 +25,9 @@ def report(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR", show_default=False, help="What `archsim replay --out` or `archsim sweep --out` made."
+            metavar="DIR",
+            show_default=False,
+            help="What `archsim replay --out` or `archsim sweep --out` made.",
         ),
     ],
     out: Annotated[
@@ -50,4 +52,7 @@ def report(
     else:
         print(f"{written.path}: {written.size_bytes / 1e6:.2f} MB")
     if written.kind == "study" and written.points and not written.interactive:
-        print(f"{written.path}: has no plot to change; that needs plotly: pip install 'archsim[report]'", file=sys.stderr)
+        print(
+            f"{written.path}: has no plot to change; that needs plotly: pip install 'archsim[report]'",
+            file=sys.stderr,
+        )

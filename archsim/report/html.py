@@ -82,7 +82,9 @@ def write_html(folder: Path, out: Path | None = None) -> Written:
 def _kind(folder: Path) -> str:
     if not folder.is_dir():
         why = "is no folder" if folder.exists() else "there is no such folder"
-        raise InputError(f"{folder}: {why}; a report is of a folder that `archsim replay` or `archsim sweep` made")
+        raise InputError(
+            f"{folder}: {why}; a report is of a folder that `archsim replay` or `archsim sweep` made"
+        )
     for kind, file in (("study", "study.json"), ("replay", "results.json")):
         if (folder / file).exists():
             return kind

@@ -40,12 +40,17 @@ def parameters_section(columns: Mapping[str, Mapping[str, Any]], words: str) -> 
     )
     listing = table(["parameter", *columns], rows, "Parameters", kind="parameters", left=99)
     return section(
-        "configuration", "Configuration", paragraph(words), details(f"{len(paths)} parameters", search, listing)
+        "configuration",
+        "Configuration",
+        paragraph(words),
+        details(f"{len(paths)} parameters", search, listing),
     )
 
 
 def _value(value: Any, differ: bool) -> Raw:
-    shown = "–" if value is None else ("true" if value else "false") if isinstance(value, bool) else str(value)
+    shown = (
+        "–" if value is None else ("true" if value else "false") if isinstance(value, bool) else str(value)
+    )
     long = len(shown) > 60
     body = text(shown)
     if long:

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from archsim.studies.study import Study
 
 #: Columns that the table shows at first, after those that tell points apart.
-_SHOWN = ("time_ns", "bandwidth_gbps", "latency_avg_ns", "energy_nj", "area_mm2", "cache_hit_ratio", "bottleneck")
+_SHOWN = (
+    "time_ns",
+    "bandwidth_gbps",
+    "latency_avg_ns",
+    "energy_nj",
+    "area_mm2",
+    "cache_hit_ratio",
+    "bottleneck",
+)
 #: Columns of a row that the page shows although they are no result; the others are summed up beside it.
 _KEPT = ("point_id", "system", "trace", "code_version", "kernel_cpu_s", "wall_s", "attempts")
 #: Axes of at most so many values have a tick at each.
@@ -73,7 +81,9 @@ def _column(study: Study, name: str, values: Sequence[Any]) -> dict[str, Any]:
         "about": "" if note is None else note.meaning.replace("`", ""),
     }
     there = [value for value in values if value is not None]
-    if not all(isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= _EXACT for v in there if v == v):
+    if not all(
+        isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= _EXACT for v in there if v == v
+    ):
         texts = [None if value is None else _text(value) for value in values]
         known = list(dict.fromkeys(text for text in texts if text is not None))
         places = {text: place for place, text in enumerate(known)}

@@ -41,7 +41,9 @@ def page(title: str, lead: str, sections: Sequence[str], *, payload: str = "", l
     hashes = " ".join(f"'sha256-{_digest(each)}'" for each in (script, library) if each)
     # The library compiles shaders and accessors from text when it draws with WebGL.
     evaluated = " 'unsafe-eval'" if library else ""
-    policy = f"default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src {hashes}{evaluated}"
+    policy = (
+        f"default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src {hashes}{evaluated}"
+    )
     links = "".join(f'<li><a href="#{name}">{words}</a></li>' for name, words in names)
     data = [
         f'<script type="application/octet-stream" id="{name}">{packed(content)}</script>'

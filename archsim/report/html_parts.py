@@ -74,7 +74,8 @@ def table(
     lines = [f'<div class="scroll" tabindex="0" role="region" aria-label="{text(caption)}">']
     lines.append(f'<table class="{kind}"><caption>{text(caption)}</caption>')
     lines.append(
-        "<thead><tr>" + "".join(f"<th scope=col{_side(i, left)}>{text(name)}</th>" for i, name in enumerate(head))
+        "<thead><tr>"
+        + "".join(f"<th scope=col{_side(i, left)}>{text(name)}</th>" for i, name in enumerate(head))
     )
     lines.append("</tr></thead><tbody>")
     for first, *cells in rows:

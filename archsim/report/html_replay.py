@@ -9,7 +9,18 @@ from typing import Any
 from archsim.errors import InputError
 from archsim.files import check_plain
 from archsim.report.html_config import configuration_section
-from archsim.report.html_parts import Raw, bar, code, described, details, number, paragraph, section, table, text
+from archsim.report.html_parts import (
+    Raw,
+    bar,
+    code,
+    described,
+    details,
+    number,
+    paragraph,
+    section,
+    table,
+    text,
+)
 from archsim.report.html_pictures import figure
 from archsim.report.html_sources import citations_section
 from archsim.result import SCHEMA
@@ -69,7 +80,12 @@ def _read(file: Path) -> dict[str, Any]:
         raise InputError(f"{file}: schema = {found.get('schema')!r}: this archsim reads {SCHEMA}")
     _check(file, "trace", found.get("trace"), ("name", "sha256", "lookups", "requests", "order", "generator"))
     for place, run in enumerate(found["runs"]):
-        _check(file, f"runs[{place}]", run, ("system", "system_sha256", "time_ns", "utilisation", "energy", "area"))
+        _check(
+            file,
+            f"runs[{place}]",
+            run,
+            ("system", "system_sha256", "time_ns", "utilisation", "energy", "area"),
+        )
     return found
 
 
@@ -86,7 +102,9 @@ def _systems(folder: Path, count: int) -> list[SystemSpec]:
 
     found = sorted((folder / "systems").glob("*.toml"))
     if len(found) != count:
-        raise InputError(f"{folder / 'systems'}: holds {len(found)} systems, but results.json has {count} runs")
+        raise InputError(
+            f"{folder / 'systems'}: holds {len(found)} systems, but results.json has {count} runs"
+        )
     return [load_system(str(file)) for file in found]
 
 
@@ -153,7 +171,9 @@ def _utilisation(runs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str
         ]
         for resource in resources
     ]
-    return table(["resource", *names], rows, "Busy share of each shared resource, in the channel where it is highest")
+    return table(
+        ["resource", *names], rows, "Busy share of each shared resource, in the channel where it is highest"
+    )
 
 
 def _energy(runs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
@@ -171,7 +191,10 @@ def _ledgers(runs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
 
 
 def _area(runs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
-    parts = [table_of(run["area"], f"Parts of the unit of one DIMM of {name}", left=2) for run, name in _both(runs, names)]
+    parts = [
+        table_of(run["area"], f"Parts of the unit of one DIMM of {name}", left=2)
+        for run, name in _both(runs, names)
+    ]
     return "\n".join(part for part in parts if part)
 
 

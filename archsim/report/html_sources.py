@@ -17,7 +17,9 @@ def citations_section(systems: Sequence[SystemSpec], trace: Mapping[str, Any] | 
         return ""
     citations = import_module("archsim.citations")
     workloads = (
-        citations.workloads_of(trace["name"], trace["generator"], trace.get("seed")) if trace is not None else []
+        citations.workloads_of(trace["name"], trace["generator"], trace.get("seed"))
+        if trace is not None
+        else []
     )
     found = citations.cite([*systems, *workloads])
     rows = [[each.entry.key, Raw(_reference(each.entry.to_dict())), each.reason] for each in found]

@@ -57,7 +57,9 @@ def study_sections(study: Study, *, plot: bool) -> tuple[str, str, list[str]]:
 
 def _definition(study: Study) -> str:
     sweeps = study.definition.sweeps
-    systems = {tuple(each.get(key) for key in ("name", "source", "sha256")) for s in sweeps for each in s["systems"]}
+    systems = {
+        tuple(each.get(key) for key in ("name", "source", "sha256")) for s in sweeps for each in s["systems"]
+    }
     traces = {
         (each["name"], each.get("source"), " ".join(each.get("workload", [])) or "–", each["sha256"])
         for sweep in sweeps
@@ -73,9 +75,19 @@ def _definition(study: Study) -> str:
         [
             table(["axis", "count", "values"], axes, "Axes", kind="words", left=99) if axes else "",
             *(paragraph(f"only where {condition}") for condition in conditions),
-            table(["system", "source", "SHA-256 before axes"], sorted(systems, key=str), "Systems", kind="words", left=99),
             table(
-                ["trace", "source", "options", "SHA-256"], sorted(traces, key=str), "Traces", kind="words", left=99
+                ["system", "source", "SHA-256 before axes"],
+                sorted(systems, key=str),
+                "Systems",
+                kind="words",
+                left=99,
+            ),
+            table(
+                ["trace", "source", "options", "SHA-256"],
+                sorted(traces, key=str),
+                "Traces",
+                kind="words",
+                left=99,
             ),
         ]
     )
@@ -84,8 +96,10 @@ def _definition(study: Study) -> str:
 def _provenance(study: Study) -> str:
     """Sum up who computed the points, and when."""
     wanted = ("finished_utc", "worker", "wall_s", "kernel_cpu_s", "archsim_version")
-    found = study.to_arrow([name for name in wanted if name in study.columns], status=None)
-    columns = {name: [v for v in found[name].to_pylist() if v is not None] for name in found.column_names}
+    present = ["point_id", *(name for name in wanted if name in study.columns)]
+    found = study.to_arrow(present, status=None) if len(study) else None
+    names = () if found is None else found.column_names
+    columns = {name: [v for v in found[name].to_pylist() if v is not None] for name in names}
     finished, workers = columns.get("finished_utc") or [None], set(columns.get("worker", []))
     return described(
         [
@@ -111,7 +125,7 @@ def _interactive(plot: bool) -> str:
         ""
         if plot
         else paragraph(
-            "Written without the library of plots: pip install 'archsim[report]' and write the report anew for the plot.",
+            "Written without plotly. For a plot here: pip install 'archsim[report]', then write the report anew.",
             "note",
         )
     )
@@ -186,13 +200,18 @@ def _failures(study: Study) -> list[str]:
         more = f"The first {_SHOWN_FAILURES} of {len(rows):,}." if len(rows) > _SHOWN_FAILURES else ""
         parts.append(details(f"{len(rows):,} points", paragraph(more) if more else "", listing))
     if study.missing:
-        parts.append(paragraph(f"{len(study.missing):,} points have not been run yet."))
+        count = len(study.missing)
+        parts.append(paragraph(f"{count:,} point{' has' if count == 1 else 's have'} not been run yet."))
     return parts
 
 
 def _constants(same: dict[str, Any]) -> str:
     rows = [[name, Raw(text(_shown(value)))] for name, value in same.items() if not is_configuration(name)]
-    return details(f"{len(rows)} columns", table(["column", "value"], rows, "Constant columns", left=99)) if rows else ""
+    return (
+        details(f"{len(rows)} columns", table(["column", "value"], rows, "Constant columns", left=99))
+        if rows
+        else ""
+    )
 
 
 def _shown(value: Any) -> str:
