@@ -135,9 +135,13 @@ class PointsPlot {
         marker.coloraxis = "coloraxis";
         trace.line = { color: look.line, width: 1 };
       } else trace.line = { color: fill, width: 1 };
+      // In the legend a scale of colours is no colour: there the shape stands alone.
+      const legend = trace.showlegend && marker.coloraxis
+        ? [{ ...base, x: [null], y: [null], customdata: [null], mode: "markers", name, legendgroup: name, marker: { ...marker, color: look.soft, coloraxis: null } }] : [];
+      if (legend.length) trace.showlegend = false;
       seen.add(name);
-      return trace;
-    });
+      return [trace, ...legend];
+    }).flat();
     const own = group.rows.filter((row) => front.has(row));
     if (own.length) {
       own.sort((a, b) => x.at(a) - x.at(b));
