@@ -1,10 +1,13 @@
 """The page of ``archsim report`` in a headless Chromium: table, filters, other screens, paper."""
 
+# Fixtures are found by their names.
+# ruff: noqa: F401, F811
+
 import csv
 import io
 
 import pytest
-from report_browser import (  # noqa: F401  (fixtures are found by name)
+from report_browser import (
     PHONE,
     browser,
     choose_all_rows,
@@ -20,7 +23,6 @@ from report_studies import HOSTILE
 from study_rows import SIZE, TRCD
 
 from archsim.report.html import write_html
-
 
 # what is there at first
 

@@ -1,9 +1,12 @@
 """The plot of a study in a headless Chromium."""
 
+# Fixtures are found by their names.
+# ruff: noqa: F401, F811
+
 import itertools
 
 import pytest
-from report_browser import (  # noqa: F401  (fixtures are found by name)
+from report_browser import (
     browser,
     choose_all_rows,
     drawn,
@@ -17,7 +20,6 @@ from report_browser import (  # noqa: F401  (fixtures are found by name)
 from study_rows import SIZE, TRCD, axis, grid, rows_of, sweep_of, written
 
 from archsim.report.html import write_html
-
 
 # the plot
 

@@ -6,52 +6,18 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 from program import run, strict_json
+from report_pages import Parsed
 from report_studies import HOSTILE, write_study
 from study_rows import SIZE, TRCD, refusal, sweep_of, written
 
 from archsim import compare, load_system, open_study, open_trace, simulate
 from archsim.report.folder import write_report
 from archsim.report.html import write_html
-from archsim.report.html_parts import bar, number, table
+from archsim.report.html_parts import number
 from archsim.studies.columns import configuration_columns, row_columns
-
-VOID = {"meta", "img", "input", "br", "link"}
-
-
-class Parsed(HTMLParser):
-    """Elements of a page with their attributes and texts; refuses tags that do not match."""
-
-    def __init__(self, content):
-        super().__init__()
-        self.elements, self.open = [], []
-        self.feed(content)
-        self.close()
-        assert not self.open, f"never closed: {self.open}"
-
-    def handle_starttag(self, tag, attrs):
-        element = {"tag": tag, "text": "", **dict(attrs)}
-        self.elements.append(element)
-        if tag not in VOID:
-            self.open.append(element)
-
-    def handle_endtag(self, tag):
-        assert self.open[-1]["tag"] == tag, f"</{tag}> closes <{self.open[-1]['tag']}>"
-        self.open.pop()
-
-    def handle_data(self, data):
-        for element in self.open:
-            element["text"] += data
-
-    def all(self, tag):
-        return [element for element in self.elements if element["tag"] == tag]
-
-    def by_id(self, name):
-        (found,) = [element for element in self.elements if element.get("id") == name]
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -393,23 +359,3 @@ def test_a_replay_notes_its_command(native_trace, tmp_path):
     assert re.fullmatch(r"[\d.]+\+[0-9a-f]{12}", told["code_version"])
     _, page = page_of(out, tmp_path)
     assert told["command"] in page.by_id("run")["text"]
-
-
-# pieces
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0, "0"), (1234567, "1,234,567"), (0.5, "0.5"), (2.0, "2"), (1234.5678, "1,234.57"), (1.5e-7, "1.5e-07"),
-     (2.5e12, "2.5e+12"), (None, "–"), (True, "True"), (float("inf"), "inf"), (float("nan"), "nan")],
-)  # fmt: skip
-def test_figures_are_written_with_six_digits(value, shown):
-    assert number(value) == shown
-
-
-def test_cells_are_escaped_and_bars_stay_in_their_box():
-    page = Parsed(table(["a", HOSTILE], [["  part", HOSTILE], ["group"]], HOSTILE))
-    assert [cell["text"] for cell in page.all("th")] == ["a", HOSTILE, "part", "group"]
-    assert page.all("td")[0]["text"] == page.all("caption")[0]["text"] == HOSTILE
-    assert "width:100.0%" in bar(1.7)
-    assert "170.0 %" in bar(1.7)

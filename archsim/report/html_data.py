@@ -103,8 +103,8 @@ def _column(study: Study, name: str, values: Sequence[Any]) -> dict[str, Any]:
     }
     ticks = sorted(set(finite))
     if column["group"] == "axis" and len(ticks) <= _TICKS:
-        texts, label = axis_ticks(name, ticks)
-        column |= {"label": label, "factor": 1, "ticks": ticks, "texts": texts, "log": logarithmic(ticks)}
+        names, label = axis_ticks(name, ticks)
+        column |= {"label": label, "factor": 1, "ticks": ticks, "texts": names, "log": logarithmic(ticks)}
     return column
 
 

@@ -98,8 +98,11 @@ def _provenance(study: Study) -> str:
     wanted = ("finished_utc", "worker", "wall_s", "kernel_cpu_s", "archsim_version")
     present = ["point_id", *(name for name in wanted if name in study.columns)]
     found = study.to_arrow(present, status=None) if len(study) else None
-    names = () if found is None else found.column_names
-    columns = {name: [v for v in found[name].to_pylist() if v is not None] for name in names}
+    columns = (
+        {}
+        if found is None
+        else {name: [v for v in found[name].to_pylist() if v is not None] for name in found.column_names}
+    )
     finished, workers = columns.get("finished_utc") or [None], set(columns.get("worker", []))
     return described(
         [
