@@ -29,8 +29,11 @@ def citations_section(systems: Sequence[SystemSpec], trace: Mapping[str, Any] | 
 
 
 def _reference(fields: Mapping[str, Any]) -> str:
-    parts = [str(fields.get(key) or "") for key in ("author", "title", "year")]
-    words = ". ".join(text(part.replace("{", "").replace("}", "")) for part in parts if part)
+    authors = str(fields.get("author") or "").split(" and ")
+    # Braces keep the words of an institution together.
+    first = authors[0].strip("{}") if authors[0].startswith("{") else authors[0].partition(",")[0]
+    parts = [f"{first} et al" if len(authors) > 1 else first, fields.get("title"), fields.get("year")]
+    words = ". ".join(text(str(part).replace("{", "").replace("}", "")) for part in parts if part)
     if fields.get("doi"):
         address = text(f"https://doi.org/{fields['doi']}")
         words += f'. <a href="{address}" rel="noreferrer">{text(fields["doi"])}</a>'

@@ -2,7 +2,7 @@
 
 // Colours that stay apart for colour-blind readers (Okabe and Ito); the last is for dark pages only.
 const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"];
-const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star"];
+const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star", "pentagon", "hourglass", "bowtie", "hexagram"];
 /** More points than this are drawn with WebGL. */
 const SVG_POINTS = 4000;
 const MOST_PANELS = 12;
@@ -65,12 +65,17 @@ function isDiscrete(column) {
 /** Colours for values in order: of names the palette, of numbers a scale of brightness. */
 function colourOf(column, values) {
   if (column.kind === "choice") return values.map((_, i) => COLOURS[i % COLOURS.length]);
-  const scale = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  // The ends that the page swallows are left out.
-  const [from, to] = dark ? [2, 9] : [0, 8];
-  return values.map((_, i) => mixed(scale, from + (values.length > 1 ? ((to - from) * i) / (values.length - 1) : 0)));
+  const scale = amounts();
+  return values.map((_, i) => mixed(scale, values.length > 1 ? ((scale.length - 1) * i) / (values.length - 1) : 0));
 }
+
+/** Colours for amounts (cividis), without the end that the page swallows. */
+function amounts() {
+  const scale = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
+  return matchMedia("(prefers-color-scheme: dark)").matches ? scale.slice(2) : scale.slice(0, 9);
+}
+
+const colorscale = () => amounts().map((colour, i, all) => [i / (all.length - 1), colour]);
 
 function mixed(scale, place) {
   const low = Math.floor(place), share = place - low, high = Math.min(low + 1, scale.length - 1);

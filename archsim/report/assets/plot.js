@@ -12,7 +12,7 @@ class PointsPlot {
 
   build(first, rows) {
     const any = (column) => column.name !== "point_id";
-    const few = (column) => any(column) && (column.kind === "choice" ? column.texts.length <= 60 : (column.ticks?.length ?? 99) <= MOST_COLOURS);
+    const few = (column) => any(column) && (column.ticks ?? column.texts)?.length <= SYMBOLS.length;
     const select = (id, words, fits, name, none) => {
       const list = columnSelect(this.columns, fits, name, { id });
       if (none) list.prepend(make("option", { value: "", selected: !name }, none));
@@ -85,9 +85,15 @@ class PointsPlot {
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, title: { side: "top" }, itemsizing: "constant" },
       hoverlabel: { align: "left" }, modebar: { bgcolor: "rgba(0,0,0,0)", color: look.soft, activecolor: look.ink },
     };
-    if (panels.length > 1) layout.grid = { rows: down, columns: across, pattern: "independent", xgap: 0.12, ygap: 0.22 };
+    if (panels.length > 1) layout.grid = { rows: down, columns: across, pattern: "independent", xgap: 0.12, ygap: 0.25 };
+    if (this.column("shape")) layout.legend.title.text = plain(this.column("shape").label);
     const colour = this.colours(rows, layout, look);
-    const traces = panels.flatMap((group, i) => this.panel(group, i, panels.length, layout, colour, front, look, rows.length));
+    const traces = panels.flatMap((group, i) => this.panel(group, i, layout, colour, front, look, rows.length));
+    panels.forEach((_, i) => {
+      // Titles stand at the edges of the whole only.
+      if (i + across < panels.length) layout[`xaxis${i ? i + 1 : ""}`].title.text = "";
+      if (i % across) layout[`yaxis${i ? i + 1 : ""}`].title.text = "";
+    });
     this.react(traces, layout);
     this.note(rows, all.length, x, y);
   }
@@ -99,16 +105,16 @@ class PointsPlot {
     if (isDiscrete(column)) {
       const values = distinct(column, [...Array((column.codes ?? column.values).length).keys()]);
       const list = colourOf(column, values.filter((value) => value !== null));
-      layout.legend.title.text = plain(column.label);
+      layout.legend.title.text = [column, this.column("shape")].filter(Boolean).map((each) => plain(each.label)).join(", ");
       return { column, discrete: true, of: (value) => (value === null ? look.soft : list[values.indexOf(value)]) };
     }
     const there = rows.map((row) => scaled(column, row)).filter((value) => value !== null);
     const [low, high] = [there.reduce((a, b) => Math.min(a, b), Infinity), there.reduce((a, b) => Math.max(a, b), -Infinity)];
-    layout.coloraxis = { colorscale: "Cividis", cmin: low, cmax: high, colorbar: { title: { text: plain(column.label), side: "right" }, thickness: 12, outlinewidth: 0 } };
+    layout.coloraxis = { colorscale: colorscale(), cmin: low, cmax: high, colorbar: { title: { text: plain(column.label), side: "right" }, thickness: 12, outlinewidth: 0 } };
     return { column, discrete: false };
   }
 
-  panel(group, number, count, layout, colour, front, look, total) {
+  panel(group, number, layout, colour, front, look, total) {
     const suffix = number ? String(number + 1) : "";
     const x = this.column("x"), y = this.column("y"), shape = this.column("shape"), panel = this.column("panel");
     layout[`xaxis${suffix}`] = { ...axisOf(x, this.inputs["log-x"].checked, look), ...(number ? { matches: "x" } : {}) };
@@ -215,7 +221,7 @@ class PointsPlot {
     });
     const y = this.column("y");
     const line = y.kind === "number"
-      ? { color: rows.map((row) => scaled(y, row) ?? NaN), colorscale: "Cividis", showscale: false } : { color: COLOURS[0] };
+      ? { color: rows.map((row) => scaled(y, row) ?? NaN), colorscale: colorscale(), showscale: false } : { color: COLOURS[0] };
     window.Plotly.react(box, [{ type: "parcoords", dimensions, line, labelfont: { size: 12 } }], {
       paper_bgcolor: "rgba(0,0,0,0)", font: { color: look.ink, family: "system-ui, sans-serif", size: 12 }, height: 380,
       width: Math.max(740, box.parentElement.clientWidth - 4), margin: { l: 70, r: 70, t: 60, b: 25 },
