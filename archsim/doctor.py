@@ -20,6 +20,7 @@ _COMPILED = (
     "dram",
     "recnmp",
     "lowering",
+    "sums_check",
     "text",
     "text_lines",
     "draws",

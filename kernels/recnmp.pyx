@@ -68,26 +68,32 @@ def locality_bits(const int64_t[::1] rows, const int64_t[::1] batch, int64_t thr
     uint8 array [lookups]
     """
     cdef int64_t n = rows.shape[0], size = 64, i, at
+    cdef int32_t first
     cdef uint64_t mixed
+    if n > 0x7FFFFFFF or batch.shape[0] != n:
+        raise ValueError(f"{n} rows and {batch.shape[0]} batches")
     while size < 2 * n:
         size *= 2
-    cdef int64_t[::1] row_of = np.empty(size, dtype=np.int64)
-    cdef int64_t[::1] batch_of = np.full(size, -1, dtype=np.int64)
-    cdef int64_t[::1] count = np.zeros(size, dtype=np.int64)
-    cdef int64_t[::1] place = np.empty(n, dtype=np.int64)
+    # An open-addressing table of the first lookup of each row in each batch, which counts for all of them.
+    cdef int32_t[::1] slots = np.full(size, -1, dtype=np.int32)
+    cdef int32_t[::1] count = np.zeros(n, dtype=np.int32)
+    cdef int32_t[::1] first_of = np.empty(n, dtype=np.int32)
     bits = np.empty(n, dtype=np.uint8)
     cdef uint8_t[::1] bit = bits
     with nogil:
         for i in range(n):
             mixed = (<uint64_t>rows[i] * 0x9E3779B97F4A7C15u) ^ (<uint64_t>batch[i] * 0xC2B2AE3D27D4EB4Fu)
             at = <int64_t>((mixed ^ (mixed >> 32)) & <uint64_t>(size - 1))
-            while batch_of[at] != -1 and not (row_of[at] == rows[i] and batch_of[at] == batch[i]):
+            first = slots[at]
+            while first >= 0 and (rows[first] != rows[i] or batch[first] != batch[i]):
                 at = (at + 1) & (size - 1)
-            row_of[at], batch_of[at] = rows[i], batch[i]
-            count[at] += 1
-            place[i] = at
+                first = slots[at]
+            if first < 0:
+                first = slots[at] = <int32_t>i
+            count[first] += 1
+            first_of[i] = first
         for i in range(n):
-            bit[i] = count[place[i]] > threshold
+            bit[i] = count[first_of[i]] > threshold
     return bits
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from archsim.dram.address import channel_of, decode_table
 from archsim.dram.engine import DramReplay, replay_lines
-from archsim.dram.resolve import COMMANDS, resolve
+from archsim.dram.resolve import COMMANDS, resolve, resolve_units
 from archsim.dram.spec import DramSpec
 from archsim.errors import InputError
 from archsim.spec import apply_overrides
@@ -74,6 +74,21 @@ def accesses(spec, lines):
 
 
 # -------------------------------------------------------------------------------------------- channels and threads
+
+
+@pytest.mark.parametrize("staggered", ["true", "false"])
+@pytest.mark.parametrize("memory", ["ddr4-2400", "ddr5-4800", "hbm2-2000"])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_units_of_a_channel_have_the_tables_of_their_ranks(memory, staggered, ranks):
+    overrides = ["organization.ranks=8", f"refresh.staggered={staggered}"]
+    spec = apply_overrides(DramSpec.load(memory), overrides)
+    units = resolve_units(spec, ranks=ranks, units=8 // ranks)
+    due = {unit.parameters["first_due"] for unit in units}
+    assert len(due) == (8 // ranks if staggered == "true" else 1)
+    for number, unit in enumerate(units):
+        alone = resolve(spec, ranks=ranks, refresh_rank=number * ranks)
+        for name, value in vars(alone).items():
+            assert np.array_equal(getattr(unit, name), value), name
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)

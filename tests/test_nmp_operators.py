@@ -2,106 +2,23 @@
 
 import hashlib
 import random
-from dataclasses import replace
-from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_sums import bags_as_sent, contents_of, mix, random_system, random_trace, samples
+from nmp_sums import F32, replay, slow_results, small_trace, with_operator
+from sums_check_twin import check_one
+from test_sums import bags_as_sent, contents_of, mix, random_system, random_trace
 
 from archsim import load_system, simulate
 from archsim.errors import InputError
 from archsim.kernels import sums as kernels
-from archsim.nmp.faults import Fault, FaultyRows
-from archsim.nmp.functional import TableContents, check_sums, result_bursts
-from archsim.nmp.in_order import _BLOCK, psums_in_order
+from archsim.nmp.functional import TableContents, result_bursts
 from archsim.nmp.operators import ELEMENT_TYPES, OPERATORS
-from archsim.nmp.pooling import PooledSums
-from archsim.spec import apply_overrides
-from archsim.traces import EmbeddingTrace, Table, open_trace
+from archsim.traces import EmbeddingTrace, Table
 
-F32 = np.float32
 SEEDS = st.integers(0, 2**32)
-ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "uint8-rowwise": 1}
-BITS = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "uint8-rowwise": 8}
-KAGGLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "kaggle-emb" / "kaggle-emb.npz"
-
-
-def replay(system, trace):
-    """Simulate, and return the result, the arguments of each call of the sums, and what they returned."""
-    calls, add = [], PooledSums.add
-
-    def spy(self, *arguments):
-        sums = add(self, *arguments)
-        calls.append((arguments, sums))
-        return sums
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PooledSums, "add", spy)
-        result = simulate(system, trace)
-    return result, calls
-
-
-def slow_results(system, tables, arguments, operator):
-    """Form the results of one call with scalars, one operation after another, from docs/recnmp.md alone."""
-    packet_first, order, lookup, rank, rows, numbers, pooling, weights, _, _, sizes = arguments
-    nmp, ranks = system.nmp, system.dram.organization.ranks
-    contents = TableContents(nmp.table_seed, [t.vector_bytes for t in tables], [t.dtype for t in tables])
-    psums = np.zeros((len(sizes), ranks, max(t.elements for t in tables)), F32)
-    bursts_of = {}
-    for burst, number in enumerate(lookup.tolist()):
-        bursts_of.setdefault(number, []).append(burst)
-    waiting = {number: set(bursts) for number, bursts in bursts_of.items()}
-    for low, high in pairwise(packet_first):
-        for burst in order[low:high].tolist():
-            i = int(lookup[burst])
-            table, row = tables[numbers[i]], int(rows[i])
-            stored = contents.stored(int(numbers[i]), [row])[0]
-            weight = weights[i] if operator.startswith("weighted") else F32(1)
-            register = psums[pooling[i], rank[burst]]
-            if table.dtype == "uint8-rowwise":
-                waiting[i].remove(burst)
-                if not waiting[i]:
-                    scale, bias = weight * stored[-2], weight * stored[-1]
-                    for e in range(table.elements):
-                        register[e] = register[e] + F32(F32(scale * stored[e]) + bias)
-                continue
-            line = row * table.vector_bytes // 64 + bursts_of[i].index(burst)
-            for e in range(table.elements):
-                if (row * table.vector_bytes + e * ITEM_BYTES[table.dtype]) // 64 == line:
-                    register[e] = register[e] + F32(weight * stored[e])
-    total = None
-    for first in range(0, ranks, nmp.ranks_per_dimm):
-        level = [psums[:, first + r] for r in range(nmp.ranks_per_dimm)]
-        while len(level) > 1:
-            level = [a + b for a, b in zip(level[::2], level[1::2], strict=True)]
-        total = level[0] if total is None else total + level[0]
-    if operator.endswith("mean"):
-        for k, size in enumerate(sizes):
-            total[k] = total[k] * (F32(1) / F32(size)) if size else 0
-    return total
-
-
-def small_trace(dice, dtypes, weighted):
-    """Short bags, so that the slow reference stays quick."""
-    trace = random_trace(dice, dtypes, weighted)
-    lengths = np.minimum(np.diff(trace.bag_offsets), 9)
-    kept = np.concatenate([np.arange(a, a + n) for a, n in zip(trace.bag_offsets, lengths, strict=False)])
-    return EmbeddingTrace(
-        name="small",
-        tables=trace.tables,
-        rows=trace.rows[kept],
-        bag_offsets=np.concatenate([[0], np.cumsum(lengths)]),
-        bag_tables=trace.bag_tables,
-        weight=None if trace.weight is None else trace.weight[kept],
-    )
-
-
-def with_operator(system, operator):
-    return apply_overrides(system, [f"nmp.operator={operator}"])
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -148,7 +65,7 @@ def test_results_agree_with_float64_within_their_roundings(operator, seed):
         assert not sums[len(exact) :].any()
         largest = max([largest, *error])
     assert result.nmp["sums"]["max_abs_error"] == largest
-    assert result.nmp["sums"]["checked_with_numpy"] == trace.bags
+    assert result.nmp["sums"]["checked"] == trace.bags
 
 
 @pytest.mark.parametrize("dtype", ELEMENT_TYPES)
@@ -159,21 +76,21 @@ def test_a_result_may_differ_by_rounding_and_no_more(operator, dtype):
     exact, magnitude = in_float64(contents, 0, rows, weights, operator)
     bound = 28 * 2.0**-23 * magnitude
     mean = operator.endswith("mean")
-    assert check_sums(contents, rows, 0, weights, exact.astype(F32), mean=mean) <= bound.max()
+    assert check_one(contents, rows, 0, weights, exact.astype(F32), mean=mean) <= bound.max()
     for sign in (-1, 1):
         with pytest.raises(ArithmeticError, match="pooled mean" if mean else "pooled sum"):
-            check_sums(contents, rows, 0, weights, (exact + 1.1 * sign * bound).astype(F32), mean=mean)
+            check_one(contents, rows, 0, weights, (exact + 1.1 * sign * bound).astype(F32), mean=mean)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8-rowwise"])
-def test_a_pooling_longer_than_a_block_is_compared_whole(dtype):
+def test_a_long_pooling_is_compared_whole(dtype):
     contents, rows = TableContents(1, [64], [dtype]), np.arange(20_000)
     whole, half = (
         in_float64(contents, 0, part, None, "sum")[0].astype(F32) for part in (rows, rows[:10_000])
     )
-    check_sums(contents, rows, 0, None, whole)
+    check_one(contents, rows, 0, None, whole)
     with pytest.raises(ArithmeticError):
-        check_sums(contents, rows, 0, None, half)
+        check_one(contents, rows, 0, None, half)
 
 
 # What the operators mean, on numbers that can be followed by hand.
@@ -312,197 +229,3 @@ def test_operations_are_counted_by_hand():
     for operator in ("weighted_sum", "weighted_mean"):
         assert operations(operator, plain) == (3 * 16, 3 * 16)
         assert operations(operator, eight) == (3 * 2 * 32, 3 * (32 + 2))
-
-
-# The emulation in NumPy against the obvious loop.
-
-
-@settings(deadline=None, max_examples=60)
-@given(SEEDS)
-def test_numpy_adds_bursts_in_the_order_given(seed):
-    dice = random.Random(seed)
-    dtype, vector_bytes = dice.choice(ELEMENT_TYPES), dice.choice([40, 64, 128])
-    contents = TableContents(seed, [vector_bytes], [dtype])
-    psums, bursts = dice.choice([1, 3, 200]), dice.choice([1, 50, 400])
-    rows = np.array([dice.randrange(50) for _ in range(bursts)])
-    weights = np.array([dice.uniform(-2, 2) for _ in rows], F32)
-    psum = np.array([dice.randrange(psums) for _ in rows])
-    first_byte = np.array([dice.choice([-24, 0, 40, 64]) for _ in rows])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("archsim.nmp.in_order._BLOCK", dice.choice([7, 64, _BLOCK]))
-        registers = psums_in_order(contents, 0, rows, weights, psum, first_byte, psums)
-    expected = np.zeros_like(registers)
-    for burst in range(bursts):
-        terms = contents.terms(0, contents.stored(0, rows[burst : burst + 1]), weights[burst : burst + 1])[0]
-        for e in range(len(terms)):
-            byte = e * ITEM_BYTES[dtype]
-            if dtype == "uint8-rowwise" or first_byte[burst] <= byte < first_byte[burst] + 64:
-                expected[psum[burst], e] += terms[e]
-    assert registers.tobytes() == expected.tobytes()
-
-
-# Flipped bits.
-
-
-def is_noticed(system, trace, *faults):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PooledSums, "faults", tuple(faults))
-        try:
-            simulate(system, trace)
-        except ArithmeticError:
-            return True
-    return False
-
-
-@pytest.mark.parametrize("dtype", ["int8", "bfloat16", "float16"])
-def test_every_bit_of_a_short_element_is_noticed(dtype):
-    """Sums of such elements are exact, so a changed number changes the sum."""
-    system, trace = load_system("recnmp-base-2rank"), samples(bags=16, lookups=10, dtype=dtype)
-    value = contents_of(system, trace).vectors(1, [trace.rows[15]])[0, 5]
-    assert value != 0
-    for bit in range(BITS[dtype]):
-        assert is_noticed(system, trace, Fault(1, int(trace.rows[15]), 5, bit)), f"bit {bit}"
-
-
-@pytest.mark.parametrize("element", [0, 41, 120, 121])
-def test_every_bit_of_a_row_of_8_bits_is_noticed_where_one_row_is_the_sum(element):
-    """One lookup per pooling: the sum is the value, and only rounding of the value itself hides a bit."""
-    system = load_system("recnmp-base-2rank")
-    trace = samples(bags=16, lookups=1, dtype="uint8-rowwise")
-    contents, row = contents_of(system, trace), int(trace.rows[9])
-    clean = contents.stored(1, [row])
-    for bit in range(32 if element >= 120 else 8):
-        fault = Fault(1, row, element, bit)
-        stored = FaultyRows(contents, [fault]).values[0, : clean.shape[1]][None]
-        seen = contents.terms(1, stored, np.ones(1, F32)).tobytes() != contents.vectors(1, [row]).tobytes()
-        assert is_noticed(system, trace, fault) == seen
-        assert seen or element == 120, f"bit {bit}"
-
-
-def test_a_bit_of_float32_is_noticed_where_it_changes_the_sum_and_nowhere_else():
-    """Of pooled float32 rounding hides low bits; what is left of the change is always noticed."""
-    system, trace = load_system("recnmp-base-2rank"), samples(bags=16, lookups=10)
-    _, [(arguments, clean)] = replay(system, trace)
-    order, lookup, rank, rows, tables, pooling = arguments[1:7]
-    row, element = int(trace.rows[15]), 5
-    contents, noticed = contents_of(system, trace), []
-    for bit in range(32):
-        fault = Fault(1, row, element, bit)
-        value = FaultyRows(contents, [fault]).values[0, element]
-        register = np.zeros((len(clean), 2), F32)
-        for burst in order:  # the burst of the element alone, one register after another
-            i = lookup[burst]
-            if burst and lookup[burst - 1] == i:
-                continue
-            true = contents.vectors(int(tables[i]), [rows[i]])[0, element]
-            with np.errstate(over="ignore"):
-                register[pooling[i], rank[burst]] += value if (tables[i], rows[i]) == (1, row) else true
-        changed = (register[:, 0] + register[:, 1]).tobytes() != clean[:, element].tobytes()
-        assert is_noticed(system, trace, fault) == changed
-        noticed.append(changed)
-    assert all(
-        noticed[8:]
-    )  # of ten values below 1: a step of 2**-20 at most, against elements in steps of 2**-23
-
-
-def change_of(system, trace, fault, operator):
-    """Return (D, A, lookups) of docs/recnmp.md for the first pooling that looks up the faulty row."""
-    contents = contents_of(system, trace)
-    bags = bags_as_sent(system, trace)
-    table, rows, weights = next(bag for bag in bags if bag[0] == fault.table and fault.row in bag[1])
-    factors = weights if operator.startswith("weighted") else np.ones(len(rows), F32)
-    stored = contents.stored(table, rows)
-    faulty = stored.copy()
-    faulty[rows == fault.row] = FaultyRows(contents, [fault]).values[0, : stored.shape[1]]
-    with np.errstate(over="ignore", invalid="ignore"):
-        clean = contents.terms(table, stored, factors).astype(np.float64)
-        changed = contents.terms(table, faulty, factors).astype(np.float64)
-        magnitude = np.maximum(np.abs(clean), np.abs(changed)).sum(axis=0)
-        change = np.abs((changed - clean).sum(axis=0))
-    return change, magnitude, len(rows)
-
-
-@settings(derandomize=True, deadline=None, max_examples=150)
-@given(SEEDS)
-def test_a_flipped_bit_is_noticed_where_the_documents_promise_it(seed):
-    dice = random.Random(seed)
-    operator, dtype = dice.choice(("sum", *OPERATORS)), dice.choice(("float16", *ELEMENT_TYPES))
-    system = with_operator(random_system(dice), operator)
-    trace = random_trace(dice, [dtype, dtype], weighted=True)
-    lookup = dice.randrange(len(trace.rows))
-    table, row = int(trace.table[lookup]), int(trace.rows[lookup])
-    numbers = contents_of(system, trace).stored(table, [row]).shape[1]
-    element = dice.choice([dice.randrange(numbers), numbers - 1])
-    width = 32 if element >= trace.tables[table].elements else BITS[dtype]
-    fault = Fault(table, row, element, min(dice.randrange(width), dice.randrange(width)))
-    change, magnitude, lookups = change_of(system, trace, fault, operator)
-    with np.errstate(over="ignore", invalid="ignore"):
-        step = np.spacing(np.minimum(magnitude, np.finfo(F32).max).astype(F32)).astype(np.float64)
-    exact = operator == "sum" and dtype in ("int8", "bfloat16", "float16")
-    promised = change >= step if exact else change > 2 * (lookups + 1) * step
-    if np.any(promised | ~np.isfinite(change)):
-        assert is_noticed(system, trace, fault)
-    assert not is_noticed(system, trace, fault, fault)
-
-
-@pytest.mark.parametrize("dtype", ELEMENT_TYPES)
-def test_a_flipped_bit_is_the_bit_of_the_stored_type(dtype):
-    contents = TableContents(3, [72], [dtype])
-    stored = contents.stored(0, [4])[0]
-    kind = {"uint8-rowwise": "uint8", "bfloat16": "float32"}.get(dtype, dtype)
-    for bit in range(BITS[dtype]):
-        flipped = FaultyRows(contents, [Fault(0, 4, 2, bit)]).values[0]
-        before, after = (
-            values[2:3].astype(kind).view(f"u{np.dtype(kind).itemsize}")[0] for values in (stored, flipped)
-        )
-        assert int(before) ^ int(after) == 1 << (bit + 16 if dtype == "bfloat16" else bit)
-        assert np.array_equal(np.delete(flipped[: len(stored)], 2), np.delete(stored, 2))
-
-
-@pytest.mark.parametrize(
-    ("fault", "message"),
-    [
-        (Fault(0, 1, 32, 0), "element must be 0 to 31"),
-        (Fault(0, 1, 31, 32), "bit must be 0 to 31 in float32"),
-        (Fault(1, 1, 128, 0), "element must be 0 to 121"),
-        (Fault(1, 1, 0, 8), "bit must be 0 to 7 in uint8-rowwise"),
-        (Fault(1, 1, 121, 32), "bit must be 0 to 31 in float32"),
-    ],
-)
-def test_a_fault_outside_a_row_is_refused(fault, message):
-    with pytest.raises(InputError, match=message):
-        FaultyRows(TableContents(1, [128, 128], ["float32", "uint8-rowwise"]), [fault])
-
-
-# A recorded trace.
-
-
-def recorded(dtype, vector_bytes):
-    if not KAGGLE.exists():
-        pytest.skip("the recorded trace ../shared/data/kaggle-emb is not there")
-    trace = open_trace(KAGGLE, limit=20_000)
-    tables = [Table(table.name, table.rows, vector_bytes, dtype) for table in trace.tables]
-    return replace(trace, tables=tables)
-
-
-@pytest.mark.parametrize("operator", ["sum", "mean"])
-@pytest.mark.parametrize(("dtype", "vector_bytes"), [("float32", 128), ("uint8-rowwise", 64), ("int8", 64)])
-def test_results_of_a_recorded_trace_are_checked(operator, dtype, vector_bytes):
-    trace = recorded(dtype, vector_bytes)
-    result = simulate(with_operator(load_system("recnmp-opt-8rank"), operator), trace)
-    figures = result.nmp["sums"]
-    assert figures["checked_with_numpy"] == figures["poolings"] == trace.bags
-    assert (
-        figures["max_abs_error"] == 0
-        if (dtype, operator) == ("int8", "sum")
-        else figures["max_abs_error"] < 1e-4
-    )
-
-
-@pytest.mark.parametrize("system", ["recnmp-base-8rank", "recnmp-opt-8rank"])
-@pytest.mark.parametrize(("dtype", "bit"), [("int8", 0), ("uint8-rowwise", 7), ("float32", 22)])
-def test_a_flipped_bit_in_a_recorded_trace_is_noticed(dtype, bit, system):
-    trace = recorded(dtype, 64)
-    fault = Fault(int(trace.table[12345]), int(trace.rows[12345]), 7, bit)
-    assert is_noticed(load_system(system), trace, fault)
-    assert not is_noticed(load_system(system), trace)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,6 +126,25 @@ def resolve(
         spread_at,
         everywhere,
     )
+
+
+def resolve_units(spec: DramSpec, *, ranks: int, units: int) -> list[DramTables]:
+    """Resolve the memory of each unit of a channel, which differ in when their first refresh falls due alone.
+
+    Parameters
+    ----------
+    spec : DramSpec
+        The memory.
+    ranks : int
+        Ranks of a unit.
+    units : int
+        Units of a channel, each with the next ranks.
+    """
+    tables = resolve(spec, ranks=ranks)
+    return [
+        replace(tables, parameters=tables.parameters | _refresh_clocks(spec, unit * ranks))
+        for unit in range(units)
+    ]
 
 
 def _window_ranks(rule: Rule, organization: Organization, ranks: int) -> int:
@@ -279,8 +298,6 @@ def _is_partial(spec: DramSpec) -> bool:
 
 def _clocks(spec: DramSpec, refresh_rank: int) -> dict[str, int]:
     timing, organization, idle = spec.timing, spec.organization, spec.idle
-    interval = spec.refresh_interval_clk // spec.refresh_steps
-    stagger = interval // organization.all_ranks if spec.refresh.staggered else 0
     covered = {"per-bank": 1, "same-bank": organization.bank_groups}
     return {
         "read_data": timing.CL + timing.tBL + (timing.tDQSCK or 0),
@@ -290,13 +307,21 @@ def _clocks(spec: DramSpec, refresh_rank: int) -> dict[str, int]:
         "steps": spec.refresh_steps,
         "step_count": covered.get(spec.refresh.mode, organization.banks_per_rank),
         "step_stride": organization.banks_per_group if spec.refresh.mode == "same-bank" else 1,
-        "step_interval": interval,
-        "first_due": (refresh_rank + 1) * stagger if spec.refresh.staggered else interval,
-        "due_stagger": stagger,
+        **_refresh_clocks(spec, refresh_rank),
         # Owing eight, a rank is refreshed: no more than nine intervals may pass between two refreshes (JEDEC).
         "postpone": min(spec.refresh.postpone, 7) if spec.refresh.mode == "all-bank" else 0,
         "refresh_clk": spec.refresh_clk,
         "power_down": idle.power_down_clk,
         "self_refresh": idle.self_refresh_clk,
         **{name: getattr(timing, name) or 0 for name in ("tCKE", "tXP", "tCKESR", "tXS")},
+    }
+
+
+def _refresh_clocks(spec: DramSpec, refresh_rank: int) -> dict[str, int]:
+    interval = spec.refresh_interval_clk // spec.refresh_steps
+    stagger = interval // spec.organization.all_ranks if spec.refresh.staggered else 0
+    return {
+        "step_interval": interval,
+        "first_due": (refresh_rank + 1) * stagger if spec.refresh.staggered else interval,
+        "due_stagger": stagger,
     }

@@ -1,10 +1,11 @@
-"""Functional sums: tables filled by a seeded rule, and the comparison of a pooling with NumPy in float64."""
+"""Contents of embedding tables, filled by a seeded rule."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +24,8 @@ _PRECISION = {
 _ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1, ROWWISE: 1}
 #: Numbers behind the elements of an 8-bit row, FP32 each: scale and bias.
 _SCALE_AND_BIAS = 2
-#: Lookups of a pooling that are compared together: bounds memory.
-_BLOCK = 8192
-_FP32_EPSILON = 2.0**-23
-_FP32_TINY = 2.0**-126
-_FP32_MAX = float(np.finfo(np.float32).max)
+#: Elements of an 8-bit row in each of its 64-byte pieces, where a row is split: beside them, its scale and bias.
+PIECE_ELEMENTS = 64 - 4 * _SCALE_AND_BIAS
 
 Floats = npt.NDArray[np.float32]
 
@@ -144,6 +142,30 @@ class TableContents:
         return values
 
 
+class RowLayout(NamedTuple):
+    """How the rows of each table are stored, by which a burst holds which of their elements.
+
+    Attributes
+    ----------
+    offset : int64 array [tables]
+        Where in its first burst row 0 begins, in bytes.
+    stride : int64 array [tables]
+        Bytes from one row to the next.
+    piece : int64 array [tables]
+        Elements in each piece of an 8-bit row that is split; 0: it is whole, its scale and bias at its end.
+    """
+
+    offset: npt.NDArray[np.int64]
+    stride: npt.NDArray[np.int64]
+    piece: npt.NDArray[np.int64]
+
+    @classmethod
+    def packed(cls, contents: TableContents) -> RowLayout:
+        """Return the layout of whole rows one after another."""
+        stride = np.array(contents.vector_bytes, np.int64)
+        return cls(np.zeros_like(stride), stride, np.zeros_like(stride))
+
+
 def _mix32(x: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """Return the integer hash of ``archsim.kernels.sums.mix32``, on arrays."""
     x = x ^ (x >> np.uint32(16))
@@ -151,76 +173,6 @@ def _mix32(x: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     x = x ^ (x >> np.uint32(15))
     x = x * np.uint32(0x846CA68B)
     return x ^ (x >> np.uint32(16))
-
-
-def check_sums(
-    contents: TableContents,
-    rows: npt.NDArray[np.int64],
-    table: int,
-    weights: Floats | None,
-    pooled: Floats,
-    *,
-    mean: bool = False,
-) -> float:
-    """Compare one pooling with NumPy in float64.
-
-    Parameters
-    ----------
-    contents : TableContents
-        The tables.
-    rows : int64 array [lookups]
-        Rows pooled.
-    table : int
-        Their table.
-    weights : float32 array [lookups] or None
-        Factors, for a weighted sum or mean.
-    pooled : float32 array [elements]
-        What came back from the rank units.
-    mean : bool
-        The sum is divided by the number of lookups.
-
-    Returns
-    -------
-    float
-        Largest absolute difference over the elements.
-
-    Raises
-    ------
-    ArithmeticError
-        When the difference exceeds what FP32 rounding explains: two units of rounding of the sum of magnitudes per
-        operation (Higham, Accuracy and Stability of Numerical Algorithms, sections 3.1 and 4.2). A pooling of n
-        lookups rounds at most n - 1 additions; up to 3 operations make a term (weight into scale and bias, product,
-        bias), 2 more a mean (reciprocal, product). Of an 8-bit row the magnitude is that of product and bias apart,
-        which may cancel.
-    """
-    elements = int(contents.elements[table])
-    exact, magnitude = np.zeros(elements), np.zeros(elements)
-    for start in range(0, len(rows), _BLOCK):
-        here = slice(start, start + _BLOCK)
-        stored = contents.stored(table, rows[here]).astype(np.float64)
-        weight = 1.0 if weights is None else weights[here, None].astype(np.float64)
-        if contents.rowwise[table]:
-            product, bias = weight * stored[:, -2:-1] * stored[:, :-2], weight * stored[:, -1:]
-            value, size = product + bias, np.abs(product) + np.abs(bias)
-        else:
-            value = weight * stored
-            size = np.abs(value)
-        exact += value.sum(axis=0)
-        magnitude += size.sum(axis=0)
-    # Near the largest FP32 number a sum may rightly overflow, even when the mean would not.
-    finite = magnitude < _FP32_MAX
-    if mean:
-        exact, magnitude = exact / max(len(rows), 1), magnitude / max(len(rows), 1)
-    # Below the smallest normal number rounding is absolute.
-    bound = (len(rows) + 8) * (_FP32_EPSILON * magnitude + _FP32_TINY)
-    error = np.where(finite, np.abs(pooled[: len(exact)].astype(np.float64) - exact), 0.0)
-    if not np.all(error <= bound):
-        worst = int(np.argmax(~(error <= bound)))
-        raise ArithmeticError(
-            f"pooled {'mean' if mean else 'sum'} of {len(rows)} rows of table {table}: element {worst} is "
-            f"{pooled[worst]!r}, NumPy says {exact[worst]!r}"
-        )
-    return float(error.max(initial=0.0))
 
 
 def result_bursts(contents: TableContents) -> npt.NDArray[np.int32]:

@@ -1,9 +1,8 @@
-"""The sums of a whole replay: formed in the modelled order, hashed, and the first of them compared with NumPy."""
+"""The sums of a whole replay: formed in the modelled order, hashed, and the first of them checked."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -11,21 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.errors import InputError
+from archsim.nmp.checks import Bursts, Floats, Ints, check_bits, check_float64, sums_in_order
 from archsim.nmp.faults import Fault, FaultyRows
-from archsim.nmp.functional import TableContents, check_sums, check_types, result_bursts
-from archsim.nmp.in_order import means, psums_in_order, reduce_in_order
+from archsim.nmp.functional import PIECE_ELEMENTS, RowLayout, TableContents, check_types, result_bursts
 from archsim.nmp.instruction import POOLINGS_MAX
 from archsim.nmp.spec import NmpSpec
 
-#: Poolings compared with NumPy in every replay: the first ones. All of them are added by the units.
+#: Poolings that are formed a second time in every replay: the first ones. All of them are added by the units.
 CHECKED_POOLINGS = 1024
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-#: What `PooledSums.add` takes of bursts and lookups, from ``packet_first`` to ``pooling``.
-Bursts = tuple[
-    Ints, Ints, npt.NDArray[np.int32], npt.NDArray[np.int32], Ints, npt.NDArray[np.int32], npt.NDArray[np.int32]
-]  # fmt: skip
 
 
 class TableShape(Protocol):
@@ -44,6 +36,22 @@ class TableShape(Protocol):
         """Element type."""
 
 
+class RowsInMemory(Protocol):
+    """What the sums need to know of how the rows of each table are stored."""
+
+    @property
+    def table_base(self) -> Ints:
+        """Byte address of row 0, int64 [tables]."""
+
+    @property
+    def table_stride(self) -> Ints:
+        """Bytes from one row to the next, int64 [tables]."""
+
+    @property
+    def table_split(self) -> npt.NDArray[np.bool_]:
+        """Whether 8-bit rows lie in pieces, each with the scale and bias, bool [tables]."""
+
+
 class PooledSums:
     """Sums of the poolings of one replay, as the rank units, the DIMMs and the host form them.
 
@@ -57,6 +65,8 @@ class PooledSums:
         Ranks of all channels together, numbered channel by channel.
     ranks_per_dimm : int
         Ranks whose sums one DIMM adds pairwise; the host adds the DIMMs of all channels in order.
+    stored : RowsInMemory
+        Where rows lie, by which bursts hold which of their elements.
 
     Attributes
     ----------
@@ -75,7 +85,14 @@ class PooledSums:
 
     faults: tuple[Fault, ...] = ()
 
-    def __init__(self, tables: Sequence[TableShape], nmp: NmpSpec, ranks: int, ranks_per_dimm: int) -> None:
+    def __init__(
+        self,
+        tables: Sequence[TableShape],
+        nmp: NmpSpec,
+        ranks: int,
+        ranks_per_dimm: int,
+        stored: RowsInMemory,
+    ) -> None:
         dtypes = [table.dtype for table in tables]
         check_types(dtypes, [table.name for table in tables])
         self.contents = TableContents(nmp.table_seed, [table.vector_bytes for table in tables], dtypes)
@@ -84,6 +101,12 @@ class PooledSums:
         self._operator = nmp.operator
         self._faulty = FaultyRows(self.contents, self.faults)
         self._vector_bytes = np.array([table.vector_bytes for table in tables], dtype=np.int64)
+        split = stored.table_split
+        self._layout = RowLayout(
+            stored.table_base & 63, stored.table_stride, np.where(split, PIECE_ELEMENTS, 0)
+        )
+        # Times that the scale and bias of a row are used: once, or in each piece.
+        self._parts = np.where(split, -(-self.contents.elements // PIECE_ELEMENTS), 1)
         self._ranks_per_dimm = ranks_per_dimm
         self._partial = np.zeros((POOLINGS_MAX, ranks, int(self.contents.elements.max())), dtype=np.float32)
         self._digest = hashlib.sha256()
@@ -135,7 +158,7 @@ class PooledSums:
         InputError
             When the operator needs weights that the trace does not have.
         ArithmeticError
-            When a checked result differs from NumPy's.
+            When a checked result is not what it should be.
         """
         from archsim.kernels.sums import pool_packets
 
@@ -145,23 +168,32 @@ class PooledSums:
         pool_packets(
             packet_first, order, lookup, rank, rows, tables, pooling,
             np.empty(0, np.float32) if weights is None else weights,
-            contents.keys, contents.elements, self._vector_bytes, contents.bits, contents.scales, contents.rowwise,
-            self._faulty.lines(tables, rows), self._faulty.values, self._ranks_per_dimm, self._partial, sums,
+            contents.keys, contents.elements, self._vector_bytes, *self._layout, contents.bits, contents.scales,
+            contents.rowwise, self._faulty.lines(tables, rows), self._faulty.values, self._ranks_per_dimm,
+            self._partial, sums,
         )  # fmt: skip
         if self._mean:
             sums = means(sums, sizes)
         self._digest.update(sums.astype("<f4", copy=False).tobytes())
         checked = min(len(sums), CHECKED_POOLINGS - self._checked)
         if checked:
-            bursts = (packet_first, order, lookup, rank, rows, tables, pooling)
-            # Weights may be so large that sums rightly overflow.
-            with np.errstate(over="ignore", invalid="ignore"):
-                self._check_float64(sums[:checked], rows, weights, bag_tables, starts, sizes)
-                self._check_bits(sums[:checked], bursts, weights, sizes[:checked])
+            bursts = Bursts(packet_first, order, lookup, rank, rows, tables, pooling)
+            self._check(
+                sums[:checked], bursts, weights, bag_tables[:checked], starts[:checked], sizes[:checked]
+            )
             self._checked += checked
         self._count(bag_tables, sizes, weighted=weights is not None)
         self._poolings += len(sums)
         return sums
+
+    @property
+    def operator(self) -> str:
+        """What is computed; it is settled by the first call of `add`."""
+        return self._operator or "sum"
+
+    def factors(self, weights: Floats | None) -> Floats | None:
+        """Return the weights if the operator uses them."""
+        return weights if self.operator.startswith("weighted") else None
 
     @property
     def _mean(self) -> bool:
@@ -184,89 +216,59 @@ class PooledSums:
         """Count the units' operations.
 
         Each element is added; a weight multiplies each element; an 8-bit element is multiplied by its scale, its
-        bias is added, and the weight multiplies scale and bias instead.
+        bias is added, and the weight multiplies scale and bias instead, in each piece of a row that is split.
         """
         rowwise = self.contents.rowwise[bag_tables]
         elements = sizes * self.contents.elements[bag_tables]
         self.adds += int((elements * (1 + rowwise)).sum())
         self.mults += int(elements[rowwise].sum())
         if weighted:
-            self.mults += int(np.where(rowwise, 2 * sizes, elements).sum())
+            self.mults += int(np.where(rowwise, 2 * sizes * self._parts[bag_tables], elements).sum())
 
-    def _check_float64(
+    def _check(
         self,
         sums: Floats,
-        rows: Ints,
+        bursts: Bursts,
         weights: Floats | None,
         bag_tables: npt.NDArray[np.int32],
         starts: Ints,
         sizes: Ints,
     ) -> None:
-        """Compare results [poolings, elements], the first ones of the call, with NumPy's in float64."""
-        for k, pooled in enumerate(sums):
-            here = slice(int(starts[k]), int(starts[k] + sizes[k]))
-            factors = None if weights is None else weights[here]
-            error = check_sums(
-                self.contents, rows[here], int(bag_tables[k]), factors, pooled, mean=self._mean
+        """Compare results [poolings, elements], the first ones of the call: with float64, and bit by bit."""
+        # Weights may be so large that sums rightly overflow.
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = check_float64(
+                self.contents, bursts.rows, weights, bag_tables, starts, sizes, sums, mean=self._mean
             )
             self._max_error = max(self._max_error, error)
-
-    def _check_bits(self, sums: Floats, bursts: Bursts, weights: Floats | None, sizes: Ints) -> None:
-        """Compare results [poolings, elements], the first ones of the call, bit by bit with NumPy's in FP32."""
-        packet_first, order, lookup, rank, rows, tables, pooling = bursts
-        contents, ranks = self.contents, self._partial.shape[1]
-        begins = np.flatnonzero(np.concatenate([[True], lookup[1:] != lookup[:-1]]))
-        first_burst = np.zeros(len(rows), dtype=np.int64)
-        first_burst[lookup[begins]] = begins
-        expected = np.zeros_like(sums)
-        for low, high in itertools.pairwise(packet_first.tolist()):
-            if low == high:
-                continue
-            base = int(pooling[lookup[low]])
-            if base >= len(sums):
-                break
-            arrived = order[low:high]
-            if contents.rowwise[tables[lookup[low]]]:  # the last burst of a row stands for all
-                _, last = np.unique(lookup[arrived][::-1], return_index=True)
-                arrived = arrived[np.sort(len(arrived) - 1 - last)]
-            mine = lookup[arrived]
-            kept = pooling[mine] < len(sums)
-            arrived, mine = arrived[kept], mine[kept]
-            table, count = int(tables[mine[0]]), int(pooling[mine].max()) - base + 1
-            size = int(self._vector_bytes[table])
-            psums = psums_in_order(
-                contents,
-                table,
-                rows[mine],
-                np.ones(len(mine), np.float32) if weights is None else weights[mine],
-                (pooling[mine] - base).astype(np.int64) * ranks + rank[arrived],
-                (arrived - first_burst[mine]) * 64 - (rows[mine] * size & 63),
-                count * ranks,
+            expected = sums_in_order(
+                self.contents,
+                bursts,
+                weights,
+                self._partial.shape[1],
+                self._ranks_per_dimm,
+                len(sums),
+                self._layout,
             )
-            total = reduce_in_order(psums.reshape(count, ranks, -1), self._ranks_per_dimm)
-            expected[base : base + count, : total.shape[1]] = total
-        if self._mean:
-            expected = means(expected, sizes)
-        # A number that is no number has no one pattern of bits.
-        wrong = (sums.view(np.uint32) != expected.view(np.uint32)) & ~(np.isnan(sums) & np.isnan(expected))
-        if np.any(wrong):
-            k, element = (int(part) for part in np.argwhere(wrong)[0])
-            raise ArithmeticError(
-                f"pooling {self._checked + k} of {sizes[k]} rows: element {element} is {sums[k, element]!r}, "
-                f"NumPy, adding in the same order, says {expected[k, element]!r}"
-            )
+            check_bits(sums, means(expected, sizes) if self._mean else expected, sizes, self._checked)
 
     def figures(self) -> dict[str, Any]:
         """Return the sums' part of the results.
 
         ``operator``: what was computed; ``poolings``: results formed; ``sha256``: hash of all results as little-endian
-        FP32, in packet order; ``checked_with_numpy``: results compared; ``max_abs_error``: largest difference of an
+        FP32, in packet order; ``checked``: results compared; ``max_abs_error``: largest difference of an
         element from float64.
         """
         return {
-            "operator": self._operator or "sum",
+            "operator": self.operator,
             "poolings": self._poolings,
             "sha256": self._digest.hexdigest(),
-            "checked_with_numpy": self._checked,
+            "checked": self._checked,
             "max_abs_error": self._max_error,
         }
+
+
+def means(sums: Floats, lookups: Ints) -> Floats:
+    """Return sums [poolings, elements] times the FP32 reciprocals of their lookups; poolings of none stay zero."""
+    reciprocal = np.float32(1) / np.maximum(lookups, 1).astype(np.float32)
+    return sums * reciprocal[:, None]
