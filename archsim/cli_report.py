@@ -12,9 +12,9 @@ from archsim.cli_options import JsonOption
 
 REPORT_EXAMPLES = """\b
 Examples:
-  archsim replay my-trace --out first && archsim report first
-  archsim sweep my-trace --system recnmp-opt-8rank --vary nmp.cache.size=8KiB..1MiB*2 --out caches
-  archsim report caches --out caches.html
+  archsim report my-study
+  archsim report my-study --out caches.html --json
+  archsim report my-report
 
 The file loads nothing from anywhere: it can be mailed, kept, and opened without a network. The plot of a study needs
 the extra `report` when the file is written (pip install 'archsim[report]'); without it the file has everything else.

@@ -359,3 +359,11 @@ def test_a_replay_notes_its_command(native_trace, tmp_path):
     assert re.fullmatch(r"[\d.]+\+[0-9a-f]{12}", told["code_version"])
     _, page = page_of(out, tmp_path)
     assert told["command"] in page.by_id("run")["text"]
+
+
+def test_a_page_cites_whose_models_and_data_were_used(pages, comparison):
+    _, page = pages["folder"]
+    told = page.by_id("citations")["text"]
+    for citation in comparison.citations():
+        assert citation.entry.key in told
+        assert str(citation.entry) in told

@@ -1,27 +1,19 @@
-"""Whose work a run is made of, where the package that knows it is there."""
+"""Whose work a run is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
+from archsim.citations import cite, workloads_of
 from archsim.report.html_parts import Raw, code, details, paragraph, section, table, text
 from archsim.systems.spec import SystemSpec
 
 
-def citations_section(systems: Sequence[SystemSpec], trace: Mapping[str, Any] | None) -> str:
+def citations_section(systems: Sequence[SystemSpec], trace: Mapping[str, Any] | None = None) -> str:
     """Return the references of systems and of the workload of a trace, and their BibTeX."""
-    if find_spec("archsim.citations") is None:
-        return ""
-    citations = import_module("archsim.citations")
-    workloads = (
-        citations.workloads_of(trace["name"], trace["generator"], trace.get("seed"))
-        if trace is not None
-        else []
-    )
-    found = citations.cite([*systems, *workloads])
+    workloads = [] if trace is None else workloads_of(trace["name"], trace["generator"], trace.get("seed"))
+    found = cite([*systems, *workloads])
     rows = [[each.entry.key, Raw(_reference(each.entry.to_dict())), each.reason] for each in found]
     listing = table(["key", "reference", "cited for"], rows, "References", kind="words", left=99)
     words = "Whose models, numbers and data were used."

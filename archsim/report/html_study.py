@@ -50,7 +50,7 @@ def study_sections(study: Study, *, plot: bool) -> tuple[str, str, list[str]]:
             {"value": {key: value for key, value in same.items() if is_configuration(key)}},
             "Parameters that have one value at all points. What varies is in the table of the points.",
         ),
-        citations_section(_systems(study), None),
+        citations_section(_systems(study)),
     ]
     return f"archsim study: {name}", lead, sections
 
