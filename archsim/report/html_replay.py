@@ -55,7 +55,7 @@ def replay_sections(folder: Path) -> tuple[str, str, list[str]]:
     lead = f"<p>{text(trace_length(trace))} through {text(', '.join(names))}</p>"
     sections = [
         section("run", "What was run", _identity(folder, results)),
-        section("results", "Results", _results(trace, runs, names)),
+        section("results", "Results", _results(folder, runs, names)),
         section("pictures", "Pictures", *_pictures(folder)),
         section("utilisation", "Utilisation", _utilisation(runs, names)),
         section("energy", "Energy", _energy(runs, names), _ledgers(runs, names)),
@@ -148,11 +148,15 @@ def _read_run(file: Path) -> dict[str, Any]:
     return found
 
 
-def _results(trace: Mapping[str, Any], runs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
+def _results(folder: Path, runs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
     try:
         rows = comparison_rows(runs)
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"results.json: damaged: a run lacks {error}") from None
+        # A folder from before a field was added has its own table.
+        file = folder / "comparison.txt"
+        if not file.is_file():
+            raise InputError(f"{folder / 'results.json'}: damaged: a run lacks {error}") from None
+        return code(file.read_text(encoding="utf-8", errors="replace"))
     kept, group = [], ""
     for row in rows:
         if not row[0].startswith(" "):

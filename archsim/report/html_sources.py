@@ -10,13 +10,21 @@ from archsim.report.html_parts import Raw, code, details, paragraph, section, ta
 from archsim.systems.spec import SystemSpec
 
 
-def citations_section(systems: Sequence[SystemSpec], trace: Mapping[str, Any] | None = None) -> str:
-    """Return the references of systems and of the workload of a trace, and their BibTeX."""
+def citations_section(
+    systems: Sequence[SystemSpec], trace: Mapping[str, Any] | None = None, gone: Sequence[str] = ()
+) -> str:
+    """Return the references of systems and of the workload of a trace, and their BibTeX.
+
+    ``gone`` names systems of which it is not known what they were.
+    """
     workloads = [] if trace is None else workloads_of(trace["name"], trace["generator"], trace.get("seed"))
     found = cite([*systems, *workloads])
     rows = [[each.entry.key, Raw(_reference(each.entry.to_dict())), each.reason] for each in found]
     listing = table(["key", "reference", "cited for"], rows, "References", kind="words", left=99)
     words = "Whose models, numbers and data were used."
+    if gone:
+        names = ", ".join(gone)
+        words += f" Left out: those of {names}, which cannot be loaded again as it was."
     return section("citations", "Citations", paragraph(words), listing, details("BibTeX", code(str(found))))
 
 

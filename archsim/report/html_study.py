@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from archsim.errors import InputError
@@ -40,6 +40,7 @@ def study_sections(study: Study, *, plot: bool) -> tuple[str, str, list[str]]:
     several, same = varying(study) if len(study) else ({}, {})
     name = study.path.resolve().name
     lead = f"<p>{text(counts_text(study))}</p>"
+    systems, gone = _systems(study)
     sections = [
         section("run", "What was run", _definition(study), _provenance(study)),
         section("points", "Points", _interactive(plot)) if several else "",
@@ -50,7 +51,7 @@ def study_sections(study: Study, *, plot: bool) -> tuple[str, str, list[str]]:
             {"value": {key: value for key, value in same.items() if is_configuration(key)}},
             "Parameters that have one value at all points. What varies is in the table of the points.",
         ),
-        citations_section(_systems(study)),
+        citations_section(systems, gone=gone),
     ]
     return f"archsim study: {name}", lead, sections
 
@@ -221,17 +222,22 @@ def _shown(value: Any) -> str:
     return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def _systems(study: Study) -> Sequence[SystemSpec]:
-    """Load the systems of a study again, where they are still what they were."""
+def _systems(study: Study) -> tuple[list[SystemSpec], list[str]]:
+    """Load the systems of a study again, and name those that are no longer what they were."""
     from archsim.peers import load_system
 
-    found: dict[str, SystemSpec] = {}
-    for sweep in study.definition.sweeps:
-        for each in sweep["systems"]:
-            try:
-                spec = load_system(str(each.get("source")))
-            except (InputError, OSError):
-                continue
-            if spec.sha256() == each["sha256"]:
-                found[each["sha256"]] = spec
-    return list(found.values())
+    wanted = {
+        (each["name"], each["sha256"]): each for sweep in study.definition.sweeps for each in sweep["systems"]
+    }
+    found, gone = [], []
+    for (_, sha256), each in wanted.items():
+        try:
+            spec = load_system(str(each.get("source")))
+        except (InputError, OSError):
+            gone.append(str(each["name"]))
+            continue
+        if spec.sha256() == sha256:
+            found.append(spec)
+        else:
+            gone.append(str(each["name"]))
+    return found, gone
