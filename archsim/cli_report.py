@@ -38,7 +38,10 @@ def report(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write one HTML file with tables, pictures and, of a study, all points to sort, filter and plot."""
+    """Write one HTML file of a report folder or a study.
+
+    It holds tables, pictures, configuration and origin and, of a study, all points to sort, filter and plot.
+    """
     import sys
 
     from archsim.errors import InputError
