@@ -41,6 +41,7 @@ from archsim.cli_options import (
     progress_bar,
     timeline_events,
 )
+from archsim.cli_report import REPORT_EXAMPLES, report
 from archsim.cli_study import study_app
 from archsim.cli_sweep import SWEEP_EXAMPLES, sweep
 from archsim.cli_trace import trace_app
@@ -203,6 +204,9 @@ app.command(epilog=MODEL_EXAMPLES)(model)
 app.command(epilog=SWEEP_EXAMPLES)(sweep)
 
 
+app.command(epilog=REPORT_EXAMPLES)(report)
+
+
 app.command(epilog=VALIDATE_EXAMPLES)(validate)
 
 
@@ -212,9 +216,9 @@ app.command(epilog=CITE_EXAMPLES)(cite)
 @app.command()
 def doctor() -> None:
     """Show what is installed, and how fast it is."""
-    from archsim.doctor import report
+    from archsim.doctor import report as lines
 
-    for line in report():
+    for line in lines():
         print(line, flush=True)
 
 
@@ -262,7 +266,7 @@ def _write(comparison: Any, out: Path | None, timeline: Path | None, timeline_li
     if out is not None:
         from archsim.report.folder import write_report
 
-        write_report(comparison, out)
+        write_report(comparison, out, command=["archsim", *sys.argv[1:]])
         print(f"report: {out}", file=sys.stderr)
     if timeline is not None:
         from archsim.report.timeline import write_timeline

@@ -35,10 +35,16 @@ def comparison_table(trace: Mapping[str, Any], runs: Sequence[Run]) -> str:
         Its RUN objects.
     """
     head = f"trace {printable(trace['name'])}: {trace_length(trace)}, sha256 {trace['sha256'][:12]}"
-    rows: list[list[str]] = [["", *(run["system"] for run in runs)]]
-    for label, cell in _rows(runs):
-        rows.append([label] if cell is None else [label, *(cell(run) for run in runs)])
+    rows = [["", *(run["system"] for run in runs)], *comparison_rows(runs)]
     return "\n".join([head, "", *align(rows)])
+
+
+def comparison_rows(runs: Sequence[Run]) -> list[list[str]]:
+    """Return the rows of `comparison_table`: a label, with two spaces before a part, and a cell for each run.
+
+    A heading has its label only.
+    """
+    return [[label] if cell is None else [label, *(cell(run) for run in runs)] for label, cell in _rows(runs)]
 
 
 def trace_length(trace: Mapping[str, Any]) -> str:

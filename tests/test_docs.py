@@ -82,6 +82,10 @@ def _study(path):
     )
 
 
+def _report(path):
+    assert run("replay", "preset:zipf", "--limit", "500", "--system", "host-1rank", "--out", path).status == 0
+
+
 def _workload(path):
     path.write_text(preset_path("workload", "zipf", "").read_text(encoding="utf-8"), encoding="utf-8")
 
@@ -120,6 +124,7 @@ GIVEN = {
     "my-system.toml": _system,
     "my-trace": _native,
     "my-trace.npz": _tables,
+    "my-report": _report,
     "my-study": _study,
     "plain_commands.py": _own_design,
     "trace.csv.gz": _commands_of_ddr5,
