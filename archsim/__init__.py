@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from archsim.result import Result as Result
     from archsim.result import compare as compare
     from archsim.simulation import simulate as simulate
+    from archsim.studies.merge import merge_studies as merge_studies
+    from archsim.studies.study import Study as Study
+    from archsim.studies.study import open_study as open_study
+    from archsim.studies.sweeping import sweep as sweep
     from archsim.systems.requests import lower_trace as lower_trace
     from archsim.systems.spec import SystemSpec as SystemSpec
     from archsim.traces import AddressTrace as AddressTrace
@@ -37,12 +41,16 @@ _HOME = {
     "EmbeddingTrace": "archsim.traces",
     "InputError": "archsim.errors",
     "Result": "archsim.result",
+    "Study": "archsim.studies.study",
     "SystemSpec": "archsim.systems.spec",
     "compare": "archsim.result",
     "load_system": "archsim.peers",
     "lower_trace": "archsim.systems.requests",
+    "merge_studies": "archsim.studies.merge",
+    "open_study": "archsim.studies.study",
     "open_trace": "archsim.traces",
     "simulate": "archsim.simulation",
+    "sweep": "archsim.studies.sweeping",
 }
 
 __all__ = ["__version__", *_HOME]
