@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    import archsim.report.views as plots  # noqa: F401
     from archsim.errors import InputError as InputError
     from archsim.peers import load_system as load_system
     from archsim.result import Comparison as Comparison
@@ -53,7 +54,10 @@ _HOME = {
     "sweep": "archsim.studies.sweeping",
 }
 
-__all__ = ["__version__", *_HOME]
+#: Modules that are reached by a name of their own.
+_MODULES = {"plots": "archsim.report.views"}
+
+__all__ = ["__version__", *_HOME, *_MODULES]
 
 if find_spec("archsim.kernels") is None:
     raise ImportError(
@@ -64,6 +68,8 @@ if find_spec("archsim.kernels") is None:
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     raise AttributeError(f"module 'archsim' has no attribute {name!r}")
 
 
