@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,34 +11,38 @@ import typer
 from archsim import __version__
 from archsim.cli_cache import CACHE_EXAMPLES, cache
 from archsim.cli_check import CHECK_EXAMPLES, check
+from archsim.cli_cite import CITE_EXAMPLES, cite
 from archsim.cli_model import MODEL_EXAMPLES, model
 from archsim.cli_options import (
     CONTEXT,
+    DEFAULT_COMMANDS,
     DEFAULT_SYSTEMS,
     BytesOption,
+    CommandsLimitOption,
+    CommandsOption,
     CopiesOption,
     DesignOption,
     FormatOption,
     JsonOption,
     LimitOption,
     OrderOption,
+    PacketsLimitOption,
+    PacketsOption,
     RowsOption,
     SetOption,
     TraceArgument,
     WithOption,
     duration_ns,
     open_models,
-    positive,
+    packet_log,
     progress_bar,
 )
 from archsim.cli_study import study_app
 from archsim.cli_sweep import SWEEP_EXAMPLES, sweep
 from archsim.cli_trace import trace_app
+from archsim.cli_validate import VALIDATE_EXAMPLES, validate
 from archsim.errors import InputError
 from archsim.exits import run_to_exit
-
-#: How many commands `archsim replay --commands` writes when no limit is given.
-DEFAULT_COMMANDS = 1_000_000
 
 app = typer.Typer(
     add_completion=False,
@@ -110,23 +113,10 @@ def replay(
             help="Write the first DRAM commands as a Chrome trace (.json or .json.gz) for ui.perfetto.dev.",
         ),
     ] = None,
-    commands: Annotated[
-        Path | None,
-        typer.Option(
-            "--commands",
-            metavar="FILE",
-            help="Write the DRAM commands of the one system (.csv, .csv.gz or .parquet); `archsim check` reads them.",
-        ),
-    ] = None,
-    commands_limit: Annotated[
-        int | None,
-        typer.Option(
-            "--commands-limit",
-            metavar="N",
-            parser=positive,
-            help=f"Only the first N commands (RecNMP: per rank). Default: {DEFAULT_COMMANDS:,}.",
-        ),
-    ] = None,
+    commands: CommandsOption = None,
+    commands_limit: CommandsLimitOption = None,
+    packets: PacketsOption = None,
+    packets_limit: PacketsLimitOption = None,
     interval: Annotated[
         float | None,
         typer.Option(
@@ -139,8 +129,8 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Replay one trace through one or more systems and compare them."""
-    _check_targets({"--out": out, "--timeline": timeline, "--commands": commands})
-    _check_extras(out, commands, interval, len(system or DEFAULT_SYSTEMS))
+    _check_targets({"--out": out, "--timeline": timeline, "--commands": commands, "--packets": packets})
+    _check_extras(out, commands, packets, interval, len(system or DEFAULT_SYSTEMS))
     workload, hardware = _split_overrides(overrides or [])
     from archsim.nmp.design_files import load_design
     from archsim.peers.several import load_systems
@@ -164,13 +154,15 @@ def replay(
 
         log_limit = max(log_limit, TIMELINE_COMMANDS)
     entries = (opened.requests, "request") if isinstance(opened, AddressTrace) else (opened.lookups, "lookup")
-    with progress_bar(entries[0] * len(systems), entries[1]) as advance:
-        comparison = compare(
-            [
-                simulate(spec, opened, log_limit=log_limit, interval_ns=interval, progress=advance)
-                for spec in systems
-            ]
-        )
+    total = entries[0] * len(systems), entries[1]
+    with packet_log(packets, packets_limit) as log, progress_bar(*total) as advance:
+        extras: dict[str, Any] = {
+            "log_limit": log_limit,
+            "interval_ns": interval,
+            "progress": advance,
+            "packets": log,
+        }
+        comparison = compare([simulate(spec, opened, **extras) for spec in systems])
     try:
         _write(comparison, out, timeline)
         if commands is not None:
@@ -219,75 +211,10 @@ app.command(epilog=MODEL_EXAMPLES)(model)
 app.command(epilog=SWEEP_EXAMPLES)(sweep)
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  archsim validate                      everything there is to compare with
-  archsim validate dram --json
-  archsim validate hardware --plot curves.png
-  archsim validate recnmp
-  archsim validate traces
-"""
-)
-def validate(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME", show_default=False, help="dram, hardware, recnmp, traces; default: all."
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data", metavar="DIR", help="Folder of public traces that archsim does not bring along."
-        ),
-    ] = None,
-    write: Annotated[
-        Path | None,
-        typer.Option("--write", metavar="FILE", help="Write a page (Markdown); must not exist yet."),
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Draw the curves of `hardware` (.png, .svg, .pdf); must not exist yet.",
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare with published and measured figures."""
-    from archsim.files import check_new, new_file
-    from archsim.validate import NAMES, assumptions, page
-    from archsim.validate import validate as rows_of
+app.command(epilog=VALIDATE_EXAMPLES)(validate)
 
-    for path in (write, plot):
-        if path is not None:
-            check_new(path)
-    if plot is not None and names and "hardware" not in names:
-        raise InputError("--plot: draws the curves of hardware; add that name")
-    kind = plot.suffix.lower().lstrip(".") if plot is not None else ""
-    if plot is not None and kind not in ("png", "svg", "pdf"):
-        raise InputError(f"{plot}: must end in .png, .svg or .pdf")
-    rows = list(rows_of(names or (), data))
-    assumed = assumptions(names or ())
-    if as_json:
-        print(json.dumps({"rows": [row.to_dict() for row in rows], "assumptions": assumed}, indent=2))
-    else:
-        print("\n".join([*(f"assumed: {line}" for line in assumed), page.text_table(rows)]))
-    if plot is not None:
-        from archsim.report.curves import plot_curves
-        from archsim.validate import hardware, hardware_run
 
-        with new_file(plot) as file:
-            plot_curves(
-                hardware.measured(), hardware.family().curves, hardware_run.PEAK_GBPS, file, kind=kind
-            )
-    if write is not None:
-        with new_file(write) as file:
-            file.write_text(page.markdown_page(rows, names or list(NAMES), assumed), encoding="utf-8")
-    if any(row.holds is False for row in rows):
-        raise typer.Exit(1)
+app.command(epilog=CITE_EXAMPLES)(cite)
 
 
 @app.command()
@@ -320,14 +247,21 @@ def _check_targets(targets: dict[str, Path | None]) -> None:
             raise InputError(f"{name}: {other} and {option} need different names")
 
 
-def _check_extras(out: Path | None, commands: Path | None, interval: float | None, systems: int) -> None:
+def _check_extras(
+    out: Path | None, commands: Path | None, packets: Path | None, interval: float | None, systems: int
+) -> None:
     """Refuse options that would have no effect."""
     if commands is not None:
         from archsim.dram.command_log import check_name
 
         check_name(commands)
-        if systems != 1:
-            raise InputError(f"--commands {commands}: needs one --system, not {systems}")
+    if packets is not None:
+        from archsim.nmp.packet_log import check_name as check_packets
+
+        check_packets(packets)
+    for option, file in (("--commands", commands), ("--packets", packets)):
+        if file is not None and systems != 1:
+            raise InputError(f"{option} {file}: needs one --system, not {systems}")
     if interval is not None and out is None:
         raise InputError("--interval: needs --out, where the time series go")
 

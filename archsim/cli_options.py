@@ -12,6 +12,8 @@ import typer
 
 #: What `archsim replay` compares when no --system is given.
 DEFAULT_SYSTEMS = ("host-8rank", "recnmp-base-8rank", "recnmp-opt-8rank")
+#: How many commands, or instructions, `archsim replay` writes to a file when no limit is given.
+DEFAULT_COMMANDS = 1_000_000
 #: How every command prints its help.
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -68,6 +70,24 @@ def progress_bar(total: int, unit: str = "lookup") -> Iterator[Callable[[int], N
         total=total, unit=unit, unit_scale=True, delay=2, disable=None, leave=False, file=sys.stderr
     ) as bar:
         yield cast(Callable[[int], None], bar.update)
+
+
+@contextmanager
+def packet_log(path: Path | None, limit: int | None) -> Iterator[Any]:
+    """Give what takes the packets of a replay, and say what was written; nothing without a file."""
+    from archsim.errors import InputError
+
+    if path is None:
+        if limit is not None:
+            raise InputError("--packets-limit: needs --packets, where the packets go")
+        yield None
+        return
+    from archsim.nmp.packet_log import write_packets
+
+    with write_packets(path, limit or DEFAULT_COMMANDS) as log:
+        yield log
+    more = "" if log.written == log.sent else "; --packets-limit sets how many instructions"
+    print(f"packets: {path}, {log.summary()}{more}", file=sys.stderr)
 
 
 TraceArgument = Annotated[
@@ -150,6 +170,40 @@ CopiesOption = Annotated[
         metavar="N",
         parser=positive,
         help="Co-locate N copies of each model, each with its own tables.",
+    ),
+]
+CommandsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--commands",
+        metavar="FILE",
+        help="Write the DRAM commands of the one system (.csv, .csv.gz or .parquet); `archsim check` reads them.",
+    ),
+]
+CommandsLimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--commands-limit",
+        metavar="N",
+        parser=positive,
+        help=f"Only the first N commands (RecNMP: per rank). Default: {DEFAULT_COMMANDS:,}.",
+    ),
+]
+PacketsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--packets",
+        metavar="FILE",
+        help="Write the packets of NMP instructions that the host of the one system sends (.csv or .csv.gz).",
+    ),
+]
+PacketsLimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--packets-limit",
+        metavar="N",
+        parser=positive,
+        help=f"Only whole packets with N instructions together. Default: {DEFAULT_COMMANDS:,}.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]

@@ -29,6 +29,8 @@ from archsim.traces import AddressTrace, EmbeddingTrace
 if TYPE_CHECKING:
     import pandas as pd
 
+    from archsim.citations import Citations
+
 #: Version of the JSON object; it changes when a field changes its meaning or goes away.
 SCHEMA = 1
 
@@ -247,6 +249,10 @@ class Result:
         """Return one row of scalars, see `Comparison.to_frame`."""
         return compare([self]).to_frame()
 
+    def citations(self) -> Citations:
+        """Return whose models, numbers and data this run used; ``print`` gives BibTeX."""
+        return compare([self]).citations()
+
     def __str__(self) -> str:
         return compare([self]).table()
 
@@ -307,6 +313,14 @@ class Comparison:
         return pd.DataFrame(
             [{"system": run["system"], **row} for run in self.to_dict()["runs"] for row in run["energy"]]
         )
+
+    def citations(self) -> Citations:
+        """Return whose models, numbers and data these runs used; ``print`` gives BibTeX."""
+        from archsim.citations import cite, workloads_of
+
+        trace = self.results[0].trace
+        systems = [result.system for result in self.results]
+        return cite([*systems, *workloads_of(trace.name, trace.generator, trace.seed)])
 
     def table(self) -> str:
         """Return the comparison as aligned text, one column per system."""

@@ -6,6 +6,7 @@ The module is not called ``simulate`` because ``archsim.simulate`` is the functi
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from archsim.errors import InputError
 from archsim.result import Result
@@ -15,6 +16,9 @@ from archsim.systems.outcome import Options, Outcome, Progress
 from archsim.systems.recnmp import replay_recnmp
 from archsim.systems.spec import SystemSpec
 from archsim.traces import AddressTrace, EmbeddingTrace
+
+if TYPE_CHECKING:
+    from archsim.nmp.packet_log import PacketLog
 
 #: One hour: longer than any replay.
 _LONGEST_INTERVAL_NS = 3.6e12
@@ -29,6 +33,7 @@ def simulate(
     interval_ns: float | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    packets: PacketLog | None = None,
 ) -> Result:
     """Replay a trace through a system.
 
@@ -49,6 +54,8 @@ def simulate(
         on it.
     progress : callable, optional
         Called with the number of lookups (or addresses) done since the last call.
+    packets : PacketLog, optional
+        Receives the packets that the host sends, see `archsim.nmp.packet_log.write_packets`.
 
     Returns
     -------
@@ -62,7 +69,10 @@ def simulate(
     """
     check_suits(system, trace)
     trace.validate()
-    options = Options(log_limit, _interval_clk(interval_ns, system.dram.timing.tCK_ps), threads, progress)
+    if packets is not None and system.nmp is None:
+        raise InputError(f"system {system.name!r} has no near-memory units, and so no packets to write")
+    interval_clk = _interval_clk(interval_ns, system.dram.timing.tCK_ps)
+    options = Options(log_limit, interval_clk, threads, progress, packets)
     try:
         outcome = _replay_of(system)(system, trace, options)
     except RuntimeError as error:  # a kernel that cannot go on says why

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from archsim.errors import nearest
+from archsim.errors import CodeError, nearest
 
 Model = type[BaseModel]
 Place = tuple[int | str, ...]
@@ -46,6 +46,12 @@ class FieldError(ValueError):
         super().__init__(f"{place}: {rule}")
 
 
+def code_error(error: ValidationError) -> CodeError | None:
+    """Return the failure of a user's code that stopped the checks; None when what was written is to blame."""
+    causes = (each.get("ctx", {}).get("error") for each in error.errors(include_url=False))
+    return next((cause for cause in causes if isinstance(cause, CodeError)), None)
+
+
 def one_line(cls: Model, error: ValidationError) -> str:
     """Describe the most telling of the errors: a misspelt key before what is missing because of it."""
     found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
@@ -53,9 +59,13 @@ def one_line(cls: Model, error: ValidationError) -> str:
     return _describe(cls, dict(found[0])) + more
 
 
-@cache
 def unit_of(cls: Model, key: str) -> str:
     """Return the unit a field was declared with, empty when it has none."""
+    return _unit_of(cls, key)
+
+
+@cache
+def _unit_of(cls: Model, key: str) -> str:
     extra = cls.model_fields[key].json_schema_extra if key in cls.model_fields else None
     return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
 

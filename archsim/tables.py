@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from archsim.errors import printable
-from archsim.units import format_count, format_energy, format_time
+from archsim.units import format_bytes, format_count, format_energy, format_time
 
 Run = Mapping[str, Any]
 #: A row: its label and how to read its cell from a RUN object; no function makes it a heading.
@@ -97,6 +97,14 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
             ("  slowest rank over mean", _nmp(lambda nmp: f"{nmp['load_imbalance']:.2f}x")),
             ("pooled sums", _nmp(lambda nmp: f"{nmp['sums']['poolings']:,}")),
             ("  checked", _nmp(lambda nmp: f"{nmp['sums']['checked']:,}")),
+        ]
+    if any(run["nmp"] and run["nmp"]["padding_bytes"] for run in runs):
+        rows += [
+            ("bytes of tables", _nmp(lambda nmp: format_bytes(nmp["table_bytes"]))),
+            (
+                "  of them padding",
+                _nmp(lambda nmp: f"{100 * nmp['padding_bytes'] / nmp['table_bytes']:.1f} %"),
+            ),
         ]
     return rows
 

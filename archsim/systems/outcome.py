@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from archsim.ledger import LedgerRow
+
+if TYPE_CHECKING:
+    from archsim.nmp.packet_log import PacketLog
 
 #: Lookups (or addresses) lowered and replayed together. Results do not depend on it; memory use does.
 CHUNK_LOOKUPS = 1 << 17
@@ -33,12 +36,15 @@ class Options:
         Threads that replay channels; None: one per channel and core.
     progress : callable or None
         Called with the lookups (or addresses) done since the last call.
+    packets : PacketLog or None
+        Receives the packets of NMP instructions.
     """
 
     log_limit: int = 0
     interval_clk: int = 0
     threads: int | None = None
     progress: Progress | None = None
+    packets: PacketLog | None = None
 
 
 @dataclass(frozen=True)
