@@ -89,7 +89,7 @@ def test_notebook_runs_anywhere_without_network_and_leaves_nothing(path, here):
 
 def test_a_notebook_that_asks_the_network_would_be_found(here):
     cell = nbformat.v4.new_code_cell("import socket; socket.create_connection(('example.org', 80))")
-    with pytest.raises(nbclient.exceptions.CellExecutionError, match="asked the network for 'example.org'"):
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="asked the network for"):
         execute(nbformat.v4.new_notebook(cells=[cell]), here)
 
 
@@ -152,7 +152,7 @@ def check_command(line):
     assert program == "archsim", line
     command = typer.main.get_command(app)
     while hasattr(command, "commands"):
-        assert words and words[0] in command.commands, line
+        assert set(words[:1]) & set(command.commands), line
         command = command.commands[words.pop(0)]
     known = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known, line
