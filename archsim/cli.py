@@ -16,6 +16,7 @@ from archsim.cli_model import MODEL_EXAMPLES, model
 from archsim.cli_options import (
     CONTEXT,
     DEFAULT_COMMANDS,
+    DEFAULT_EVENTS,
     DEFAULT_SYSTEMS,
     BytesOption,
     CommandsLimitOption,
@@ -30,12 +31,15 @@ from archsim.cli_options import (
     PacketsOption,
     RowsOption,
     SetOption,
+    TimelineLimitOption,
+    TimelineOption,
     TraceArgument,
     WithOption,
     duration_ns,
     open_models,
     packet_log,
     progress_bar,
+    timeline_events,
 )
 from archsim.cli_study import study_app
 from archsim.cli_sweep import SWEEP_EXAMPLES, sweep
@@ -105,14 +109,8 @@ def replay(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write a report folder; must not exist yet.")
     ] = None,
-    timeline: Annotated[
-        Path | None,
-        typer.Option(
-            "--timeline",
-            metavar="FILE",
-            help="Write the first DRAM commands as a Chrome trace (.json or .json.gz) for ui.perfetto.dev.",
-        ),
-    ] = None,
+    timeline: TimelineOption = None,
+    timeline_limit: TimelineLimitOption = None,
     commands: CommandsOption = None,
     commands_limit: CommandsLimitOption = None,
     packets: PacketsOption = None,
@@ -131,6 +129,7 @@ def replay(
     """Replay one trace through one or more systems and compare them."""
     _check_targets({"--out": out, "--timeline": timeline, "--commands": commands, "--packets": packets})
     _check_extras(out, commands, packets, interval, len(system or DEFAULT_SYSTEMS))
+    shown = timeline_events(timeline, timeline_limit, len(system or DEFAULT_SYSTEMS))
     workload, hardware = _split_overrides(overrides or [])
     from archsim.nmp.design_files import load_design
     from archsim.peers.several import load_systems
@@ -148,23 +147,16 @@ def replay(
     for spec in systems:
         check_suits(spec, opened)
     commands_limit = commands_limit or DEFAULT_COMMANDS
-    log_limit = 0 if commands is None else commands_limit
-    if timeline is not None:
-        from archsim.report.timeline import TIMELINE_COMMANDS
-
-        log_limit = max(log_limit, TIMELINE_COMMANDS)
+    logs: dict[str, Any] = {"log_limit": shown, "log_total": shown}  # a command log is of each rank
+    if commands is not None:
+        logs = {"log_limit": max(shown, commands_limit)}
     entries = (opened.requests, "request") if isinstance(opened, AddressTrace) else (opened.lookups, "lookup")
     total = entries[0] * len(systems), entries[1]
     with packet_log(packets, packets_limit) as log, progress_bar(*total) as advance:
-        extras: dict[str, Any] = {
-            "log_limit": log_limit,
-            "interval_ns": interval,
-            "progress": advance,
-            "packets": log,
-        }
+        extras: dict[str, Any] = {**logs, "interval_ns": interval, "progress": advance, "packets": log}
         comparison = compare([simulate(spec, opened, **extras) for spec in systems])
     try:
-        _write(comparison, out, timeline)
+        _write(comparison, out, timeline, timeline_limit or DEFAULT_EVENTS)
         if commands is not None:
             _write_commands(comparison.results[0], commands, commands_limit)
     finally:
@@ -266,7 +258,7 @@ def _check_extras(
         raise InputError("--interval: needs --out, where the time series go")
 
 
-def _write(comparison: Any, out: Path | None, timeline: Path | None) -> None:
+def _write(comparison: Any, out: Path | None, timeline: Path | None, timeline_limit: int) -> None:
     if out is not None:
         from archsim.report.folder import write_report
 
@@ -275,8 +267,7 @@ def _write(comparison: Any, out: Path | None, timeline: Path | None) -> None:
     if timeline is not None:
         from archsim.report.timeline import write_timeline
 
-        write_timeline(comparison, timeline)
-        print(f"timeline: {timeline}", file=sys.stderr)
+        print("\n".join(write_timeline(comparison, timeline, timeline_limit)), file=sys.stderr)
 
 
 def _write_commands(result: Any, path: Path, limit: int) -> None:

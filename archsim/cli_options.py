@@ -14,6 +14,8 @@ import typer
 DEFAULT_SYSTEMS = ("host-8rank", "recnmp-base-8rank", "recnmp-opt-8rank")
 #: How many commands, or instructions, `archsim replay` writes to a file when no limit is given.
 DEFAULT_COMMANDS = 1_000_000
+#: Events that --timeline writes when no limit is given.
+DEFAULT_EVENTS = 1_000_000
 #: How every command prints its help.
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -39,6 +41,17 @@ def duration_ns(text: str) -> float:
         return float(parse_quantity(text, "ns"))
     except InputError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def timeline_events(path: Path | None, limit: int | None, systems: int) -> int:
+    """Return the events of each system that a timeline may have, 0 without one; its logs need to be as long."""
+    from archsim.errors import InputError
+
+    if path is None:
+        if limit is not None:
+            raise InputError(f"--timeline-limit {limit}: has no effect without --timeline")
+        return 0
+    return max(1, (limit or DEFAULT_EVENTS) // systems)
 
 
 def open_models(sources: list[str], copies: int, workload: list[str], reading: dict[str, Any]) -> Any:
@@ -204,6 +217,23 @@ PacketsLimitOption = Annotated[
         metavar="N",
         parser=positive,
         help=f"Only whole packets with N instructions together. Default: {DEFAULT_COMMANDS:,}.",
+    ),
+]
+TimelineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--timeline",
+        metavar="FILE",
+        help="Write commands, queues, packets and cache hits as a Chrome trace (.json, .json.gz) for ui.perfetto.dev.",
+    ),
+]
+TimelineLimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--timeline-limit",
+        metavar="N",
+        parser=positive,
+        help=f"At most N events, the first ones of each system in equal shares. Default: {DEFAULT_EVENTS:,}.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]

@@ -81,7 +81,7 @@ class _Replay:
             adders_per_dimm=design.adders_per_dimm,
         )
         self.units = ChannelUnits(
-            system, design, per_unit, summing_clk, options.log_limit, options.interval_clk
+            system, design, per_unit, summing_clk, options.log_limit, options.interval_clk, options.log_total
         )
         self.packets = options.packets
         if self.packets is not None:
@@ -239,6 +239,7 @@ class _Replay:
         units.finish()
         counts, packets, rank_clocks = units.counts(), units.packet_counts(), units.rank_clocks()
         latency, organization = units.latency_histogram(), self.system.dram.organization
+        commands, queues = units.log()
         return Outcome(
             cycles=units.cycles,
             requests=self.requests,
@@ -254,7 +255,10 @@ class _Replay:
             peak_bytes_per_clk=organization.channels * units.adders * LINE_BYTES / units.burst_clk,
             ledger=self._ledger(counts, rank_clocks, packets),
             kernel_cpu_s=units.cpu_s,
-            commands=units.commands(),
+            commands=commands,
+            queues=queues,
+            packets=units.packets(),
+            hits=units.hits(),
             interval_clk=self.interval_clk,
             series=units.series(),
             nmp=self._figures(packets),
