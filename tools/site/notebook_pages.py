@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,8 +34,14 @@ def _run(path: Path) -> dict[str, str | bytes]:
     note = (
         f"\n\n*`notebooks/{path.name}`, run at {float(SCALE):.0%} of its size while this site was built.*\n"
     )
-    title, _, rest = text.lstrip().partition("\n")
+    title, _, rest = _linked(text).lstrip().partition("\n")
     files: dict[str, str | bytes] = {f"notebooks/{path.stem}.md": f"{title}{note}{rest}"}
     for name, picture in resources["outputs"].items():
         files[f"notebooks/{name}"] = picture
     return files
+
+
+def _linked(text: str) -> str:
+    """Let links to notebooks and to documents lead to their pages."""
+    text = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.md)", text)
+    return text.replace("](../docs/", "](../")
