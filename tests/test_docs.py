@@ -3,14 +3,13 @@
 import doctest
 import gzip
 import re
-from contextlib import chdir
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 import yaml
-from examples import NOT_RUN, blocks_of, command_lines, examples_of_commands, run_line
+from examples import NOT_RUN, blocks_of, command_lines, examples_of_commands, run_line, run_python
 from program import run
 
 import archsim
@@ -139,8 +138,7 @@ def test_the_examples_of_a_page_run_in_their_order(page, tmp_path):
     names = {}
     for block in blocks_of(page):
         if block.language == "python":
-            with chdir(tmp_path):
-                exec(compile(block.text, block.place, "exec"), names)
+            run_python(block, tmp_path, names)
         elif block.language == "sh":
             for line in command_lines(block.text):
                 run_line(line, tmp_path, given)
