@@ -54,6 +54,7 @@ bench: $(RUN)
 
 figures: $(RUN)
 	@$(BIN)/python docs/make_figures.py
+	@$(BIN)/python docs/make_pictures.py
 	@$(BIN)/python docs/make_standards.py
 	@$(BIN)/python docs/make_hardware.py
 	@$(BIN)/python docs/make_caches.py

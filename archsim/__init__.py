@@ -19,12 +19,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    import archsim.report.views as plots  # noqa: F401
     from archsim.errors import InputError as InputError
     from archsim.peers import load_system as load_system
     from archsim.result import Comparison as Comparison
     from archsim.result import Result as Result
     from archsim.result import compare as compare
     from archsim.simulation import simulate as simulate
+    from archsim.studies.merge import merge_studies as merge_studies
+    from archsim.studies.study import Study as Study
+    from archsim.studies.study import open_study as open_study
+    from archsim.studies.sweeping import sweep as sweep
     from archsim.systems.requests import lower_trace as lower_trace
     from archsim.systems.spec import SystemSpec as SystemSpec
     from archsim.traces import AddressTrace as AddressTrace
@@ -37,15 +42,22 @@ _HOME = {
     "EmbeddingTrace": "archsim.traces",
     "InputError": "archsim.errors",
     "Result": "archsim.result",
+    "Study": "archsim.studies.study",
     "SystemSpec": "archsim.systems.spec",
     "compare": "archsim.result",
     "load_system": "archsim.peers",
     "lower_trace": "archsim.systems.requests",
+    "merge_studies": "archsim.studies.merge",
+    "open_study": "archsim.studies.study",
     "open_trace": "archsim.traces",
     "simulate": "archsim.simulation",
+    "sweep": "archsim.studies.sweeping",
 }
 
-__all__ = ["__version__", *_HOME]
+#: Modules that are reached by a name of their own.
+_MODULES = {"plots": "archsim.report.views"}
+
+__all__ = ["__version__", *_HOME, *_MODULES]
 
 if find_spec("archsim.kernels") is None:
     raise ImportError(
@@ -56,6 +68,8 @@ if find_spec("archsim.kernels") is None:
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     raise AttributeError(f"module 'archsim' has no attribute {name!r}")
 
 

@@ -28,11 +28,12 @@ from archsim.cli_options import (
     TraceArgument,
     WithOption,
     duration_ns,
-    load_design,
     open_models,
     positive,
     progress_bar,
 )
+from archsim.cli_study import study_app
+from archsim.cli_sweep import SWEEP_EXAMPLES, sweep
 from archsim.cli_trace import trace_app
 from archsim.errors import InputError
 from archsim.exits import run_to_exit
@@ -55,6 +56,7 @@ Examples:
 """,
 )
 app.add_typer(trace_app, name="trace")
+app.add_typer(study_app, name="study")
 
 
 @app.callback(invoke_without_command=True)
@@ -140,11 +142,12 @@ def replay(
     _check_targets({"--out": out, "--timeline": timeline, "--commands": commands})
     _check_extras(out, commands, interval, len(system or DEFAULT_SYSTEMS))
     workload, hardware = _split_overrides(overrides or [])
-    from archsim.peers import load_system
+    from archsim.nmp.design_files import load_design
+    from archsim.peers.several import load_systems
 
     for file in design or []:
         load_design(file)
-    systems = _load_systems(system or list(DEFAULT_SYSTEMS), hardware, load_system)
+    systems = load_systems(system or list(DEFAULT_SYSTEMS), hardware)
     from archsim.report.trace_text import note_lines
     from archsim.result import compare
     from archsim.simulation import check_suits, simulate
@@ -211,6 +214,9 @@ app.command(epilog=CHECK_EXAMPLES)(check)
 
 
 app.command(epilog=MODEL_EXAMPLES)(model)
+
+
+app.command(epilog=SWEEP_EXAMPLES)(sweep)
 
 
 @app.command(
@@ -298,34 +304,6 @@ def _split_overrides(overrides: list[str]) -> tuple[list[str], list[str]]:
     prefix = "workload."
     workload = [text.removeprefix(prefix) for text in overrides if text.startswith(prefix)]
     return workload, [text for text in overrides if not text.startswith(prefix)]
-
-
-#: First names of overrides that are for some systems only, and what those have.
-_SPECIAL = {"nmp": "near-memory units", "cache": "a front end for caches", "hierarchy": "cores with caches"}
-
-
-def _load_systems(names: list[str], overrides: list[str], load: Any) -> list[Any]:
-    """Load systems; overrides of a part go to those that have it, or else to the hosts that may have it."""
-    special = {text: part for text in overrides if (part := text.partition(".")[0].strip()) in _SPECIAL}
-    systems = [load(name, [text for text in overrides if text not in special]) for name in names]
-    takers = {part: _takers(systems, part) for part in special.values()}
-    for text, part in special.items():
-        if not any(takers[part]):
-            raise InputError(f"--set {text}: none of the systems has {_SPECIAL[part]}: {', '.join(names)}")
-    return [
-        load(name, [text for text in overrides if text not in special or takers[special[text]][number]])
-        if any(taken[number] for taken in takers.values())
-        else spec
-        for number, (name, spec) in enumerate(zip(names, systems, strict=True))
-    ]
-
-
-def _takers(systems: list[Any], part: str) -> list[bool]:
-    """Which of the systems an override of a part is for?"""
-    have = [getattr(spec, part) is not None for spec in systems]
-    if any(have) or part == "nmp":
-        return have
-    return [spec.kind == "host" and not (part == "cache" and spec.hierarchy) for spec in systems]
 
 
 def _check_targets(targets: dict[str, Path | None]) -> None:

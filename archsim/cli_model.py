@@ -132,11 +132,11 @@ def model(
         print(runs_table(runs))
     if plot is not None:
         from archsim.report.model_plots import plot_co_located
+        from archsim.report.style import save
 
+        axes = plot_co_located(runs, f"{spec.name}, batch {inference.batch}, by co-located models")
         with new_file(plot) as file:
-            plot_co_located(
-                runs, f"{spec.name}, batch {inference.batch}, by co-located models", file, kind=kind
-            )
+            save(axes, file, kind=kind)
 
 
 def _split(overrides: list[str]) -> dict[str, list[str]]:

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from archsim.report.plots import COLOURS, new_figure
+from archsim import plots
+from archsim.report.style import bar_look, finish
 from archsim.validate.page import markdown_page, summary
 from archsim.validate.recnmp import SERIES_14A, assumptions, expected, rows
 from archsim.validate.recnmp_silicon import axdimm, table2
@@ -83,31 +84,33 @@ def contract(text: str, judged: Sequence[Row]) -> str:
 
 def draw(judged: Sequence[Row]) -> None:
     """Draw Fig. 14a and 15a, paper and model side by side."""
-    figure = new_figure(7.2, 3.2)
-    left, right = figure.subplots(1, 2, width_ratios=(3, 1))
-    places = [6 * group + bar for group in range(3) for bar in range(5)]
-    _bars(left, places, [row for row in judged if "Fig. 14a" in row.figure and "order" not in row.figure])
-    left.set_xticks(places, [series if series != "colored" else "1c" for series in SERIES_14A] * 3)
-    for number, ranks in enumerate((2, 4, 8)):
-        left.text(6 * number + 2, 8.2, f"{ranks} ranks", ha="center", fontsize=8)
-    left.set_xlabel("poolings per packet (c: page colouring)", fontsize=8)
-    left.set_ylabel("speedup over the host", fontsize=8)
-    left.set_title("Fig. 14a: RecNMP base", fontsize=9)
-    _bars(right, range(4), [row for row in judged if "Fig. 15a" in row.figure and "order" not in row.figure])
-    right.set_xticks(range(4), ["base", "+cache", "+sched.", "+profile"], fontsize=6)
-    right.set_title("Fig. 15a: 8 ranks", fontsize=9)
-    left.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(0, 0.9))
-    figure.savefig(PICTURE, metadata={"Software": None})
+    figure = plots.new_figure(plots.TWO_COLUMNS_IN, 2.6)
+    with plots.house():
+        left, right = figure.subplots(1, 2, width_ratios=(3, 1))
+        places = [6 * group + bar for group in range(3) for bar in range(5)]
+        _bars(left, places, [row for row in judged if "Fig. 14a" in row.figure and "order" not in row.figure])
+        left.set_xticks(places, [series if series != "colored" else "1c" for series in SERIES_14A] * 3)
+        for number, ranks in enumerate((2, 4, 8)):
+            left.text(6 * number + 2, 0.97 * left.get_ylim()[1], f"{ranks} ranks", ha="center", va="top")
+        left.set_xlabel("poolings per packet (c: page colouring) (count)")
+        left.set_ylabel("speedup over the host (×)")
+        left.set_title("Fig. 14a: RecNMP base")
+        _bars(
+            right, range(4), [row for row in judged if "Fig. 15a" in row.figure and "order" not in row.figure]
+        )
+        right.set_xticks(range(4), ["base", "+cache", "+sched.", "+profile"], rotation=35, ha="right")
+        right.set_title("Fig. 15a: 8 ranks")
+        left.legend(loc="upper left", bbox_to_anchor=(0, 0.9))
+    plots.save(figure, PICTURE)
 
 
 def _bars(axes, places: Sequence[int], shown: Sequence[Row]) -> None:  # type: ignore[no-untyped-def]
-    axes.bar([p - 0.2 for p in places], [row.expected for row in shown], 0.4, label="paper", color=COLOURS[0])
-    axes.bar(
-        [p + 0.2 for p in places], [row.measured for row in shown], 0.4, label="archsim", color=COLOURS[1]
-    )
+    for number, (name, values) in enumerate(
+        {"paper": [row.expected for row in shown], "archsim": [row.measured for row in shown]}.items()
+    ):
+        axes.bar([p + 0.4 * number - 0.2 for p in places], values, 0.4, label=name, **bar_look(number))
     axes.set_ylim(0, max(row.expected for row in shown) * 1.2)
-    axes.tick_params(labelsize=7)
-    axes.spines[["top", "right"]].set_visible(False)
+    finish(axes, grid="y")
 
 
 def main() -> None:

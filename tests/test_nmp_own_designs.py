@@ -169,7 +169,7 @@ def test_the_commands_of_the_walk_through_run(example, tmp_path, monkeypatch, ca
     ],
 )
 def test_a_design_file_that_does_not_do_is_one_line(text, message, tmp_path):
-    from archsim.cli_options import load_design
+    from archsim.nmp.design_files import load_design
 
     file = tmp_path / "mine.py"
     if text is not None:

@@ -115,7 +115,7 @@ def test_the_same_results_draw_the_same_bytes(comparison, tmp_path):
     assert first.startswith(b"\x89PNG")
 
 
-def test_bars_are_as_long_as_the_figures(comparison):
+def test_bars_are_as_long_as_the_figures_and_marks_stand_at_them(comparison):
     time, energy, utilisation = plot_comparison(comparison).axes
     assert time.get_xlabel() == "run time (µs), speedup"
     assert [bar.get_width() for bar in time.patches] == [r.time_ns / 1000 for r in comparison.results]
@@ -125,9 +125,8 @@ def test_bars_are_as_long_as_the_figures(comparison):
         for k in (0, 1)
     ]
     assert ends == pytest.approx([result.energy_nj / 1000 for result in comparison.results])
-    shares = sorted(bar.get_width() for bar in utilisation.patches if bar.get_width())
-    drawn = [100 * share for result in comparison.results for share in result.utilisation.values() if share]
-    assert shares == sorted(drawn)
+    shares = sorted(x for line in utilisation.lines for x in line.get_xdata())
+    assert shares == sorted(100 * share for r in comparison.results for share in r.utilisation.values())
 
 
 @pytest.mark.parametrize("scale", [1, 1e3, 1e6, 1e9])

@@ -7,10 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsim.cache.policies import POLICIES
 from archsim.files import new_folder
 from archsim.report.cache_text import csv_text, spread
-from archsim.report.plots import COLOURS, any_text, new_figure, short
+from archsim.report.miss_plots import OPTIMUM, draw_curves, size_axis
+from archsim.report.style import (
+    COLOURS,
+    COLUMN_IN,
+    DASHES,
+    MARKERS,
+    SMALL_PT,
+    TWO_COLUMNS_IN,
+    finish,
+    house,
+    legend_above,
+    new_figure,
+    note,
+    save,
+    short,
+)
 from archsim.units import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -19,15 +33,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-_STYLES = ("-", "--", "-.", ":")
-#: Without yellow, which is too pale for a thin line.
-_STRONG = tuple(colour for colour in COLOURS if colour != "#F0E442")
-#: The optimum, which no policy reaches, is drawn apart.
-_OPTIMUM = "belady"
 #: Tables and intervals that get a line of their own.
 _LINES = 12
-#: Lines that are named inside the picture; more are named beside it.
-_INSIDE = 4
 #: Policies are compared as rows of dots up to so many sizes, as lines beyond.
 _DOTS = 4
 
@@ -58,8 +65,8 @@ def plot_answer(document: Document, path: Path | None = None, *, kind: str | Non
     """
     rows = document.get("rows", [])
     dots = 0 < len({row["entries"] for row in rows}) <= _DOTS
-    figure = new_figure(5.2, 1.3 + 0.31 * len({row["policy"] for row in rows}) if dots else 3.4)
-    with any_text():
+    figure = new_figure(COLUMN_IN, 0.75 + 0.24 * len({row["policy"] for row in rows}) if dots else 2.3)
+    with house():
         axes = figure.subplots()
         if dots:
             _plot_dots(axes, document)
@@ -67,33 +74,35 @@ def plot_answer(document: Document, path: Path | None = None, *, kind: str | Non
             _plot_lines(axes, document)
         else:
             _plot_curves(axes, document)
-        _finish(figure, axes, path, kind)
+        legend_above(finish(axes), grow=True)
+        save(figure, path, kind=kind)
     return figure
 
 
 def plot_tables(document: Document, path: Path | None = None, *, kind: str | None = None) -> Figure:
     """Draw the miss ratio of each table by size, in the one cache and in a cache of its own."""
-    figure = new_figure(8.4, 3.4)
-    with any_text():
+    figure = new_figure(TWO_COLUMNS_IN, 2.4)
+    with house():
         left, right = figure.subplots(1, 2, sharey=True)
         tables = [table for table in document["tables"] if table["miss_ratio"] is not None]
         for axes, key, title in ((left, "miss_ratio", "one cache for all"), (right, "alone", "a cache each")):
             for number, table in enumerate(tables[:_LINES]):
                 _line(axes, document["entries"], table[key], number, short(table["name"]))
-            axes.set_title(_more(title, len(tables), "tables"), fontsize=9, loc="left")
-            _size_axis(axes, document)
-            _style(axes)
-        right.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+            note(axes, _more(title, len(tables), "tables"))
+            _sizes(axes, document)
+            finish(axes)
+        if len(right.lines) > 1:
+            right.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         left.set_ylabel("miss ratio (%)")
-        figure.suptitle(_title(document), fontsize=9)
-        _save(figure, path, kind)
+        figure.suptitle(_title(document))
+        save(figure, path, kind=kind)
     return figure
 
 
 def plot_intervals(document: Document, path: Path | None = None, *, kind: str | None = None) -> Figure:
     """Draw the miss ratio over time, a line for each of a few sizes."""
-    figure = new_figure(5.2, 3.4)
-    with any_text():
+    figure = new_figure(COLUMN_IN, 2.3)
+    with house():
         axes = figure.subplots()
         found, entries = document["intervals"], document["entries"]
         ends, total = [0], 0
@@ -103,36 +112,23 @@ def plot_intervals(document: Document, path: Path | None = None, *, kind: str | 
         for number, place in enumerate(spread(document, 6)):
             ratios = [100 * ratio[place] for ratio in found["miss_ratio"]]
             label = f"{entries[place]:,} {document['unit']}s"
-            axes.stairs(ratios, ends, baseline=None, color=_STRONG[number], linewidth=1.3, label=label)
+            axes.stairs(
+                ratios,
+                ends,
+                baseline=None,
+                color=COLOURS[number],
+                linestyle=DASHES[number % len(DASHES)],
+                label=label,
+            )
         axes.set_xlim(0, total)
         axes.set_ylim(0, 101)
         axes.xaxis.set_major_formatter(lambda value, _: format_count(round(value)))
-        axes.set_xlabel("accesses")
+        axes.set_xlabel("accesses (count)")
         axes.set_ylabel("miss ratio (%)")
-        _titled(axes, document)
-        axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-        _finish(figure, axes, path, kind)
+        note(axes, _title(document))
+        legend_above(finish(axes), grow=True)
+        save(figure, path, kind=kind)
     return figure
-
-
-def _finish(figure: Figure, axes: Axes, path: Path | None, kind: str | None) -> None:
-    _style(axes)
-    _save(figure, path, kind)
-
-
-def _save(figure: Figure, path: Path | None, kind: str | None) -> None:
-    if path is not None:
-        kind = kind or path.suffix.lstrip(".")
-        # No date and no software version inside: the same numbers give the same file.
-        names = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-        figure.savefig(path, format=kind, metadata=names.get(kind))
-
-
-def _style(axes: Axes) -> None:
-    axes.tick_params(labelsize=8)
-    axes.grid(color="#dddddd", linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _more(title: str, count: int, what: str) -> str:
@@ -140,10 +136,10 @@ def _more(title: str, count: int, what: str) -> str:
 
 
 def _line(axes: Axes, entries: Sequence[int], ratios: Sequence[float], number: int, label: str) -> None:
-    style = _STYLES[number // len(COLOURS) % len(_STYLES)]
     axes.plot(
-        entries, [100 * ratio for ratio in ratios], color=COLOURS[number % len(COLOURS)], linestyle=style,
-        linewidth=1.3, marker="o" if len(entries) == 1 else None, label=label,
+        entries, [100 * ratio for ratio in ratios], color=COLOURS[number % len(COLOURS)],
+        linestyle=DASHES[number // len(COLOURS) + number % len(COLOURS) % 4], label=label,
+        marker="o" if len(entries) == 1 else None,
     )  # fmt: skip
 
 
@@ -155,16 +151,16 @@ def _plot_curves(axes: Axes, document: Document) -> None:
     if "sets" in document:
         label = f"LRU, {document['sets']:,} sets of 1 to {document['ways'][-1]} ways"
     curves: dict[str, Sequence[float]] = document.get("policies", {label: document["miss_ratio"]})
-    _plot_named(axes, entries, curves, miss=True)
+    draw_curves(axes, {name: (entries, ratios) for name, ratios in curves.items()})
     if "compulsory_miss_ratio" in document:
         floor = 100 * document["compulsory_miss_ratio"]
         axes.axhline(floor, color="#777777", linewidth=0.8, linestyle=(0, (1, 2)))
         axes.annotate(
-            f"first accesses, {floor:.1f} %", (0.01, floor), xycoords=("axes fraction", "data"), fontsize=7,
+            f"first accesses, {floor:.1f} %", (0.01, floor), xycoords=("axes fraction", "data"), fontsize=SMALL_PT,
             color="#555555", va="bottom", ha="left", xytext=(0, 1), textcoords="offset points",
         )  # fmt: skip
-    _titled(axes, document)
-    _size_axis(axes, document)
+    note(axes, _title(document))
+    _sizes(axes, document)
     axes.set_ylim(0, 101)
     axes.set_ylabel("miss ratio (%)")
 
@@ -175,49 +171,16 @@ def _plot_lines(axes: Axes, document: Document) -> None:
     curves: dict[str, Sequence[float]] = {
         name: [row["hit_ratio"] for row in rows if row["policy"] == name] for name in names
     }
-    _plot_named(axes, sorted({row["entries"] for row in rows}), curves, miss=False)
-    _titled(axes, document)
-    _size_axis(axes, document)
+    sizes = sorted({row["entries"] for row in rows})
+    draw_curves(axes, {name: (sizes, ratios) for name, ratios in curves.items()}, descending=True)
+    note(axes, _title(document))
+    _sizes(axes, document)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("hit ratio (%)")
 
 
-def _look(name: str, place: int) -> dict[str, Any]:
-    """Colour and dashes of a policy, the same in every picture; dashed lines let those under them show."""
-    if name == _OPTIMUM:
-        return {"color": "black", "linestyle": ":"}
-    known = [policy for policy in POLICIES if policy != _OPTIMUM]
-    number = known.index(name) if name in known else place
-    return {
-        "color": _STRONG[number % len(_STRONG)],
-        "linestyle": _STYLES[(number + number // len(_STRONG)) % 3],
-    }
-
-
-def _plot_named(
-    axes: Axes, entries: Sequence[int], curves: dict[str, Sequence[float]], *, miss: bool
-) -> None:
-    """Draw a line per policy; the legend has them in their order at the middle size."""
-    middle = len(entries) // 2
-    by_rank = sorted(curves, key=lambda name: curves[name][middle], reverse=not miss)
-    handles = []
-    for place, name in enumerate(by_rank):
-        values = [100 * ratio for ratio in curves[name]]
-        label = f"{name} (optimum)" if name == _OPTIMUM else name
-        marker = "o" if len(entries) < 3 else None
-        handles += axes.plot(
-            entries, values, **_look(name, place), linewidth=1.3, marker=marker, markersize=3, label=label
-        )
-    if len(handles) > _INSIDE:
-        axes.legend(handles=handles, fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    else:
-        axes.legend(handles=handles, fontsize=7, frameon=False, loc="best")
-
-
 def _plot_dots(axes: Axes, document: Document) -> None:
     """Draw a row per policy, the best at the top, with a dot and a number per size."""
-    from matplotlib.transforms import ScaledTranslation
-
     rows = document["rows"]
     sizes = sorted({row["entries"] for row in rows})
     ratio = {(row["policy"], row["entries"]): 100 * row["hit_ratio"] for row in rows}
@@ -228,59 +191,30 @@ def _plot_dots(axes: Axes, document: Document) -> None:
         if document["unit_bytes"]:
             label += f" ({format_bytes(size * document['unit_bytes'])})"
         values = [ratio[name, size] for name in names]
-        axes.plot(values, places, "o", color=_STRONG[number], markersize=4, label=label)
+        axes.plot(values, places, MARKERS[number], color=COLOURS[number], markersize=4, label=label)
         for place, value in zip(places, values, strict=True):
             # Numbers of neighbouring sizes stand above and below, for their dots may be close.
             above = number % 2 == 0
             axes.annotate(
-                f"{value:.1f}", (value, place), xytext=(0, 3 if above else -3.5), textcoords="offset points",
-                fontsize=6, ha="center", va="bottom" if above else "top",
+                f"{value:.1f}", (value, place), xytext=(0, 2.5 if above else -3), textcoords="offset points",
+                fontsize=SMALL_PT, ha="center", va="bottom" if above else "top",
             )  # fmt: skip
-    axes.set_yticks(places, [f"{name} (optimum)" if name == _OPTIMUM else name for name in names])
-    axes.set_ylim(len(names) - 0.5, -0.8)
+    axes.set_yticks(places, [f"{name} (optimum)" if name == OPTIMUM else name for name in names])
+    axes.set_ylim(len(names) - 0.3, -0.9)
     axes.set_xlim(0, 1.05 * max(max(ratio.values()), 1e-9))
     axes.set_xlabel("hit ratio (%)")
-    _titled(axes, document)
-    below = axes.transAxes + ScaledTranslation(
-        0, -0.5, axes.figure.dpi_scale_trans
-    )  # inches: the axis, its label
-    axes.legend(
-        fontsize=7,
-        frameon=False,
-        loc="upper left",
-        borderaxespad=0,
-        bbox_to_anchor=(0, 0),
-        bbox_transform=below,
-    )
+    note(axes, _title(document))
 
 
 def _title(document: Document) -> str:
     return f"{short(document['trace']['name'])}: {format_count(document['accesses'])} accesses"
 
 
-def _titled(axes: Axes, document: Document) -> None:
-    axes.set_title(_title(document), fontsize=9, loc="left")
-
-
-def _size_axis(axes: Axes, document: Document) -> None:
-    """Sizes on a logarithmic axis: entries, and under them bytes."""
-    from matplotlib.ticker import NullLocator
-
+def _sizes(axes: Axes, document: Document) -> None:
     rows = document.get("rows")
     sizes = sorted({row["entries"] for row in rows}) if rows else document["entries"] or [1]
-    axes.set_xscale("log", base=2)
-    lowest, highest = min(sizes).bit_length() - 1, max(sizes).bit_length()
-    step = -(-(highest - lowest) // 7) or 1
-    ticks = [1 << power for power in range(lowest, highest + 1, step)]
-    unit = document["unit_bytes"]
-    names = [format_bytes(size).removesuffix("B").rstrip() for size in ticks]
-    if unit:
-        names = [f"{name}\n{format_bytes(size * unit)}" for name, size in zip(names, ticks, strict=True)]
-    axes.set_xticks(ticks, names)
-    axes.xaxis.set_minor_locator(NullLocator())
-    if len(sizes) > 1:
-        axes.set_xlim(_start(document, sizes), max(sizes))
-    axes.set_xlabel(f"{document['unit']}s in the cache" + (", and their bytes" if unit else ""))
+    start = _start(document, sizes) if len(sizes) > 1 else None
+    size_axis(axes, sizes, document["unit"], document["unit_bytes"], start=start)
 
 
 def _start(document: Document, sizes: Sequence[int]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archsim.report.plots import COLOURS, new_figure
+from archsim.report.style import COLOURS, SCALE, TWO_COLUMNS_IN, finish, house, new_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 #: By read share in percent: (GB/s, ns), ascending.
 Curves = Mapping[int, Sequence[tuple[float, float]]]
-#: Even in brightness and safe for colour-blind readers.
-_SCALE = "cividis"
 
 
 def plot_curves(
@@ -35,25 +33,23 @@ def plot_curves(
     kind : str, optional
         Its format, such as ``png``; by default as the name of the file ends.
     """
-    figure = new_figure(11, 3.6)
-    left, middle, right = figure.subplots(1, 3)
-    _plot_family(left, measured, "measured: Xeon Gold 5218, 6 x DDR4-2933")
-    _plot_family(middle, modelled, "archsim, one constant fitted")
-    middle.sharex(left)
-    middle.sharey(left)
-    left.set_xlim(0, peak_gbps)
-    left.set_ylim(0, 350)
     from matplotlib.cm import ScalarMappable
 
-    shades = ScalarMappable(_norm(), cmap=_SCALE)
-    figure.colorbar(shades, ax=[left, middle], label="reads, % of the traffic")
-    _plot_ends(right, measured, modelled, peak_gbps)
-    for axes in (left, middle, right):
-        axes.spines[["top", "right"]].set_visible(False)
-    if path is not None:
-        kind = kind or path.suffix.lstrip(".")
-        # No date and no software version inside: the same results give the same file.
-        figure.savefig(path, format=kind, metadata={"Software": None} if kind == "png" else None)
+    figure = new_figure(TWO_COLUMNS_IN, 2.5)
+    with house():
+        left, middle, right = figure.subplots(1, 3)
+        _plot_family(left, measured, "measured: Xeon Gold 5218,\n6 x DDR4-2933")
+        _plot_family(middle, modelled, "archsim,\none constant fitted")
+        middle.sharex(left)
+        middle.sharey(left)
+        left.set_xlim(0, peak_gbps)
+        left.set_ylim(0, 350)
+        shades = ScalarMappable(_norm(), cmap=SCALE)
+        figure.colorbar(shades, ax=[left, middle], label="reads (% of the traffic)")
+        _plot_ends(right, measured, modelled, peak_gbps)
+        for axes in (left, middle, right):
+            finish(axes)
+    save(figure, path, kind=kind)
     return figure
 
 
@@ -68,22 +64,22 @@ def _plot_family(axes: Axes, curves: Curves, title: str) -> None:
 
     for percent, points in curves.items():
         gbps, latency = zip(*points, strict=True)
-        colour = colormaps[_SCALE](_norm()(percent))
+        colour = colormaps[SCALE](_norm()(percent))
         axes.plot(gbps, latency, color=colour, linewidth=0.8, marker="o", markersize=1.8)
-    axes.set_title(title, fontsize=9)
-    axes.set_xlabel("bandwidth of reads and writes (GB/s)")
-    axes.set_ylabel("latency of the probe, core to data (ns)")
+    axes.set_title(title)
+    axes.set_xlabel("bandwidth (GB/s)")
+    axes.set_ylabel("latency, core to data (ns)")
 
 
 def _plot_ends(axes: Axes, measured: Curves, modelled: Curves, peak_gbps: float) -> None:
     for curves, label, colour, marker in (
-        (measured, "measured", COLOURS[5], "o"),
+        (measured, "measured", COLOURS[4], "o"),
         (modelled, "archsim", COLOURS[0], "s"),
     ):
         ends = [100 * max(gbps for gbps, _ in points) / peak_gbps for points in curves.values()]
         axes.plot(list(curves), ends, color=colour, marker=marker, markersize=3, linewidth=1, label=label)
     axes.set_ylim(0, 100)
-    axes.set_title("highest bandwidth reached", fontsize=9)
+    axes.set_title("highest bandwidth\nreached")
     axes.set_xlabel("reads (% of the traffic)")
     axes.set_ylabel(f"share of the peak, {peak_gbps:g} GB/s (%)")
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    axes.legend(loc="lower right")

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from archsim.files import new_folder
-from archsim.report.plots import plot_comparison, plot_latency, plot_series
+from archsim.report.memory_plots import plot_latency
+from archsim.report.plots import plot_comparison, plot_over_time
+from archsim.report.style import save
 from archsim.result import Comparison, Result
 
 
@@ -31,9 +33,9 @@ def write_report(comparison: Comparison, path: Path) -> None:
         (folder / "results.json").write_text(comparison.to_json() + "\n", encoding="utf-8")
         (folder / "comparison.txt").write_text(comparison.table() + "\n", encoding="utf-8")
         plot_comparison(comparison, folder / "comparison.png")
-        plot_latency(comparison, folder / "latency.png")
+        save(plot_latency(comparison), folder / "latency.png")
         if any(result.series is not None for result in comparison.results):
-            plot_series(comparison, folder / "series.png")
+            plot_over_time(comparison, folder / "series.png")
         (folder / "systems").mkdir()
         (folder / "statistics").mkdir()
         for number, result in enumerate(comparison.results, start=1):

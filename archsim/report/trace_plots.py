@@ -6,7 +6,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsim.report.plots import COLOURS, any_text, new_figure, save, short
+from archsim.report.style import (
+    COLOURS,
+    COLUMN_IN,
+    DASHES,
+    GREY,
+    bar_look,
+    finish,
+    house,
+    legend_above,
+    new_figure,
+    save,
+    short,
+)
 from archsim.units import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -14,9 +26,6 @@ if TYPE_CHECKING:
 
 Info = dict[str, Any]
 
-#: Width and height of one column of a two-column paper, in inches.
-_COLUMN = (3.5, 2.4)
-_STYLES = ("-", "--", "-.", ":")
 #: Tables that get a curve of their own.
 _TABLES_SHOWN = 8
 
@@ -40,16 +49,11 @@ def write_trace_plots(infos: Sequence[Info], folder: Path) -> None:
     if infos[0]["kind"] == "lookups":
         pictures["pooling"] = _pooling
     for name, draw in pictures.items():
-        figure = new_figure(*_COLUMN)
-        with any_text():
+        figure = new_figure(COLUMN_IN, 2.2)
+        with house():
             axes = figure.subplots()
             draw(axes, infos)
-            axes.tick_params(labelsize=7)
-            axes.xaxis.label.set_fontsize(8)
-            axes.yaxis.label.set_fontsize(8)
-            axes.grid(color="#dddddd", linewidth=0.5)
-            axes.set_axisbelow(True)
-            axes.spines[["top", "right"]].set_visible(False)
+            legend_above(finish(axes), grow=True, least=2 if infos[0]["counting"]["label"] == "exact" else 1)
             save(figure, folder / f"{name}.png")
 
 
@@ -63,13 +67,6 @@ def _label(info: Info) -> str:
     return short(info["name"]) + ("" if label == "exact" else f" ({label})")
 
 
-def _legend(axes: Axes, infos: Sequence[Info]) -> None:
-    """Name the curves where there are several, or where a single one is a sample."""
-    lines = axes.get_legend_handles_labels()[1]
-    if len(lines) > 1 or infos[0]["counting"]["label"] != "exact":
-        axes.legend(fontsize=6, frameon=False)
-
-
 def _pooling(axes: Axes, infos: Sequence[Info]) -> None:
     """Draw the share of bags that are at most so long: exact, and readable for one length as for thousands."""
     for number, info in enumerate(infos):
@@ -79,7 +76,7 @@ def _pooling(axes: Axes, infos: Sequence[Info]) -> None:
         for count in bags:
             so_far += count
             shares.append(100 * so_far / total)
-        colour, style = COLOURS[number % len(COLOURS)], _STYLES[number % len(_STYLES)]
+        colour, style = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
         edges = [lengths[0], *lengths, lengths[-1] * 1.05 + 1]
         axes.step(
             edges, [0, *shares, 100], where="post", color=colour, linestyle=style, label=short(info["name"])
@@ -90,10 +87,8 @@ def _pooling(axes: Axes, infos: Sequence[Info]) -> None:
     axes.xaxis.set_major_formatter(_count)
     axes.set_xlim(left=0)
     axes.set_ylim(0, 102)
-    axes.set_xlabel("lookups per bag")
+    axes.set_xlabel("lookups per bag (count)")
     axes.set_ylabel("bags of at most that (%)")
-    if len(infos) > 1:
-        axes.legend(fontsize=6, frameon=False)
 
 
 def _reuse(axes: Axes, infos: Sequence[Info]) -> None:
@@ -111,7 +106,7 @@ def _reuse(axes: Axes, infos: Sequence[Info]) -> None:
         places = [i + (number - (len(shown) - 1) / 2) * width for i in range(len(bins))]
         total = sum(counts)
         heights = [100 * count / total for count in counts[: len(bins)]]
-        axes.bar(places, heights, width=width, color=COLOURS[number % len(COLOURS)], label=label)
+        axes.bar(places, heights, width=width, label=label, **bar_look(number))
     ticks = range(0, len(bins), 1 if len(bins) < 8 else 2)
     axes.set_xticks(ticks, [_bin(bins, i) for i in ticks])
     sampled = (
@@ -119,9 +114,8 @@ def _reuse(axes: Axes, infos: Sequence[Info]) -> None:
         if len(infos) > 1 or infos[0]["counting"]["label"] == "exact"
         else f" ({infos[0]['counting']['label']})"
     )
-    axes.set_xlabel(f"{use}s per {row}{sampled}, at most")
+    axes.set_xlabel(f"{use}s per {row}{sampled}, at most (count)")
     axes.set_ylabel("share (%)" if len(infos) == 1 else f"{use}s (%)")
-    axes.legend(fontsize=6, frameon=False)
 
 
 def _bin(bins: Sequence[int | None], number: int) -> str:
@@ -134,7 +128,7 @@ def _bin(bins: Sequence[int | None], number: int) -> str:
 def _lru(axes: Axes, infos: Sequence[Info]) -> None:
     """Draw hit ratio against size, all tables sharing one cache; of a single trace also each table's own."""
     for number, info in enumerate(infos):
-        style = _STYLES[number % len(_STYLES)]
+        style = DASHES[number % len(DASHES)]
         label = _label(info) if len(infos) > 1 else "all tables, one cache"
         if info["counting"]["label"] != "exact" and len(infos) == 1:
             label = f"{label} ({info['counting']['label']})"
@@ -144,7 +138,7 @@ def _lru(axes: Axes, infos: Sequence[Info]) -> None:
     if len(infos) == 1 and 1 < len(tables) <= _TABLES_SHOWN:
         for number, table in enumerate(tables):
             own = "each table, its own" if number == 0 else None
-            _curve(axes, table["lru"], color="#999999", linewidth=0.7, label=own)
+            _curve(axes, table["lru"], color=GREY, linewidth=0.7, label=own)
     axes.set_xscale("log", base=2)
     sizes = [size for info in infos for size in info["lru"]["bytes"]] or [1]
     lowest, highest = min(sizes).bit_length() - 1, max(sizes).bit_length()
@@ -153,9 +147,8 @@ def _lru(axes: Axes, infos: Sequence[Info]) -> None:
     axes.set_xticks(ticks, [format_bytes(size) for size in ticks])
     axes.minorticks_off()
     axes.set_ylim(0, 100)
-    axes.set_xlabel("size of an LRU cache, cold at the start")
+    axes.set_xlabel("size of an LRU cache, cold at the start (B)")
     axes.set_ylabel("hit ratio (%)")
-    _legend(axes, infos)
 
 
 def _curve(axes: Axes, lru: dict[str, list[Any]], **options: Any) -> None:
@@ -180,9 +173,8 @@ def _working_set(axes: Axes, infos: Sequence[Info]) -> None:
     axes.set_ylim(bottom=0.7 * min(min(info["working_set"]["distinct_rows"]) or 1 for info in infos))
     axes.set_yscale("log")
     _count_ticks(axes)
-    axes.set_xlabel(f"{use}s")
-    axes.set_ylabel(f"distinct {row}s")
-    axes.legend(fontsize=6, frameon=False)
+    axes.set_xlabel(f"{use}s (count)")
+    axes.set_ylabel(f"distinct {row}s (count)")
 
 
 def _popularity(axes: Axes, infos: Sequence[Info]) -> None:
@@ -190,14 +182,13 @@ def _popularity(axes: Axes, infos: Sequence[Info]) -> None:
     row, use = _words(infos)
     for number, info in enumerate(infos):
         found = info["rank_frequency"]
-        style, colour = _STYLES[number % len(_STYLES)], COLOURS[number % len(COLOURS)]
+        style, colour = DASHES[number % len(DASHES)], COLOURS[number % len(COLOURS)]
         axes.plot(found["rank"], found["lookups"], color=colour, linestyle=style, label=_label(info))
     axes.set_xscale("log")
     axes.set_yscale("log")
     _count_ticks(axes)
-    axes.set_xlabel(f"popularity rank of the {row}")
-    axes.set_ylabel(f"{use}s to the {row}")
-    _legend(axes, infos)
+    axes.set_xlabel(f"popularity rank of the {row} (count)")
+    axes.set_ylabel(f"{use}s to the {row} (count)")
 
 
 def _count_ticks(axes: Axes) -> None:

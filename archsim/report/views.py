@@ -1,0 +1,37 @@
+"""The standard views, in one place: ``archsim.plots``. See docs/pictures.md."""
+
+from archsim.report.bars import plot_bars, plot_speedup, plot_utilisation
+from archsim.report.energy_plots import plot_energy
+from archsim.report.memory_plots import plot_banks, plot_latency, plot_series
+from archsim.report.miss_plots import plot_miss_ratio
+from archsim.report.model_plots import plot_co_located
+from archsim.report.pareto_plots import plot_pareto
+from archsim.report.plots import plot_comparison
+from archsim.report.roofline_plots import plot_ceilings, plot_roofline
+from archsim.report.study_plots import plot_grid, plot_study, plot_sweep
+from archsim.report.style import COLOURS, COLUMN_IN, TWO_COLUMNS_IN, house, new_figure, save
+
+__all__ = [
+    "COLOURS",
+    "COLUMN_IN",
+    "TWO_COLUMNS_IN",
+    "house",
+    "new_figure",
+    "plot_banks",
+    "plot_bars",
+    "plot_ceilings",
+    "plot_co_located",
+    "plot_comparison",
+    "plot_energy",
+    "plot_grid",
+    "plot_latency",
+    "plot_miss_ratio",
+    "plot_pareto",
+    "plot_roofline",
+    "plot_series",
+    "plot_speedup",
+    "plot_study",
+    "plot_sweep",
+    "plot_utilisation",
+    "save",
+]

@@ -1,0 +1,297 @@
+"""What a study may choose from: systems, traces, parameters; any choice becomes a checked point."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archsim.errors import InputError, nearest
+from archsim.nmp.design_files import load_design
+from archsim.nmp.designs import registered_designs
+from archsim.peers.several import load_systems
+from archsim.simulation import check_suits
+from archsim.spec import OVERRIDE_LABEL, Spec, apply_overrides
+from archsim.spec_errors import row_model, table_model, unit_of
+from archsim.studies.axes import LABEL
+from archsim.studies.code import code_version
+from archsim.studies.columns import Row, Value, column_of
+from archsim.studies.points import DesignFile, Task, TraceSource, point_id
+from archsim.systems.parts import PARTS, part_of, takers
+from archsim.systems.spec import SystemSpec
+from archsim.traces import AddressTrace, EmbeddingTrace, load_workload
+from archsim.traces.workloads import PRESET
+
+if TYPE_CHECKING:
+    from archsim.traces.formats.registry import Trace
+
+WORKLOAD = "workload."
+#: Folder of a study for traces that were given as objects.
+TRACES = "traces"
+
+
+class Space:
+    """Systems and traces that parameters are laid over.
+
+    Parameters
+    ----------
+    traces : sequence of str, Path, EmbeddingTrace or AddressTrace
+        Paths, ``preset:NAME``, or traces in memory.
+    systems : sequence of str, Path or SystemSpec
+        As ``--system`` takes them, or specifications.
+    out : Path
+        Folder of the study.
+    overrides : iterable of str
+        ``PATH=VALUE`` for all points; ``workload.NAME=VALUE`` for generated traces.
+    reading : mapping
+        Options of `archsim.open_trace` for all traces.
+    designs : iterable of str or Path
+        Files that register near-memory designs.
+
+    Raises
+    ------
+    InputError
+        For anything of it that cannot be used.
+    """
+
+    def __init__(
+        self,
+        traces: Sequence[Any],
+        systems: Sequence[Any],
+        out: Path,
+        *,
+        overrides: Iterable[str] = (),
+        reading: Mapping[str, Any] | None = None,
+        designs: Iterable[str | Path] = (),
+    ) -> None:
+        if not traces:
+            raise InputError("a sweep needs at least one trace")
+        if not systems:
+            raise InputError("a sweep needs at least one system")
+        self.code = code_version()
+        self.designs = tuple(DesignFile.of(path) for path in designs)
+        for design in self.designs:
+            load_design(Path(design.path))
+        overrides = list(overrides)
+        self.systems = load_systems(systems, [text for text in overrides if not text.startswith(WORKLOAD)])
+        self.labels = [str(system.name if isinstance(system, SystemSpec) else system) for system in systems]
+        self.held: dict[str, Trace] = {}
+        options = tuple((key, value) for key, value in (reading or {}).items() if value is not None)
+        self.traces = [self._source(trace, out, options) for trace in traces]
+        fixed = tuple(text.removeprefix(WORKLOAD) for text in overrides if text.startswith(WORKLOAD))
+        if fixed and not any(source.generated for source in self.traces):
+            raise InputError(
+                f"--set {WORKLOAD}{fixed[0]}: only a generated trace (preset:NAME) has parameters"
+            )
+        self.traces = [replace(each, workload=fixed) if each.generated else each for each in self.traces]
+        self._known: dict[TraceSource, tuple[TraceSource, bool]] = {}
+        self._takers: dict[str, list[bool]] = {}
+
+    def _source(self, trace: Any, out: Path, options: tuple[tuple[str, Any], ...]) -> TraceSource:
+        """Say how a worker opens a trace; one in memory will be written into the study."""
+        if isinstance(trace, EmbeddingTrace | AddressTrace):
+            trace.validate()
+            if options:
+                raise InputError(
+                    f"{trace.name}: {options[0][0]} is for traces that are read, not for one in memory"
+                )
+            path = out.absolute() / TRACES / trace.sha256[:16]
+            self.held[str(path)] = trace
+            return TraceSource(str(path), name=trace.name, sha256=trace.sha256)
+        text = str(trace)
+        if not text.startswith(PRESET):
+            return TraceSource(str(Path(text).absolute()), reading=options)
+        name = text.removeprefix(PRESET)
+        if name.endswith(".toml"):
+            text = f"{PRESET}{Path(name).absolute()}"
+        return TraceSource(text, reading=options)
+
+    def takes(self, path: str) -> list[bool]:
+        """Which systems (for ``workload.``: which traces) is a parameter for?
+
+        Raises
+        ------
+        InputError
+            For a path that none of them has.
+        """
+        if path not in self._takers:
+            self._takers[path] = self._find_takers(path)
+        return self._takers[path]
+
+    def _find_takers(self, path: str) -> list[bool]:
+        if path.startswith(WORKLOAD):
+            found = [source.generated for source in self.traces]
+            if not any(found):
+                raise InputError(f"{LABEL} {path}: only a generated trace (preset:NAME) has parameters")
+            name = path.removeprefix(WORKLOAD)
+            for source in self.traces:
+                if source.generated:
+                    _check_path(type(self._workload(source)), name, f"{LABEL} {path}")
+            return found
+        part = part_of(path)
+        found = [True] * len(self.systems) if part is None else takers(self.systems, part)
+        if not any(found):
+            names = ", ".join(dict.fromkeys(spec.name for spec in self.systems))
+            raise InputError(f"{LABEL} {path}: none of the systems has {PARTS[str(part)]}: {names}")
+        _check_path(SystemSpec, path, f"{LABEL} {path}")
+        return found
+
+    def unit(self, path: str) -> str:
+        """Return the unit in which values of a parameter are compared."""
+        self.takes(path)
+        cls: type[Spec] = SystemSpec
+        if path.startswith(WORKLOAD):
+            path = path.removeprefix(WORKLOAD)
+            cls = type(self._workload(next(source for source in self.traces if source.generated)))
+        *tables, last = path.split(".")
+        for key in tables:
+            cls = table_model(cls, key) or cls  # type: ignore[assignment]
+        return unit_of(cls, last)
+
+    def shown(self, trace: int) -> str:
+        """Name a trace that need not have been opened yet, as a result names it."""
+        source = self.traces[trace]
+        return source.name or Path(source.source.removeprefix(PRESET)).stem
+
+    @staticmethod
+    def _workload(source: TraceSource, overrides: Iterable[str] = ()) -> Any:
+        return load_workload(source.source.removeprefix(PRESET), [*source.workload, *overrides])
+
+    def lay(
+        self, trace: int, system: int, texts: Mapping[str, str]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Split the values of parameters into overrides for one trace and for one system; others do not apply."""
+        workload, hardware = [], []
+        for path, text in texts.items():
+            if path.startswith(WORKLOAD):
+                if self.takes(path)[trace]:
+                    workload.append(f"{path.removeprefix(WORKLOAD)}={text}")
+            elif self.takes(path)[system]:
+                hardware.append(f"{path}={text}")
+        return tuple(sorted(workload, key=_rank)), tuple(sorted(hardware, key=_rank))
+
+    def resolve(self, system: int, hardware: Sequence[str], place: str) -> SystemSpec:
+        """Lay overrides over a system; ``place`` opens an error message."""
+        try:
+            spec = apply_overrides(self.systems[system], hardware)
+        except InputError as error:
+            raise InputError(f"{place}: {str(error).removeprefix(f'{OVERRIDE_LABEL}: ')}") from None
+        self._check_design(spec)
+        return spec
+
+    def check_workload(self, trace: int, workload: Sequence[str], place: str) -> Row:
+        """Check overrides of a generated trace without making it, and return its parameters by path."""
+        source = self.traces[trace]
+        if not source.generated:
+            return {}
+        try:
+            return dict(self._workload(source, workload).to_dict())
+        except InputError as error:
+            raise InputError(f"{place}: {str(error).removeprefix(f'{OVERRIDE_LABEL}: ')}") from None
+
+    def task(
+        self,
+        trace: int,
+        system: int,
+        spec: SystemSpec,
+        texts: Mapping[str, str],
+        time_limit_s: float | None = None,
+    ) -> Task:
+        """Make the point of a resolved system and a trace, which is opened once to know its content."""
+        workload, _ = self.lay(trace, system, texts)
+        source, addresses = self._opened(
+            replace(self.traces[trace], workload=self.traces[trace].workload + workload)
+        )
+        if addresses and spec.kind != "host":
+            check_suits(spec, source.open())
+        own = spec.nmp is not None and spec.nmp.design in registered_designs()
+        code = self.code
+        if own:
+            texts_of = "".join(design.sha256 for design in self.designs)
+            code += "+" + hashlib.sha256(texts_of.encode("ascii")).hexdigest()[:12]
+        system_json = spec.canonical_json()
+        system_sha256 = hashlib.sha256(system_json.encode("ascii")).hexdigest()
+        return Task(
+            point_id(system_sha256, source.sha256, code),
+            system_json,
+            source,
+            self._axis_values(trace, system, json.loads(system_json), workload, texts),
+            self.code,
+            time_limit_s,
+            self.designs if own else (),
+        )
+
+    def _opened(self, source: TraceSource) -> tuple[TraceSource, bool]:
+        """Return a source with its name and hash, and whether it holds addresses."""
+        if source.source in self.held:
+            return source, isinstance(self.held[source.source], AddressTrace)
+        if source not in self._known:
+            opened = source.open()
+            opened.validate()
+            found = replace(source, name=opened.name, sha256=opened.sha256)
+            self._known[source] = found, isinstance(opened, AddressTrace)
+        return self._known[source]
+
+    def _axis_values(
+        self, trace: int, system: int, tree: dict[str, Any], workload: Sequence[str], texts: Mapping[str, str]
+    ) -> dict[str, Value]:
+        """Return the value of each parameter by column, as resolved; None where it does not apply."""
+        parameters = self.check_workload(trace, workload, "") if workload else {}
+        values: dict[str, Value] = {}
+        for path, text in texts.items():
+            ours = path.startswith(WORKLOAD)
+            applies = self.takes(path)[trace if ours else system]
+            inside = path.removeprefix(WORKLOAD).split(".")
+            values[column_of(path)] = _leaf(parameters if ours else tree, inside, text) if applies else None
+        return values
+
+    def _check_design(self, spec: SystemSpec) -> None:
+        design = "" if spec.nmp is None else spec.nmp.design
+        if design in registered_designs() and not self.designs:
+            raise InputError(
+                f"design {design!r}: is registered in this process only, and workers would not know it; "
+                "put it into a file and name that with --design (designs=[FILE])"
+            )
+
+
+def _check_path(cls: type[Spec], path: str, place: str) -> None:
+    """Refuse a path that leads nowhere, with the nearest name, or that ends at a table."""
+    *tables, last = path.split(".")
+    inner: Any = cls
+    for key in tables:
+        inner = _step(inner, key, place)
+        if inner is None:
+            raise InputError(f"{place}: {key} has no parameters of its own")
+    if last == "preset" and getattr(inner, "preset_kind", ""):
+        return
+    below = _step(inner, last, place)
+    if below is not None:
+        keys = list(below.model_fields)
+        if getattr(below, "preset_kind", ""):
+            keys.append("preset")
+        raise InputError(f"{place}: is a table; name one of its keys: {', '.join(keys)}")
+
+
+def _step(cls: Any, key: str, place: str) -> Any:
+    if key not in cls.model_fields:
+        raise InputError(f"{place}: unknown key {key!r}{nearest(key, cls.model_fields)}")
+    return table_model(cls, key) if row_model(cls, key) is None else None
+
+
+def _leaf(tree: Any, keys: list[str], text: str) -> Value:
+    for key in keys:
+        if not isinstance(tree, Mapping) or key not in tree:
+            return text  # of a preset, which a resolved system does not name
+        tree = tree[key]
+    if tree is None or isinstance(tree, int | float | str):
+        return tree
+    return json.dumps(tree, separators=(",", ":"))
+
+
+def _rank(override: str) -> tuple[bool, int]:
+    """Presets go before what is laid over them, tables before their parts."""
+    path = override.partition("=")[0]
+    return not path.endswith("preset"), path.count(".")

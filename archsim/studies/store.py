@@ -1,0 +1,228 @@
+"""The folder of a study, for those who write it: one writer at a time, nothing lost, nothing overwritten."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from archsim.errors import InputError
+from archsim.files import new_folder
+from archsim.studies import journal, parts
+from archsim.studies.columns import STATUSES, Row
+from archsim.studies.definition import Definition, read_definition, write_definition
+from archsim.studies.rows import Snapshot, tables_of
+
+LOCK = "lock"
+COMPACT_ROWS = 1000
+"""Rows of a journal that become a part."""
+
+
+class Store:
+    """A study that is being written.
+
+    Reading (`finished`) needs no lock; writing (`add`, `compact`) happens inside ``with store:``, which holds it.
+
+    Parameters
+    ----------
+    path : Path
+        The folder, which exists.
+    definition : Definition
+        Its content.
+    """
+
+    def __init__(self, path: Path, definition: Definition) -> None:
+        self.path = path
+        self.definition = definition
+        self._wanted: Definition | None = None
+        self._lock: int | None = None
+        self._journal: journal.JournalWriter | None = None
+        self._pending: list[Row] = []
+        self._kinds: dict[str, str] = {}
+
+    @classmethod
+    def create(cls, path: str | Path, sweep: Mapping[str, Any], *, code_version: str) -> Store:
+        """Make the folder of a study, or take the one that is there when it goes on with the same code and axes.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder; its parent must exist.
+        sweep : mapping
+            What is wanted, see `Definition.sweeps`.
+        code_version : str
+            Of the code that will run.
+
+        Raises
+        ------
+        InputError
+            When the folder is no study, is damaged, or is of other code or other axes; nothing is changed then.
+        """
+        path = Path(path)
+        wanted = Definition.new(code_version, (dict(sweep),))
+        if not os.path.lexists(path):
+            with new_folder(path) as folder:
+                write_definition(folder, wanted)
+            return cls(path, wanted)
+        found = read_definition(path)
+        store = cls(path, found.extended(wanted, path))
+        store._wanted = wanted
+        return store
+
+    @classmethod
+    def open(cls, path: str | Path) -> Store:
+        """Take the folder of a study as it is.
+
+        Raises
+        ------
+        InputError
+            When it is no study, or damaged.
+        """
+        path = Path(path)
+        return cls(path, read_definition(path))
+
+    def finished(self) -> dict[str, str]:
+        """Return the status (``done``, ``failed``, ``timeout``) of every point that has a row, by point_id."""
+        return dict(Snapshot.open(self.path).status)
+
+    def __enter__(self) -> Self:
+        self._lock = _locked(self.path)
+        try:
+            found = read_definition(self.path)
+            self.definition = found if self._wanted is None else found.extended(self._wanted, self.path)
+            if self.definition is not found:
+                write_definition(self.path, self.definition)
+            self._tidy()
+            snapshot = Snapshot.open(self.path)
+            self._kinds = dict(snapshot.kinds)
+            for part in snapshot.superseded():
+                part.unlink()
+            self._journal = journal.JournalWriter(self.path / journal.FILE)
+            self._pending = list(journal.read_rows(self.path / journal.FILE))
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._compact_if_possible()
+        finally:
+            self._release()
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Write the row of one finished point; it is in the file when this returns.
+
+        Raises
+        ------
+        InputError
+            When the disk is full (all rows before are kept), or the row fits no column.
+        """
+        writer = self._writer()
+        where = f"{self.path}: point {str(row.get('point_id'))[:12]}"
+        plain = parts.normal(row, where)
+        if type(plain.get("point_id")) is not str or plain.get("status") not in STATUSES:
+            raise InputError(f"{where}: must have a point_id, and a status of {', '.join(STATUSES)}")
+        for name, value in plain.items():
+            kind = parts.kind_of(value)
+            before = self._kinds.get(name, kind)
+            self._kinds[name] = kind if before == kind else parts.common_kind(name, (before, kind), where)
+        writer.append(plain)
+        self._pending.append(plain)
+        if len(self._pending) >= COMPACT_ROWS:
+            self._compact_if_possible()
+
+    def compact(self) -> None:
+        """Move the rows of the journal into a part, together with parts that are no larger.
+
+        Parts so stay few, and each row is written again only when there are twice as many. A kill at any moment leaves
+        rows twice, never lost; who reads takes each point once.
+
+        Raises
+        ------
+        InputError
+            When it cannot be written; the journal then stays.
+        """
+        writer, file = self._writer(), self.path / journal.FILE
+        if not self._pending:
+            return
+        try:
+            merged = self._merge()
+            file.unlink()
+            self._pending = []
+            self._journal = journal.JournalWriter(file)
+            writer.close()
+            for part in merged:
+                part.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.path}: parts cannot be written: {error.strerror or error}") from None
+
+    def _merge(self) -> list[Path]:
+        """Write a part of the pending rows and of the parts at the end that are no larger; return those."""
+        merged: list[Any] = []
+        rows = len(self._pending)
+        for path in reversed(parts.part_paths(self.path)):
+            part = parts.Part(path)
+            if part.rows > 2 * rows:
+                break
+            merged.insert(0, part)
+            rows += part.rows
+        where = str(self.path)
+        snapshot = Snapshot([*merged, *tables_of(self._pending, where)], where)
+        parts.write_part(self.path, snapshot.read(list(snapshot.kinds)))
+        return [part.path for part in merged]
+
+    def _compact_if_possible(self) -> None:
+        """Compact; a disk without room for it costs nothing, because the journal stays."""
+        with suppress(InputError):
+            self.compact()
+
+    def _writer(self) -> journal.JournalWriter:
+        if self._journal is None:
+            raise RuntimeError("a store is written inside `with store:`")
+        return self._journal
+
+    def _tidy(self) -> None:
+        """Remove what a killed writer left half-written."""
+        for folder in (self.path, self.path / parts.FOLDER):
+            for left in folder.glob(".*.tmp"):
+                left.unlink(missing_ok=True)
+
+    def _release(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        if self._lock is not None:
+            os.close(self._lock)  # which unlocks
+            self._lock = None
+
+
+def _locked(folder: Path) -> int:
+    """Take the lock of a folder; the kernel gives it back when the process ends, however it ends."""
+    import fcntl
+
+    file = folder / LOCK
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 80, 0).decode("utf-8", "replace").strip()
+        os.close(descriptor)
+        who = f" ({holder})" if holder else ""
+        raise InputError(
+            f"{folder}: another sweep is writing it{who}; wait for it or choose a new folder"
+        ) from None
+    except OSError as error:
+        os.close(descriptor)
+        raise InputError(f"{file}: cannot be locked: {error.strerror}") from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+    return descriptor

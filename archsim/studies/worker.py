@@ -1,0 +1,189 @@
+"""What a worker does with a point: one row for it, whatever happens inside the point."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import socket
+import threading
+import time
+from collections import OrderedDict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archsim.errors import InputError, printable
+from archsim.studies.code import code_version
+from archsim.studies.columns import Row
+from archsim.studies.points import DesignFile, Task, TraceSource
+
+if TYPE_CHECKING:
+    from archsim.systems.spec import SystemSpec
+    from archsim.traces.formats.registry import Trace
+
+#: Traces that a worker keeps open.
+OPEN_TRACES = 2
+_LONGEST_ERROR = 500
+_TIME_UP = "time limit of {:g} s reached"
+
+_lock = threading.Lock()  # an executor may run points in threads
+_open: OrderedDict[TraceSource, Trace] = OrderedDict()
+_designs: dict[str, str] = {}
+
+
+class TimeUpError(Exception):
+    """The time limit of a point is over."""
+
+
+def run_point(task: Task, attempt: int = 1) -> Row:
+    """Replay one point.
+
+    Parameters
+    ----------
+    task : Task
+        The point.
+    attempt : int
+        How often it has been started.
+
+    Returns
+    -------
+    dict
+        The row, see `archsim.studies.columns`: ``status`` is "done", "failed" with an ``error`` for anything that the
+        system, the design or the replay of this point raises, or "timeout".
+
+    Raises
+    ------
+    InputError
+        When the worker is not fit for any point: other code than the study's, a design file or a trace that is not
+        there or has changed.
+    """
+    started = time.perf_counter()
+    _check_code(task.code)
+    with _lock:
+        for design in task.designs:
+            _load_design(design)
+        trace = _trace(task.trace)
+    try:
+        row = _replayed(task, trace, started)
+    except TimeUpError:
+        row = row_without_result(task, "timeout", time_up(task))
+    except MemoryError as error:
+        row = row_without_result(task, "failed", f"not enough memory: {error}".rstrip(": "))
+    except InputError as error:
+        row = row_without_result(task, "failed", str(error))
+    except (Exception, SystemExit) as error:
+        row = row_without_result(task, "failed", f"{type(error).__name__}: {error}")
+    return {**row, "wall_s": time.perf_counter() - started, "attempts": attempt}
+
+
+def row_without_result(task: Task, status: str, error: str) -> Row:
+    """Return the row of a point that yields none: what it was, and why."""
+    from archsim.studies.columns import configuration_columns
+
+    text = " ".join(printable(" ".join(error.split())).split())
+    row: Row = {
+        "error": text if len(text) <= _LONGEST_ERROR else f"{text[: _LONGEST_ERROR - 3]}...",
+        "system": task.system_name,
+        "system_sha256": hashlib.sha256(task.system_json.encode("ascii")).hexdigest(),
+        "trace": task.trace.name,
+        "trace_sha256": task.trace.sha256,
+    }
+    try:
+        row |= configuration_columns(_system(task))
+    except Exception:  # a design that fails when asked about itself; the row then has the axes alone
+        row |= {}
+    return {**row, **_common(task, status)}
+
+
+def time_up(task: Task) -> str:
+    """Return the error of a point whose time is over."""
+    return _TIME_UP.format(task.time_limit_s)
+
+
+def time_limit_of(error: str) -> float | None:
+    """Return the limit that the error of a timeout names."""
+    found = re.fullmatch(re.escape(_TIME_UP).replace(r"\{:g\}", r"([0-9.e+-]+)"), error)
+    return float(found[1]) if found else None
+
+
+def warm_up() -> None:
+    """Compile what Numba compiles, once, so that no two workers do it at a time."""
+    from archsim.peers import load_system
+    from archsim.simulation import simulate
+    from archsim.traces import open_trace
+
+    simulate(load_system("recnmp-opt-2rank"), open_trace("preset:zipf", limit=64, overrides=["rows=1000"]))
+
+
+def preload() -> None:
+    """Load what every replay needs."""
+    import numba  # noqa: F401
+
+    import archsim.simulation
+    import archsim.studies.columns
+    import archsim.traces.generators.stream  # noqa: F401
+
+
+def _replayed(task: Task, trace: Trace, started: float) -> Row:
+    from archsim.simulation import simulate
+    from archsim.studies.columns import row_columns
+
+    def check_time(_done: int) -> None:
+        if task.time_limit_s is not None and time.perf_counter() - started > task.time_limit_s:
+            raise TimeUpError
+
+    result = simulate(_system(task), trace, threads=1, progress=check_time)
+    return {**row_columns(result), "error": None, **_common(task, "done")}
+
+
+def _common(task: Task, status: str) -> Row:
+    from archsim import __version__
+
+    return {
+        "point_id": task.point_id,
+        "status": status,
+        "code_version": task.code,
+        **{column: value for column, value in task.axes.items() if value is not None},
+        "worker": f"{socket.gethostname()}:{os.getpid()}",
+        "finished_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "archsim_version": __version__,
+    }
+
+
+def _system(task: Task) -> SystemSpec:
+    from archsim.systems.spec import SystemSpec
+
+    return SystemSpec.from_dict(json.loads(task.system_json), task.system_name)
+
+
+def _check_code(code: str) -> None:
+    if code != code_version():
+        raise InputError(
+            f"worker on {socket.gethostname()}: runs other code, {code_version()}, than the study, {code}; "
+            "install the same archsim there"
+        )
+
+
+def _load_design(design: DesignFile) -> None:
+    """Register the designs of a file, once per process; the caller holds the lock."""
+    if _designs.get(design.path) == design.sha256:
+        return
+    from archsim.nmp.design_files import load_design
+
+    if DesignFile.of(design.path) != design:
+        raise InputError(f"--design {design.path}: has changed since the sweep began")
+    load_design(Path(design.path))
+    _designs[design.path] = design.sha256
+
+
+def _trace(source: TraceSource) -> Trace:
+    """Open a trace, or take it from the last few; the caller holds the lock."""
+    if source in _open:
+        _open.move_to_end(source)
+        return _open[source]
+    while len(_open) >= OPEN_TRACES:
+        _open.popitem(last=False)
+    _open[source] = trace = source.open()
+    return trace

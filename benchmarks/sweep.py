@@ -1,0 +1,78 @@
+"""How fast a sweep runs: points per second with one and two workers, and what a point costs beside its replay.
+
+Run ``python benchmarks/sweep.py`` on a quiet machine; ``--points`` and ``--lookups`` make it shorter. Goals for 1,000
+points of 100,000 lookups: two workers in under 3 minutes, at least 1.8 times one worker, under 20 ms beside the kernel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import archsim
+from archsim.studies.axes import parse_axes
+from archsim.studies.plan import make_plan
+from archsim.studies.runner import Runner
+from archsim.studies.space import Space
+from archsim.studies.sweeping import run_plan
+
+
+def axes(points: int) -> list[str]:
+    """Cache size x poolings per packet x tRCD, about as many points as asked for."""
+    side = max(1, round(points ** (1 / 3)))
+    return [
+        f"nmp.cache.size={','.join(f'{8 * (number + 1)}KiB' for number in range(side))}",
+        f"nmp.poolings_per_packet=1..{side}",
+        f"dram.timing.tRCD=14..{13 + side}",
+    ]
+
+
+def run(system: str, points: int, lookups: int, workers: int, folder: Path) -> tuple[float, str]:
+    """Print the figures of one sweep; return points per second and the digest of the study."""
+    started = time.perf_counter()
+    space = Space(["preset:zipf"], [system], folder, reading={"limit": lookups})
+    plan = make_plan(space, parse_axes(axes(points)))
+    planned = time.perf_counter() - started
+    with Runner(workers=workers) as runner:
+        state = run_plan(plan, space, folder, runner)
+    study = archsim.open_study(folder)
+    rows = study.to_arrow(["wall_s", "kernel_cpu_s"]).to_pylist()
+    # The first points of a worker load its libraries.
+    settled = sorted(row["wall_s"] for row in rows)[: len(rows) * 9 // 10]
+    kernel = sum(row["kernel_cpu_s"] for row in rows) / len(rows)
+    each = state.wall_s * workers / state.ran
+    print(
+        f"{system}, {state.ran:,} points of {lookups:,} lookups, {workers} workers: planned in {planned:.2f} s, "
+        f"ran in {state.wall_s:.1f} s, {state.ran / state.wall_s:.2f} points/s"
+    )
+    print(
+        f"  a point: {1e3 * each:.2f} ms of a worker, {1e3 * sum(settled) / len(settled):.2f} ms inside it, "
+        f"{1e3 * kernel:.2f} ms of them in the kernel"
+    )
+    return state.ran / state.wall_s, study.digest()
+
+
+def main() -> None:
+    """Compare one worker with two."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--points", type=int, default=1000)
+    parser.add_argument("--lookups", type=int, default=100_000)
+    parser.add_argument("--system", default="recnmp-opt-8rank")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        found = {
+            workers: run(
+                arguments.system, arguments.points, arguments.lookups, workers, Path(scratch) / str(workers)
+            )
+            for workers in (2, 1)
+        }
+    (one, first), (two, second) = found[1], found[2]
+    print(
+        f"two workers are {two / one:.2f} times one; the studies are {'equal' if first == second else 'DIFFERENT'}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Make the pictures of pictures.md: ``python docs/make_pictures.py [NAME ...]``, all by default; about a minute."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import archsim
+from archsim import plots
+from archsim.cache import Accesses, compare_policies, lru_curve
+
+FIGURES = Path(__file__).with_name("figures")
+TRACE = "preset:zipf"
+LOOKUPS = 50_000
+SYSTEMS = ("host-8rank", "host-8rank-cache", "tensordimm-8rank", "recnmp-base-8rank", "recnmp-opt-8rank")
+#: Lines of the heat map of banks would be too thin with the whole trace.
+LOGGED = 1_000_000
+SIZES_BYTES = tuple(1024 * 2**k for k in range(3, 11))
+POOLINGS = (1, 2, 4, 8)
+RANKS = (2, 4, 8)
+CACHE, PACKETS = "nmp.cache.size", "nmp.poolings_per_packet"
+
+
+@cache
+def trace() -> archsim.EmbeddingTrace:
+    """Return the trace of all pictures."""
+    found = archsim.open_trace(TRACE, limit=LOOKUPS)
+    assert isinstance(found, archsim.EmbeddingTrace)
+    return found
+
+
+@cache
+def comparison() -> archsim.Comparison:
+    """Return a few systems side by side, with time series and command logs."""
+    systems = [archsim.load_system(name) for name in SYSTEMS]
+    return archsim.compare(
+        [archsim.simulate(system, trace(), log_limit=LOGGED, interval_ns=5000) for system in systems]
+    )
+
+
+@cache
+def study() -> dict[str, list[Any]]:
+    """Return RecNMP over its cache, its packets and its ranks, in the columns of a study."""
+    rows = []
+    for ranks in RANKS:
+        for size in SIZES_BYTES:
+            for poolings in POOLINGS:
+                overrides = [f"nmp.cache.size={size}", f"nmp.poolings_per_packet={poolings}"]
+                result = archsim.simulate(archsim.load_system(f"recnmp-opt-{ranks}rank", overrides), trace())
+                rows.append(
+                    {
+                        "system": "recnmp-opt", "trace": "zipf", "dram.organization.ranks": ranks,
+                        "nmp.cache.size_bytes": size, "nmp.poolings_per_packet": poolings,
+                        "time_ns": result.time_ns, "energy_nj": result.energy_nj,
+                    }
+                )  # fmt: skip
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def only(**values: Any) -> dict[str, list[Any]]:
+    """Return the points of the study with these values of axes, by the last part of their names."""
+    whole = study()
+    columns = [(whole[next(n for n in whole if n.endswith(name))], value) for name, value in values.items()]
+    kept = [i for i in range(len(whole["system"])) if all(column[i] == value for column, value in columns)]
+    return {name: [column[i] for i in kept] for name, column in whole.items()}
+
+
+def policies() -> Any:
+    """Return miss ratios of a few policies."""
+    accesses = Accesses.of(trace()).held()
+    others = compare_policies(accesses, ["fifo", "sieve", "s3fifo", "belady"], [64 * 2**k for k in range(12)])
+    return plots.plot_miss_ratio(
+        {"lru": lru_curve(accesses), "replayed": others}, unit="vector", unit_bytes=128
+    )
+
+
+PICTURES: dict[str, Callable[[], Any]] = {
+    "speedup-systems": lambda: plots.plot_speedup(comparison()),
+    "latency": lambda: plots.plot_latency(comparison()),
+    "series": lambda: plots.plot_series(comparison()),
+    "roofline": lambda: plots.plot_roofline(comparison()),
+    "ceilings": lambda: plots.plot_ceilings(comparison()),
+    "utilisation": lambda: plots.plot_utilisation(comparison()),
+    "energy": lambda: plots.plot_energy(comparison(), per="lookup"),
+    "banks": lambda: plots.plot_banks(comparison().results[3], "activates"),
+    "miss-ratio": policies,
+    "sweep": lambda: plots.plot_sweep(only(poolings_per_packet=8), CACHE, "time_ns", "dram.organization.ranks"),
+    "grid": lambda: plots.plot_grid(only(ranks=8), CACHE, PACKETS, "time_ns"),
+    "pareto": lambda: plots.plot_pareto(study(), "time_ns", "energy_nj", by="dram.organization.ranks"),
+    "bars": lambda: plots.plot_bars(only(size_bytes=131072), "dram.organization.ranks", "time_ns", PACKETS),
+}  # fmt: skip
+
+
+def main() -> None:
+    """Write the pictures asked for."""
+    FIGURES.mkdir(exist_ok=True)
+    for name in sys.argv[1:] or PICTURES:
+        if name not in PICTURES:
+            sys.exit(f"{name}: no such picture; one of {', '.join(PICTURES)}")
+        plots.save(PICTURES[name](), FIGURES / f"{name}.png")
+    print(f"pictures: {FIGURES}")
+
+
+if __name__ == "__main__":
+    main()
