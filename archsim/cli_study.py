@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 study_app = typer.Typer(
     context_settings=CONTEXT,
     rich_markup_mode=None,
-    help="Look into studies, the folders that `archsim sweep` makes; merge and export them.",
+    help="Look into, merge and export studies.",
 )
 
 StudyArgument = Annotated[
@@ -40,7 +40,7 @@ Examples:
 """
 )
 def info(study: StudyArgument, as_json: JsonOption = False) -> None:
-    """Show what a study is of, how far it is, and its first and last points."""
+    """Show how far a study is, its axes and points."""
     from archsim.studies.study import open_study
 
     opened = open_study(study)
@@ -57,8 +57,10 @@ def info(study: StudyArgument, as_json: JsonOption = False) -> None:
 @study_app.command(
     epilog="""\b
 Examples:
-  archsim study query my-study "SELECT system, min(time_ns) FROM points GROUP BY system"
-  archsim study query my-study 'SELECT "nmp.cache.size_bytes", avg(energy_nj) FROM points GROUP BY ALL' --csv
+  archsim study query my-study "SELECT system, min(time_ns) FROM points
+      GROUP BY system"
+  archsim study query my-study --csv 'SELECT "nmp.cache.size_bytes",
+      avg(energy_nj) FROM points GROUP BY ALL'
 """
 )
 def query(
@@ -127,7 +129,9 @@ def merge(
     epilog="""\b
 Examples:
   archsim study export my-study points.csv
-  archsim study export my-study points.parquet --columns system,nmp.cache.size,time_ns --status all
+  archsim study export my-study points.parquet --status all
+  archsim study export my-study points.csv \\
+      --columns system,nmp.cache.size,time_ns
 """
 )
 def export(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -52,6 +53,7 @@ def one_line(cls: Model, error: ValidationError) -> str:
     return _describe(cls, dict(found[0])) + more
 
 
+@cache
 def unit_of(cls: Model, key: str) -> str:
     """Return the unit a field was declared with, empty when it has none."""
     extra = cls.model_fields[key].json_schema_extra if key in cls.model_fields else None

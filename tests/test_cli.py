@@ -25,9 +25,14 @@ COMMANDS = (
     ["show"],
     ["cache"],
     ["check"],
+    ["study"],
+    ["study", "info"],
+    ["study", "query"],
+    ["study", "merge"],
+    ["study", "export"],
     ["doctor"],
 )
-HEAVY = {"matplotlib", "numba", "numpy", "pandas", "pydantic", "scipy", "tqdm"}
+HEAVY = {"matplotlib", "numba", "numpy", "pandas", "pyarrow", "pydantic", "scipy", "tqdm"}
 BOTH = ("--system", "host-2rank", "--system", "recnmp-base-2rank")
 
 NUMBER = (int, float)
@@ -101,7 +106,7 @@ def test_help_fits_80_columns_and_cuts_nothing_short(monkeypatch, command):
     assert not [line for line in lines if line.endswith("...") and not line.endswith(", ...")]
 
 
-@pytest.mark.parametrize("group", [[], ["trace"]], ids=["archsim", "trace"])
+@pytest.mark.parametrize("group", [[], ["trace"], ["study"]], ids=["archsim", "trace", "study"])
 def test_a_group_without_a_command_shows_its_help(group):
     assert run(*group) == run(*group, "--help")
 

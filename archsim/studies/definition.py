@@ -95,10 +95,10 @@ def read_definition(folder: Path) -> Definition:
         No folder, no study, a damaged file, or one from a later archsim.
     """
     file = folder / FILE
-    if not folder.is_dir():
-        why = "is no folder" if folder.exists() else "there is no such folder"
-        raise InputError(f"{folder}: {why}; a study is a folder that `archsim sweep --out` made")
     try:
+        if not folder.is_dir():
+            why = "is no folder" if folder.exists() else "there is no such folder"
+            raise InputError(f"{folder}: {why}; a study is a folder that `archsim sweep --out` made")
         check_plain(file)
         content = file.read_bytes()
     except FileNotFoundError:

@@ -61,9 +61,9 @@ def _dimensions(study: Study) -> list[tuple[str, ...]]:
 
 
 def _labels(study: Study, table: Any, group: tuple[str, ...]) -> list[tuple[Value, ...]]:
-    if group[0] in study.axes:
-        return list(zip(*(study.axes[column] for column in group), strict=True))
-    return list(dict.fromkeys((value,) for value in table[group[0]].to_pylist()))
+    asked = zip(*(study.axes.get(column, ()) for column in group), strict=True)
+    found = zip(*(table[column].to_pylist() for column in group), strict=True)
+    return list(dict.fromkeys(label for label in (*asked, *found) if None not in label))
 
 
 def _cells(

@@ -86,11 +86,6 @@ class JournalWriter:
         self._size = _whole(self._descriptor)
         os.ftruncate(self._descriptor, self._size)
 
-    @property
-    def size(self) -> int:
-        """Bytes of whole lines."""
-        return self._size
-
     def append(self, row: Row) -> None:
         """Write one row.
 
@@ -100,6 +95,7 @@ class JournalWriter:
             When the disk is full or fails; the file then ends with its last whole line.
         """
         line = encode(row)
+        self._settle()
         try:
             written = _write(self._descriptor, line)
         except OSError as error:
@@ -116,6 +112,12 @@ class JournalWriter:
             os.fsync(self._descriptor)
         finally:
             os.close(self._descriptor)
+
+    def _settle(self) -> None:
+        """Take in what an interrupted `append` wrote, if it is whole."""
+        if os.fstat(self._descriptor).st_size != self._size:
+            self._size = _whole(self._descriptor)
+            self._take_back()
 
     def _take_back(self) -> None:
         os.ftruncate(self._descriptor, self._size)

@@ -60,7 +60,8 @@ def _definition(studies: list[Study], mixed: bool) -> Definition:
     if len(versions) > 1 and not mixed:
         told = "; ".join(f"{each.path}: {each.definition.code_version}" for each in studies)
         raise InputError(
-            f"merge: studies of different versions of the code: {told}; mixed_versions takes both"
+            f"merge: studies of different versions of the code: {told}; "
+            "mixed_versions=True (--mixed-versions) takes all"
         )
     sweeps: list[dict[str, Any]] = []
     for each in studies:

@@ -1,6 +1,7 @@
-"""``points/part-NNNNN-HHHHHHHH.parquet``: rows by column, and what rows have in common with them.
+"""``points/part-NNNNN-HHHHHHHH.parquet``: rows by column; the hexadecimal digits are the CRC-32 of the file.
 
-Kinds of columns are bool, int64, float64 and text; whole numbers beside fractions become float64 where that is exact.
+Parquet has checksums for pages, but none for what says where they are and what they mean. Kinds of columns are bool,
+int64, float64 and text; whole numbers beside fractions become float64 where that is exact.
 """
 
 from __future__ import annotations
@@ -8,15 +9,16 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from archsim.errors import InputError
 from archsim.studies.columns import Row, Value
 
 FOLDER = "points"
-NAME = re.compile(r"part-(\d{5,})-[0-9a-f]{8}\.parquet")
+NAME = re.compile(r"part-(\d{5,})-([0-9a-f]{8})\.parquet")
 BATCH_ROWS = 500
 """Rows that are Python objects at a time."""
 
@@ -116,18 +118,27 @@ def write_part(folder: Path, table: Any) -> Path:
     parts = part_paths(folder)
     number = int(NAME.fullmatch(parts[-1].name)[1]) + 1 if parts else 0  # type: ignore[index]
     (folder / FOLDER).mkdir(exist_ok=True)
-    target = folder / FOLDER / f"part-{number:05d}-{secrets.token_hex(4)}.parquet"
-    temporary = target.with_name(f".{target.name}.tmp")
+    temporary = folder / FOLDER / f".{secrets.token_hex(8)}.tmp"
     try:
-        with temporary.open("xb") as stream:
-            pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
+        with temporary.open("x+b") as stream:
+            pq.write_table(table, stream, compression="zstd")
             stream.flush()
             os.fsync(stream.fileno())
+            target = temporary.with_name(f"part-{number:05d}-{_crc32(stream):08x}.parquet")
         temporary.rename(target)
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(target.parent)
     return target
+
+
+def _crc32(stream: BinaryIO) -> int:
+    """Return the CRC-32 of a file from its beginning."""
+    stream.seek(0)
+    found = 0
+    while block := stream.read(1 << 20):
+        found = zlib.crc32(block, found)
+    return found
 
 
 def sync_folder(folder: Path) -> None:
@@ -156,20 +167,21 @@ class Part:
         import pyarrow.parquet as pq
 
         self.path = path
-        self._stream = path.open("rb")
+        try:
+            self._stream = path.open("rb")
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
         try:
             with self._damage():
+                self._check_crc()
                 plain = pq.ParquetFile(self._stream)
                 self.rows: int = plain.metadata.num_rows
                 self.kinds = self._kinds(plain.schema_arrow)
                 # Texts such as the rules of a standard are long and the same in most rows.
                 texts = [name for name, kind in self.kinds.items() if kind == "str" and name != "point_id"]
-                self._file = pq.ParquetFile(
-                    self._stream,
-                    metadata=plain.metadata,
-                    read_dictionary=texts,
-                    page_checksum_verification=True,
-                )
+                self._file = pq.ParquetFile(self._stream, metadata=plain.metadata, read_dictionary=texts)
         except BaseException:
             self._stream.close()
             raise
@@ -182,6 +194,11 @@ class Part:
         if table.num_rows != self.rows:
             raise InputError(f"{self.path}: damaged: {table.num_rows} rows, not {self.rows}")
         return table
+
+    def _check_crc(self) -> None:
+        match, found = NAME.fullmatch(self.path.name), f"{_crc32(self._stream):08x}"
+        if match is None or match[2] != found:
+            raise InputError(f"{self.path}: damaged: its CRC-32 is {found}, unlike its name says")
 
     def _kinds(self, schema: Any) -> dict[str, str]:
         kinds = {}

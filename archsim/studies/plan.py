@@ -194,7 +194,7 @@ def _definition(
     }
     points: dict[str, list[Any]] = {
         "point_id": [task.point_id for task in tasks],
-        "system": [task.system_name for task in tasks],
+        "system": [task.system for task in tasks],
         "trace": [task.trace.name for task in tasks],
     }
     columns = [column_of(path) for axis in axes for path in axis.paths]

@@ -86,6 +86,8 @@ class Task:
     ----------
     point_id : str
         `point_id` of its system, trace and code.
+    system : str
+        Label of the system.
     system_json : str
         Canonical JSON of the resolved system.
     trace : TraceSource
@@ -101,6 +103,7 @@ class Task:
     """
 
     point_id: str
+    system: str
     system_json: str
     trace: TraceSource
     axes: Mapping[str, Value]
@@ -108,14 +111,9 @@ class Task:
     time_limit_s: float | None = None
     designs: tuple[DesignFile, ...] = ()
 
-    @property
-    def system_name(self) -> str:
-        """Label of the system."""
-        return str(json.loads(self.system_json)["name"])
-
     def __str__(self) -> str:
         values = [f"{column}={value}" for column, value in self.axes.items() if value is not None]
-        return ", ".join([self.system_name, self.trace.name, *values])
+        return ", ".join([self.system, self.trace.name, *values])
 
 
 def point_id(system_sha256: str, trace_sha256: str, code: str) -> str:

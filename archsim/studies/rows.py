@@ -31,7 +31,7 @@ class Snapshot:
 
     def __init__(self, sources: Sequence[Any], where: str, order: Iterable[str] = ()) -> None:
         self._sources, self._where = list(sources), where
-        found: dict[str, list[str]] = {}
+        found: dict[str, list[str]] = {"point_id": ["str"], "status": ["str"]}
         for source in self._sources:
             for name, kind in source.kinds.items():
                 found.setdefault(name, []).append(kind)
@@ -115,9 +115,10 @@ class Rows:
         return self.table.select([name for name in columns if name in self.kinds])
 
 
-def tables_of(rows: Iterable[Row], where: str) -> list[Any]:
+def tables_of(rows: Iterable[Row], where: str) -> list[Rows]:
     """Return rows as sources of a `Snapshot`, some at a time."""
-    found, batch = [], []
+    found: list[Rows] = []
+    batch: list[Row] = []
     for row in rows:
         batch.append(row)
         if len(batch) == parts.BATCH_ROWS:

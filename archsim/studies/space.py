@@ -18,7 +18,7 @@ from archsim.spec import OVERRIDE_LABEL, Spec, apply_overrides
 from archsim.spec_errors import row_model, table_model, unit_of
 from archsim.studies.axes import LABEL
 from archsim.studies.code import code_version
-from archsim.studies.columns import Row, Value, column_of
+from archsim.studies.columns import Value, column_of
 from archsim.studies.points import DesignFile, Task, TraceSource, point_id
 from archsim.systems.parts import PARTS, part_of, takers
 from archsim.systems.spec import SystemSpec
@@ -88,6 +88,7 @@ class Space:
             )
         self.traces = [replace(each, workload=fixed) if each.generated else each for each in self.traces]
         self._known: dict[TraceSource, tuple[TraceSource, bool]] = {}
+        self._workloads: dict[tuple[Any, ...], Spec] = {}
         self._takers: dict[str, list[bool]] = {}
 
     def _source(self, trace: Any, out: Path, options: tuple[tuple[str, Any], ...]) -> TraceSource:
@@ -182,13 +183,13 @@ class Space:
         self._check_design(spec)
         return spec
 
-    def check_workload(self, trace: int, workload: Sequence[str], place: str) -> Row:
-        """Check overrides of a generated trace without making it, and return its parameters by path."""
-        source = self.traces[trace]
-        if not source.generated:
-            return {}
+    def check_workload(self, trace: int, workload: Sequence[str], place: str) -> Spec:
+        """Check overrides of a generated trace without making it, and return its specification."""
+        key = (trace, *workload)
         try:
-            return dict(self._workload(source, workload).to_dict())
+            if key not in self._workloads:
+                self._workloads[key] = self._workload(self.traces[trace], workload)
+            return self._workloads[key]
         except InputError as error:
             raise InputError(f"{place}: {str(error).removeprefix(f'{OVERRIDE_LABEL}: ')}") from None
 
@@ -216,9 +217,10 @@ class Space:
         system_sha256 = hashlib.sha256(system_json.encode("ascii")).hexdigest()
         return Task(
             point_id(system_sha256, source.sha256, code),
+            spec.name,
             system_json,
             source,
-            self._axis_values(trace, system, json.loads(system_json), workload, texts),
+            self._axis_values(trace, system, spec, workload, texts),
             self.code,
             time_limit_s,
             self.designs if own else (),
@@ -236,16 +238,16 @@ class Space:
         return self._known[source]
 
     def _axis_values(
-        self, trace: int, system: int, tree: dict[str, Any], workload: Sequence[str], texts: Mapping[str, str]
+        self, trace: int, system: int, spec: SystemSpec, workload: Sequence[str], texts: Mapping[str, str]
     ) -> dict[str, Value]:
         """Return the value of each parameter by column, as resolved; None where it does not apply."""
-        parameters = self.check_workload(trace, workload, "") if workload else {}
+        parameters = self.check_workload(trace, workload, "") if workload else None
         values: dict[str, Value] = {}
         for path, text in texts.items():
             ours = path.startswith(WORKLOAD)
             applies = self.takes(path)[trace if ours else system]
             inside = path.removeprefix(WORKLOAD).split(".")
-            values[column_of(path)] = _leaf(parameters if ours else tree, inside, text) if applies else None
+            values[column_of(path)] = _leaf(parameters if ours else spec, inside, text) if applies else None
         return values
 
     def _check_design(self, spec: SystemSpec) -> None:
@@ -281,13 +283,18 @@ def _step(cls: Any, key: str, place: str) -> Any:
     return table_model(cls, key) if row_model(cls, key) is None else None
 
 
-def _leaf(tree: Any, keys: list[str], text: str) -> Value:
+def _leaf(spec: Any, keys: list[str], text: str) -> Value:
+    """Return a value of a specification as a column holds it; a preset, which it does not name, as text."""
+    found = spec
     for key in keys:
-        if not isinstance(tree, Mapping) or key not in tree:
-            return text  # of a preset, which a resolved system does not name
+        if key not in getattr(type(found), "model_fields", ()):
+            return text
+        found = getattr(found, key)
+    if found is None or isinstance(found, int | float | str):
+        return found
+    tree = spec.to_dict()
+    for key in keys:
         tree = tree[key]
-    if tree is None or isinstance(tree, int | float | str):
-        return tree
     return json.dumps(tree, separators=(",", ":"))
 
 

@@ -12,9 +12,9 @@ from typing import Any, Self
 from archsim.errors import InputError
 from archsim.files import new_folder
 from archsim.studies import journal, parts
-from archsim.studies.columns import STATUSES, Row
+from archsim.studies.columns import STATUSES
 from archsim.studies.definition import Definition, read_definition, write_definition
-from archsim.studies.rows import Snapshot, tables_of
+from archsim.studies.rows import Rows, Snapshot, tables_of
 
 LOCK = "lock"
 COMPACT_ROWS = 1000
@@ -40,7 +40,7 @@ class Store:
         self._wanted: Definition | None = None
         self._lock: int | None = None
         self._journal: journal.JournalWriter | None = None
-        self._pending: list[Row] = []
+        self._waiting = 0
         self._kinds: dict[str, str] = {}
 
     @classmethod
@@ -101,7 +101,7 @@ class Store:
             for part in snapshot.superseded():
                 part.unlink()
             self._journal = journal.JournalWriter(self.path / journal.FILE)
-            self._pending = list(journal.read_rows(self.path / journal.FILE))
+            self._waiting = sum(1 for _ in journal.read_rows(self.path / journal.FILE))
         except BaseException:
             self._release()
             raise
@@ -133,8 +133,8 @@ class Store:
             before = self._kinds.get(name, kind)
             self._kinds[name] = kind if before == kind else parts.common_kind(name, (before, kind), where)
         writer.append(plain)
-        self._pending.append(plain)
-        if len(self._pending) >= COMPACT_ROWS:
+        self._waiting += 1
+        if self._waiting >= COMPACT_ROWS:
             self._compact_if_possible()
 
     def compact(self) -> None:
@@ -149,31 +149,31 @@ class Store:
             When it cannot be written; the journal then stays.
         """
         writer, file = self._writer(), self.path / journal.FILE
-        if not self._pending:
+        # Not from memory: an interrupt may have come between a line and its count.
+        rows = tables_of(journal.read_rows(file), str(file))
+        if not rows:
             return
         try:
-            merged = self._merge()
-            file.unlink()
-            self._pending = []
-            self._journal = journal.JournalWriter(file)
+            merged = self._merge(rows)
+            self._journal, self._waiting = None, 0
             writer.close()
+            file.unlink()
             for part in merged:
                 part.unlink(missing_ok=True)
         except OSError as error:
             raise InputError(f"{self.path}: parts cannot be written: {error.strerror or error}") from None
 
-    def _merge(self) -> list[Path]:
-        """Write a part of the pending rows and of the parts at the end that are no larger; return those."""
-        merged: list[Any] = []
-        rows = len(self._pending)
+    def _merge(self, waiting: list[Rows]) -> list[Path]:
+        """Write a part of these rows and of the parts at the end that are no larger; return those."""
+        merged: list[parts.Part] = []
+        rows = sum(each.rows for each in waiting)
         for path in reversed(parts.part_paths(self.path)):
             part = parts.Part(path)
             if part.rows > 2 * rows:
                 break
             merged.insert(0, part)
             rows += part.rows
-        where = str(self.path)
-        snapshot = Snapshot([*merged, *tables_of(self._pending, where)], where)
+        snapshot = Snapshot([*merged, *waiting], str(self.path))
         parts.write_part(self.path, snapshot.read(list(snapshot.kinds)))
         return [part.path for part in merged]
 
@@ -183,8 +183,10 @@ class Store:
             self.compact()
 
     def _writer(self) -> journal.JournalWriter:
-        if self._journal is None:
+        if self._lock is None:
             raise RuntimeError("a store is written inside `with store:`")
+        if self._journal is None:
+            self._journal = journal.JournalWriter(self.path / journal.FILE)
         return self._journal
 
     def _tidy(self) -> None:

@@ -134,7 +134,7 @@ class Study:
         columns = [columns] if isinstance(columns, str) else columns
         names = self.columns if columns is None else [self.column(name) for name in columns]
         if not names:
-            raise InputError(f"{self.path}: no columns are asked for, or there are no points yet")
+            raise InputError(f"{self.path}: no columns are asked for")
         table = self._snapshot.read(list(names))
         statuses = self._snapshot.status.values()
         if status is None or all(each == status for each in statuses):

@@ -98,7 +98,10 @@ def _left_out(study: Study) -> int:
 
 
 def _rows(study: Study) -> list[list[str]]:
-    table = study.to_arrow(_names(study))
+    names = _names(study)
+    if not names:
+        return [[]]
+    table = study.to_arrow(names)
     if table.num_rows > _SHOWN_ROWS:
         half = _SHOWN_ROWS // 2
         rows = [*_values(table.slice(0, half)), *_values(table.slice(table.num_rows - half))]

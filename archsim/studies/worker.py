@@ -85,7 +85,7 @@ def row_without_result(task: Task, status: str, error: str) -> Row:
     text = " ".join(printable(" ".join(error.split())).split())
     row: Row = {
         "error": text if len(text) <= _LONGEST_ERROR else f"{text[: _LONGEST_ERROR - 3]}...",
-        "system": task.system_name,
+        "system": task.system,
         "system_sha256": hashlib.sha256(task.system_json.encode("ascii")).hexdigest(),
         "trace": task.trace.name,
         "trace_sha256": task.trace.sha256,
@@ -155,7 +155,7 @@ def _common(task: Task, status: str) -> Row:
 def _system(task: Task) -> SystemSpec:
     from archsim.systems.spec import SystemSpec
 
-    return SystemSpec.from_dict(json.loads(task.system_json), task.system_name)
+    return SystemSpec.from_dict(json.loads(task.system_json), task.system)
 
 
 def _check_code(code: str) -> None:
