@@ -66,6 +66,7 @@ METRIC_NOTES = (
     Note("row_open_average", "", "the same on average over the banks"),
     Note("energy_nj", "nJ", "energy of the run: the sum of the ledger"),
     Note("energy_<component>_<event>_nj", "nJ", "one row of the ledger; see [energy.md](energy.md)"),
+    Note("area_mm2", "mm2", "area of the near-memory unit of one DIMM, where it is known"),
     Note(
         "cache_accesses",
         "",
@@ -89,6 +90,7 @@ METRIC_NOTES = (
     Note("cache_<level>_fills", "", ""),
     Note("cache_<level>_writebacks", "", ""),
     Note("nmp_packets", "", "packets sent to near-memory units"),
+    Note("nmp_configurations", "", "configurations of units, each announcing a packet"),
     Note("nmp_instructions", "", "their instructions"),
     Note("nmp_packet_latency_avg_ns", "ns", "mean latency of a packet"),
     Note("nmp_packet_latency_max_ns", "ns", "longest latency of a packet"),
@@ -97,8 +99,8 @@ METRIC_NOTES = (
     Note("nmp_sums_operator", "", "what was computed"),
     Note("nmp_sums_poolings", "", "sums computed"),
     Note("nmp_sums_sha256", "", "SHA-256 of the sums"),
-    Note("nmp_sums_checked_with_numpy", "", "sums compared with NumPy's"),
-    Note("nmp_sums_max_abs_error", "", "largest difference in that comparison"),
+    Note("nmp_sums_checked", "", "sums formed again and compared bit by bit"),
+    Note("nmp_sums_max_abs_error", "", "largest difference of any sum from a float64 reference"),
 )
 PROVENANCE_NOTES = (
     Note("kernel_cpu_s", "s", "CPU time in the replay kernel"),
@@ -134,8 +136,13 @@ def unit_of_column(column: str) -> str:
     if not is_configuration(column):
         note = note_of(column)
         return "" if note is None else note.unit
-    name = column.rpartition(".")[2].lower()
-    return next((unit for ending, unit in _UNITS.items() if name.endswith(f"_{ending}")), "")
+    return ending_unit(column)
+
+
+def ending_unit(name: str) -> str:
+    """Return the unit that the end of a name says; empty where it says none."""
+    last = name.rpartition(".")[2].lower()
+    return next((unit for ending, unit in _UNITS.items() if last.endswith(f"_{ending}")), "")
 
 
 def markdown() -> list[str]:
