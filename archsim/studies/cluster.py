@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from archsim.errors import InputError
@@ -22,7 +22,7 @@ _ADDRESS = re.compile(
 
 
 class Cluster(NamedTuple):
-    """A cluster that answers."""
+    """A cluster that answers: where to run, how many points at a time, and what to call it."""
 
     executor: Executor
     workers: Callable[[], int]
@@ -30,7 +30,7 @@ class Cluster(NamedTuple):
 
 
 @contextmanager
-def dask_cluster(address: str, timeout_s: float = CONNECT_S) -> Iterator[Cluster]:
+def dask_cluster(address: str, timeout_s: float | None = None) -> Iterator[Cluster]:
     """Connect to the scheduler of a Dask cluster, and check that its workers run the same code.
 
     Parameters
@@ -38,7 +38,7 @@ def dask_cluster(address: str, timeout_s: float = CONNECT_S) -> Iterator[Cluster
     address : str
         Such as ``tcp://10.0.0.1:8786``.
     timeout_s : float
-        How long to wait for an answer.
+        How long to wait for an answer; by default `CONNECT_S`.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def dask_cluster(address: str, timeout_s: float = CONNECT_S) -> Iterator[Cluster
     if not _ADDRESS.fullmatch(address):
         raise InputError(f"{place}: must be the address of a scheduler, such as tcp://10.0.0.1:8786")
     with _quiet():
-        client = _connected(Client, address, timeout_s, place)
+        client = _connected(Client, address, CONNECT_S if timeout_s is None else timeout_s, place)
         try:
             _check_workers(client, place)
             yield Cluster(client.get_executor(pure=False), _threads(client), f"the Dask cluster at {address}")
@@ -106,7 +106,10 @@ def _threads(client: Any) -> Callable[[], int]:
     def count() -> int:
         now = time.monotonic()
         if not known[1] or now - known[0] > _REFRESH_S:
-            known[:] = now, max(1, sum(client.nthreads().values()))
-        return int(known[1])
+            # Of a scheduler that is gone, the points in flight will tell.
+            with suppress(OSError, TimeoutError):
+                known[1] = max(1, sum(client.nthreads().values()))
+            known[0] = now
+        return int(known[1]) or 1
 
     return count

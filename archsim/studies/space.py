@@ -207,7 +207,8 @@ class Space:
             replace(self.traces[trace], workload=self.traces[trace].workload + workload)
         )
         if addresses and spec.kind != "host":
-            check_suits(spec, source.open())
+            held = self.held.get(source.source)
+            check_suits(spec, source.open() if held is None else held)
         own = spec.nmp is not None and spec.nmp.design in registered_designs()
         code = self.code
         if own:

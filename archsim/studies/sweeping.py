@@ -216,11 +216,10 @@ def points_again(store: Store, tasks: Iterable[Task], found: Mapping[str, str], 
 
 def check_designs(store: Store, space: Space) -> None:
     """Refuse a design file that has changed since the study began."""
-    before = {
-        each["path"]: each["sha256"] for sweep in store.definition.sweeps for each in sweep.get("designs", [])
-    }
+    sweeps = store.definition.sweeps
+    known = {(each["path"], each["sha256"]) for sweep in sweeps for each in sweep.get("designs", [])}
     for design in space.designs:
-        if before.get(design.path, design.sha256) != design.sha256:
+        if any(path == design.path and sha256 != design.sha256 for path, sha256 in known):
             raise InputError(
                 f"--design {design.path}: has changed since {store.path} began, and its points with it; "
                 "choose a new folder"
