@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,6 @@ class Search:
     batch: int = BATCH
     trials: int = TRIALS
     time_limit_s: float | None = None
-    _tasks: dict[tuple[Any, ...], Task | str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
@@ -101,16 +100,13 @@ class Search:
         texts: dict[str, str] = {}
         for choice in self.choices:
             texts |= choice.texts(parameters[choice.name])
-        key = (system, *texts.values())
-        if key not in self._tasks:
-            _, hardware = self.space.lay(0, system, texts)
-            shown = ", ".join([self.space.systems[system].name, *hardware])
-            try:
-                spec = self.space.resolve(system, hardware, shown)
-                self._tasks[key] = self.space.task(0, system, spec, texts, self.time_limit_s)
-            except InputError as error:
-                self._tasks[key] = str(error)
-        return self._tasks[key]
+        _, hardware = self.space.lay(0, system, texts)
+        shown = ", ".join([self.space.systems[system].name, *hardware])
+        try:
+            spec = self.space.resolve(system, hardware, shown)
+            return self.space.task(0, system, spec, texts, self.time_limit_s)
+        except InputError as error:
+            return str(error)
 
     def settings(self) -> dict[str, Any]:
         """Return what decides which points are proposed; ``study.json`` keeps it."""

@@ -49,7 +49,7 @@ class Record:
         for point in points:
             if isinstance(point, Task) and point.point_id not in self._places:
                 self._places[point.point_id] = len(self._places)
-                values = {"point_id": point.point_id, "system": point.system_name, "trace": point.trace.name}
+                values = {"point_id": point.point_id, "system": point.system, "trace": point.trace.name}
                 for name, column in table.items():
                     column.append(values.get(name, point.axes.get(name)))
         places = [self._places[each.point_id] if isinstance(each, Task) else None for each in points]
