@@ -13,6 +13,7 @@ from archsim import __version__
 from archsim.cli_cache import CACHE_EXAMPLES, cache
 from archsim.cli_check import CHECK_EXAMPLES, check
 from archsim.cli_model import MODEL_EXAMPLES, model
+from archsim.cli_optimize import OPTIMIZE_EXAMPLES, optimize
 from archsim.cli_options import (
     CONTEXT,
     DEFAULT_SYSTEMS,
@@ -56,6 +57,7 @@ Examples:
 """,
 )
 app.add_typer(trace_app, name="trace")
+add_views(study_app)
 app.add_typer(study_app, name="study")
 
 
@@ -217,6 +219,9 @@ app.command(epilog=MODEL_EXAMPLES)(model)
 
 
 app.command(epilog=SWEEP_EXAMPLES)(sweep)
+
+
+app.command(epilog=OPTIMIZE_EXAMPLES)(optimize)
 
 
 @app.command(

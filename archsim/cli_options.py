@@ -6,12 +6,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+if TYPE_CHECKING:
+    from archsim.studies.runner import Runner
+
 #: What `archsim replay` compares when no --system is given.
 DEFAULT_SYSTEMS = ("host-8rank", "recnmp-base-8rank", "recnmp-opt-8rank")
+#: Points of a Pareto front that are shown without --json.
+_SHOWN_POINTS = 30
 #: How every command prints its help.
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -68,6 +73,106 @@ def progress_bar(total: int, unit: str = "lookup") -> Iterator[Callable[[int], N
         total=total, unit=unit, unit_scale=True, delay=2, disable=None, leave=False, file=sys.stderr
     ) as bar:
         yield cast(Callable[[int], None], bar.update)
+
+
+def seconds(text: str) -> float:
+    """Read a time limit: seconds, or a time with its unit."""
+    from archsim.errors import InputError
+    from archsim.units import parse_quantity
+
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    if text.endswith("min"):
+        return 60 * seconds(text.removesuffix("min").strip())
+    try:
+        return float(parse_quantity(text, "s"))
+    except InputError as error:
+        raise typer.BadParameter(f"{error}, or a number of seconds") from None
+
+
+def check_runner(workers: int | None, dask: str | None) -> None:
+    """Refuse two answers to where points run."""
+    from archsim.errors import InputError
+
+    if workers is not None and dask is not None:
+        raise InputError("--workers: is for this machine; a Dask cluster has its own")
+
+
+@contextmanager
+def study_runner(workers: int | None, dask: str | None) -> Iterator[Runner]:
+    """Give what runs the points of a study: processes of this machine, or a Dask cluster."""
+    from archsim.studies.runner import Runner
+
+    if dask is None:
+        with Runner(workers=workers) as runner:
+            yield runner
+        return
+    from archsim.studies.cluster import dask_cluster
+
+    with (
+        dask_cluster(dask) as cluster,
+        Runner(cluster.executor, workers=cluster.workers, gone=cluster.name) as runner,
+    ):
+        yield runner
+
+
+def goals_of(minimise: list[str] | None, maximise: list[str] | None) -> list[str]:
+    """Return objectives as `archsim.studies.objectives` reads them."""
+    return [
+        *(f"minimise {text}" for text in minimise or ()),
+        *(f"maximise {text}" for text in maximise or ()),
+    ]
+
+
+def front_document(front: Any) -> dict[str, Any]:
+    """Return what ``--json`` prints of a Pareto front."""
+    return {
+        "objectives": [
+            {
+                "name": each.name,
+                "unit": each.unit,
+                "maximise": each.maximise,
+                "expression": each.expression.text,
+            }
+            for each in front.objectives
+        ],
+        "points": front.rows,
+        "beaten": len(front.others),
+        "infeasible": front.infeasible,
+        "without_value": front.empty,
+        "hypervolume": front.hypervolume,
+    }
+
+
+def front_lines(front: Any) -> list[str]:
+    """Return a Pareto front as a table, below what it is of."""
+    from archsim.tables import align
+
+    names = [name for name in front.rows[0] if name != "point_id"]
+    shown = front.rows[:_SHOWN_POINTS]
+    rows = [
+        ["point", *names],
+        *([row["point_id"][:12], *(_cell(row[name]) for name in names)] for row in shown),
+    ]
+    parts = [f"{len(front.rows):,} that no other beats", f"{len(front.others):,} beaten"]
+    parts += [f"{front.infeasible:,} outside the constraints"] if front.infeasible else []
+    parts += [f"{front.empty:,} without a value"] if front.empty else []
+    lines = [", ".join(each.label for each in front.objectives), f"points: {', '.join(parts)}"]
+    if front.hypervolume is not None:
+        share = f"{100 * front.hypervolume:.1f}%"
+        lines.append(f"the front dominates {share} of the box between the best and the worst values")
+    more = (
+        [f"... {len(front.rows) - len(shown):,} more; --json has all"] if len(shown) < len(front.rows) else []
+    )
+    return [*lines, "", *align(rows), *more]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 TraceArgument = Annotated[
@@ -153,3 +258,66 @@ CopiesOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        parser=positive,
+        help="Processes; changes no result. Default: one per processor.",
+    ),
+]
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS",
+        help="Run on the Dask cluster whose scheduler is there, such as tcp://10.0.0.1:8786.",
+    ),
+]
+TimeLimitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        metavar="T",
+        parser=seconds,
+        help="Give up a point after this time: seconds, or with a unit, such as 10min.",
+    ),
+]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Run points again that failed before.")]
+StudyArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        show_default=False,
+        help="A study: the folder that `sweep --out` or `optimize --out` made.",
+    ),
+]
+MinimiseOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--minimise",
+        "--minimize",
+        metavar="METRIC",
+        help="Less of this is better: a metric, or arithmetic over columns, such as 'edp = time_ns * energy_nj'. "
+        "Repeatable.",
+    ),
+]
+MaximiseOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--maximise", "--maximize", metavar="METRIC", help="More of this is better; likewise. Repeatable."
+    ),
+]
+ConstraintOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--constraint",
+        metavar="CONDITION",
+        help="Only designs for which this holds, such as 'area_mm2 < 1.0'. Repeatable: all must hold.",
+    ),
+]
+PictureOption = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", help="Draw the picture (.png, .svg, .pdf); must not exist yet."),
+]
