@@ -34,6 +34,7 @@ from archsim.cli_options import (
     progress_bar,
 )
 from archsim.cli_study import study_app
+from archsim.cli_study_views import add_views
 from archsim.cli_sweep import SWEEP_EXAMPLES, sweep
 from archsim.cli_trace import trace_app
 from archsim.errors import InputError

@@ -109,8 +109,18 @@ class Objective:
         return f"{self.name} ({'more' if self.maximise else 'less'} is better{unit})"
 
     def value(self, row: Mapping[str, Any]) -> float | None:
-        """Return the value for a row of a study, None where a column that it needs is empty."""
+        """Return the value for a row of a study, None where a column that it needs is empty.
+
+        Raises
+        ------
+        InputError
+            For a column of texts or truth values.
+        """
         values = {name: row.get(column) for name, column in self.columns.items()}
+        for column, value in zip(self.columns.values(), values.values(), strict=True):
+            if isinstance(value, str | bool):
+                kind = "text" if isinstance(value, str) else "true or false"
+                raise InputError(f"objective {self.name}: column {column} holds {kind}, not numbers")
         return None if None in values.values() else self.expression.number(values)
 
     def to_text(self) -> str:

@@ -220,6 +220,6 @@ def _nobody(study: Study, rows: int, empty: int, nearest: tuple[float, str, str]
     violation, text, point = nearest
     told = f"{rows - empty:,} points meets the constraints"
     return InputError(
-        f"{study.path}: none of {told}; the nearest is point {point[:12]}, which misses {text!r} by {violation:.3g} "
-        "of the limit"
+        f"{study.path}: none of {told}; the nearest is point {point[:12]}, which misses {text!r} by "
+        f"{100 * violation:.3g}% of the limit"
     )
