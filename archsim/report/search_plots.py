@@ -118,8 +118,7 @@ def plot_sensitivity(
                 axes.barh(at, [row["percent_per_doubling"] for row in shown], label=group or None, **look)
         axes.set_yticks(range(len(names)), [_axis_words(name) for name in names])
         axes.invert_yaxis()
-        what = "share of the variance of" if full else "change per doubling of each axis of"
-        axes.set_xlabel(f"{what} {words} (%)")
+        axes.set_xlabel(f"variance of {words} (%)" if full else f"{words} per doubling (%)")
         if not rows:
             nothing(axes, "no axis has an effect that can be told")
         finish(axes, grid="x")

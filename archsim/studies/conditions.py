@@ -84,7 +84,9 @@ class Condition:
 
     def __post_init__(self) -> None:
         if len(self.text) > _LONGEST:
-            raise InputError(f"{self.label}: must have at most {_LONGEST:,} characters, not {len(self.text):,}")
+            raise InputError(
+                f"{self.label}: must have at most {_LONGEST:,} characters, not {len(self.text):,}"
+            )
         try:
             tree = ast.parse(_TOKENS.sub(_quoted, self.text.strip()), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):

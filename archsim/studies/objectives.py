@@ -156,7 +156,7 @@ class Limit(Condition):
         if not all(isinstance(each, int | float) for each in numbers):
             return 1.0
         gap, scale = abs(numbers[0] - numbers[1]), abs(numbers[1])
-        return max(gap / scale if scale else gap, _LEAST_VIOLATION)
+        return float(max(gap / scale if scale else gap, _LEAST_VIOLATION))
 
 
 @dataclass(frozen=True)
@@ -222,9 +222,18 @@ def parse_constraints(limits: str | Sequence[str], resolve: Resolver) -> tuple[C
     )
 
 
+def columns_of(objectives: Iterable[Objective], constraints: Iterable[Constraint]) -> list[str]:
+    """Return the columns by which a point is judged, each once."""
+    needed = [each.columns for each in objectives] + [each.columns for each in constraints]
+    return list(dict.fromkeys(column for columns in needed for column in columns.values()))
+
+
 def names_in(tree: ast.expr) -> list[str]:
     """Return the names of an expression, such as ``time_ns`` and ``nmp.cache.size``, each once."""
-    return list(dict.fromkeys(name for name in _names(tree) if name not in ("true", "false")))
+    try:
+        return list(dict.fromkeys(name for name in _names(tree) if name not in ("true", "false")))
+    except RecursionError:
+        raise InputError("objective or constraint: is nested too deeply") from None
 
 
 def _names(node: ast.AST) -> Iterator[str]:

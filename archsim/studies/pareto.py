@@ -10,7 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.errors import InputError
-from archsim.studies.objectives import Constraint, Objective, parse_constraints, parse_objectives
+from archsim.studies.objectives import (
+    Constraint,
+    Objective,
+    columns_of,
+    parse_constraints,
+    parse_objectives,
+)
 
 if TYPE_CHECKING:
     from archsim.studies.study import Study
@@ -68,15 +74,11 @@ def front_of_study(study: Study, goals: Any = None, constraints: Sequence[str] |
             empty += 1
         elif any(missed):
             infeasible += 1
-            worst = max(
-                (each or 0.0, limit.limit.text) for each, limit in zip(missed, limits, strict=True)
-            )
+            worst = max((each or 0.0, limit.limit.text) for each, limit in zip(missed, limits, strict=True))
             nearest = min(nearest or (worst[0], worst[1], row["point_id"]), (*worst, row["point_id"]))
         else:
             told = {name: row[name] for name in names}
-            feasible.append(
-                told | {each.name: value for each, value in zip(objectives, values, strict=True)}
-            )
+            feasible.append(told | {each.name: value for each, value in zip(objectives, values, strict=True)})
     if not feasible:
         raise _nobody(study, len(rows), empty, nearest)
     best = _best(feasible, rows, objectives)
@@ -167,7 +169,7 @@ def _rows(
     study: Study, objectives: Sequence[Objective], limits: Sequence[Constraint]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the done points with all columns that matter, and the columns that tell points apart."""
-    needed = [column for each in (*objectives, *limits) for column in each.columns.values()]
+    needed = columns_of(objectives, limits)
     axes = [name for name in study.axes if name in study.columns]
     names = ["point_id", *_NAMES, *axes]
     rows: list[dict[str, Any]] = study.to_arrow(
@@ -216,7 +218,9 @@ def _searched(study: Study) -> tuple[list[str], list[str]]:
 
 def _nobody(study: Study, rows: int, empty: int, nearest: tuple[float, str, str] | None) -> InputError:
     if nearest is None:
-        return InputError(f"{study.path}: none of {rows:,} points has all the columns that the objectives need")
+        return InputError(
+            f"{study.path}: none of {rows:,} points has all the columns that the objectives need"
+        )
     violation, text, point = nearest
     told = f"{rows - empty:,} points meets the constraints"
     return InputError(

@@ -15,7 +15,13 @@ from archsim.studies.columns import IDENTITY, PROVENANCE, column_of, configurati
 from archsim.studies.executors import InProcess
 from archsim.studies.extras import needed
 from archsim.studies.notes import METRIC_NOTES, note_of
-from archsim.studies.objectives import Constraint, Objective, parse_constraints, parse_objectives
+from archsim.studies.objectives import (
+    Constraint,
+    Objective,
+    columns_of,
+    parse_constraints,
+    parse_objectives,
+)
 from archsim.studies.points import Task
 from archsim.studies.runner import Runner
 from archsim.studies.space import Space
@@ -125,8 +131,7 @@ class Search:
     @property
     def columns(self) -> list[str]:
         """The columns of a row by which a point is judged."""
-        parts = (*self.objectives, *self.constraints)
-        return list(dict.fromkeys(column for each in parts for column in each.columns.values()))
+        return columns_of(self.objectives, self.constraints)
 
 
 def make_search(

@@ -144,7 +144,8 @@ def _optuna_study(search: Search) -> Any:
         "tpe": lambda: optuna.samplers.TPESampler(seed=search.seed, n_startup_trials=search.batch),
         "random": lambda: optuna.samplers.RandomSampler(seed=search.seed),
     }
-    directions = ["maximize" if each.maximise else "minimize" for each in search.objectives]
+    kinds = optuna.study.StudyDirection
+    directions = [kinds.MAXIMIZE if each.maximise else kinds.MINIMIZE for each in search.objectives]
     return optuna.create_study(directions=directions, sampler=samplers[search.sampler]())
 
 

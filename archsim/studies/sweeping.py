@@ -198,7 +198,9 @@ def run_plan(
     return state
 
 
-def points_again(store: Store, tasks: Iterable[Task], found: Mapping[str, str], retry_failed: bool) -> set[str]:
+def points_again(
+    store: Store, tasks: Iterable[Task], found: Mapping[str, str], retry_failed: bool
+) -> set[str]:
     """Which points that have a row run again: failed ones when asked for, late ones when they get more time."""
     again = {task.point_id for task in tasks if retry_failed and found.get(task.point_id) == "failed"}
     late = {task.point_id: task for task in tasks if found.get(task.point_id) == "timeout"}
