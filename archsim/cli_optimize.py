@@ -119,7 +119,7 @@ def optimize(
     order: OrderOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Search a design space for the best trade-offs between several objectives, with Optuna."""
+    """Search a design space for the best trade-offs; resumable."""
     check_runner(workers, dask)
     from archsim.studies.search import BATCH, TRIALS, make_search
     from archsim.studies.searching import run_search

@@ -48,13 +48,17 @@ Values of --vary:
 
 \b
 Examples:
-  archsim sweep preset:zipf --system recnmp-opt-8rank --vary nmp.cache.size=8KiB..1MiB*2 --out caches
+  archsim sweep preset:zipf --system recnmp-opt-8rank \\
+    --vary nmp.cache.size=8KiB..1MiB*2 --out caches
   archsim sweep my-trace --system host-8rank --system recnmp-opt-8rank \\
-    --vary nmp.poolings_per_packet=1..8 --vary dram.timing.tRCD=14..18 --out study
-  archsim sweep my-trace --system recnmp-opt-8rank --vary nmp.cache.size=8KiB..1MiB*2 \\
-    --vary nmp.cache.ways=1,4,16 --where 'nmp.cache.size >= 64KiB or nmp.cache.ways < 16' --out some
-  archsim sweep my-trace --system recnmp-opt-8rank --vary nmp.cache.size=8KiB..1MiB*2 \\
-    --dask tcp://login-node:8786 --out study
+    --vary nmp.poolings_per_packet=1..8 --vary dram.timing.tRCD=14..18 \\
+    --out study
+  archsim sweep my-trace --system recnmp-opt-8rank \\
+    --vary nmp.cache.size=8KiB..1MiB*2 --vary nmp.cache.ways=1,4,16 \\
+    --where 'nmp.cache.size >= 64KiB or nmp.cache.ways < 16' --out some
+  archsim sweep my-trace --system recnmp-opt-8rank \\
+    --vary nmp.cache.size=8KiB..1MiB*2 --dask tcp://login-node:8786 \\
+    --out study
 
 A sweep that was stopped, by whatever, goes on where it stopped when it is started again. More values of the same
 axes are added to the study. Look at it with `archsim study info DIR`, or `archsim.open_study(DIR)` in Python.
@@ -122,7 +126,7 @@ def sweep(
     order: OrderOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Replay traces through every combination of systems and parameters: a study that can be stopped and resumed."""
+    """Replay all combinations of systems and parameters; resumable."""
     check_runner(workers, dask)
     from archsim.studies.axes import parse_axes
     from archsim.studies.plan import MOST_POINTS, make_plan

@@ -53,9 +53,13 @@ def one_line(cls: Model, error: ValidationError) -> str:
     return _describe(cls, dict(found[0])) + more
 
 
-@cache
 def unit_of(cls: Model, key: str) -> str:
     """Return the unit a field was declared with, empty when it has none."""
+    return _unit_of(cls, key)
+
+
+@cache
+def _unit_of(cls: Model, key: str) -> str:
     extra = cls.model_fields[key].json_schema_extra if key in cls.model_fields else None
     return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
 

@@ -18,6 +18,7 @@ from archsim.traces import read_native, trace_info
 COMMANDS = (
     [],
     ["replay"],
+    ["sweep"],
     ["trace"],
     ["trace", "generate"],
     ["trace", "info"],

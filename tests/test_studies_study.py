@@ -114,7 +114,8 @@ def test_a_study_without_rows_can_be_looked_at(tmp_path):
     assert len(empty.missing) == 3
     assert "3 points: 0 done, 3 missing" in repr(empty)
     assert len(empty.digest()) == 64
-    assert list(empty.to_frame().columns) == ["point_id", "status"]
+    assert list(empty.to_frame().columns) == ["point_id", "status", "error"]
+    assert empty.failures().empty
     assert empty.query("SELECT count(*) AS n FROM points")["n"].tolist() == [0]
     assert "<p>study" in empty._repr_html_()
 
@@ -350,7 +351,7 @@ def test_twenty_thousand_rows_of_a_real_result_open_in_under_a_second(tmp_path):
         start = time.process_time()
         frame = open_study(folder).to_frame()
         taken = time.process_time() - start
-        assert frame.shape == (rows, len(columns))
+        assert frame.shape == (rows, len({*columns, "error"}))
         return taken
 
     assert any(seconds() < 1 for _ in range(3))

@@ -107,9 +107,17 @@ class JournalWriter:
         self._size += len(line)
 
     def close(self) -> None:
-        """Close the file, and have its lines last through a loss of power."""
+        """Close the file, and have its lines last through a loss of power.
+
+        Raises
+        ------
+        InputError
+            When the disk fails only now, as those of a network do.
+        """
         try:
             os.fsync(self._descriptor)
+        except OSError as error:
+            raise self._refused(error) from None
         finally:
             os.close(self._descriptor)
 

@@ -92,16 +92,13 @@ def make_plan(
         raise InputError(f"--where {texts}: leaves none of {combinations:,} points")
     places = [_place(number, len(chosen), point, space) for number, point in enumerate(chosen, start=1)]
     # All that is cheap to check goes before the first trace is made.
-    specs = [
-        space.resolve(point.system, point.hardware, place)
-        for point, place in zip(chosen, places, strict=True)
-    ]
     for point, place in zip(chosen, places, strict=True):
+        space.resolve(point.system, point.texts, place)
         if point.workload:
             space.check_workload(point.trace, point.workload, place)
     tasks: dict[str, Task] = {}
-    for point, spec in zip(chosen, specs, strict=True):
-        task = space.task(point.trace, point.system, spec, point.texts, time_limit_s)
+    for point, place in zip(chosen, places, strict=True):
+        task = space.task(point.trace, point.system, point.texts, time_limit_s, place)
         tasks.setdefault(task.point_id, task)
     notes = _notes(space, axes, len(chosen), len(tasks))
     found = tuple(tasks.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,8 +89,8 @@ class Task:
         `point_id` of its system, trace and code.
     system : str
         Label of the system.
-    system_json : str
-        Canonical JSON of the resolved system.
+    packed : bytes
+        Canonical JSON of the resolved system, compressed.
     trace : TraceSource
         The trace; it travels by path, never by value.
     axes : mapping of str to value
@@ -104,12 +105,17 @@ class Task:
 
     point_id: str
     system: str
-    system_json: str
+    packed: bytes
     trace: TraceSource
     axes: Mapping[str, Value]
     code: str
     time_limit_s: float | None = None
     designs: tuple[DesignFile, ...] = ()
+
+    @property
+    def system_json(self) -> str:
+        """Canonical JSON of the resolved system."""
+        return zlib.decompress(self.packed).decode("ascii")
 
     def __str__(self) -> str:
         values = [f"{column}={value}" for column, value in self.axes.items() if value is not None]

@@ -8,6 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from archsim.errors import InputError
 from archsim.studies import journal, parts
 from archsim.studies.columns import Row
 
@@ -31,7 +32,7 @@ class Snapshot:
 
     def __init__(self, sources: Sequence[Any], where: str, order: Iterable[str] = ()) -> None:
         self._sources, self._where = list(sources), where
-        found: dict[str, list[str]] = {"point_id": ["str"], "status": ["str"]}
+        found: dict[str, list[str]] = {name: ["str"] for name in ("point_id", "status", "error")}
         for source in self._sources:
             for name, kind in source.kinds.items():
                 found.setdefault(name, []).append(kind)
@@ -47,17 +48,15 @@ class Snapshot:
         InputError
             For damage.
         """
-        for tries_left in reversed(range(_TRIES)):
+        for _ in range(_TRIES):
             # The journal first: a writer removes it only after the part that holds its rows is in place.
             rows = tables_of(journal.read_rows(folder / journal.FILE), str(folder / journal.FILE))
             try:
                 opened: list[Any] = [parts.Part(path) for path in parts.part_paths(folder)]
             except FileNotFoundError:
-                if not tries_left:
-                    raise
                 continue
             return cls(opened + rows, str(folder), order)
-        raise AssertionError("unreachable")
+        raise InputError(f"{folder}: its parts change faster than they can be read; try again")
 
     def __len__(self) -> int:
         return len(self.status)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archsim.errors import InputError, nearest
 from archsim.nmp.design_files import load_design
@@ -31,6 +32,31 @@ if TYPE_CHECKING:
 WORKLOAD = "workload."
 #: Folder of a study for traces that were given as objects.
 TRACES = "traces"
+
+
+class Resolved(NamedTuple):
+    """A system with values of parameters laid over it.
+
+    Attributes
+    ----------
+    name, kind : str
+        Of the system.
+    packed : bytes
+        Its canonical JSON, compressed: a sweep may hold a hundred thousand of them.
+    sha256 : str
+        Hash of that JSON.
+    values : mapping
+        Value of each parameter of systems by column; None where it is not for this system.
+    own_design : bool
+        Whether a file of the user registers its design.
+    """
+
+    name: str
+    kind: str
+    packed: bytes
+    sha256: str
+    values: Mapping[str, Value]
+    own_design: bool
 
 
 class Space:
@@ -88,6 +114,7 @@ class Space:
             )
         self.traces = [replace(each, workload=fixed) if each.generated else each for each in self.traces]
         self._known: dict[TraceSource, tuple[TraceSource, bool]] = {}
+        self._resolved: dict[tuple[int, tuple[str, ...]], Resolved] = {}
         self._workloads: dict[tuple[Any, ...], Spec] = {}
         self._takers: dict[str, list[bool]] = {}
 
@@ -174,14 +201,27 @@ class Space:
                 hardware.append(f"{path}={text}")
         return tuple(sorted(workload, key=_rank)), tuple(sorted(hardware, key=_rank))
 
-    def resolve(self, system: int, hardware: Sequence[str], place: str) -> SystemSpec:
-        """Lay overrides over a system; ``place`` opens an error message."""
-        try:
-            spec = apply_overrides(self.systems[system], hardware)
-        except InputError as error:
-            raise InputError(f"{place}: {str(error).removeprefix(f'{OVERRIDE_LABEL}: ')}") from None
-        self._check_design(spec)
-        return spec
+    def resolve(self, system: int, texts: Mapping[str, str], place: str) -> Resolved:
+        """Lay values of parameters over a system; ``place`` opens an error message. What it gives back is small."""
+        paths = [path for path in texts if not path.startswith(WORKLOAD)]
+        _, hardware = self.lay(0, system, {path: texts[path] for path in paths})
+        if (system, hardware) not in self._resolved:
+            try:
+                spec = apply_overrides(self.systems[system], hardware)
+            except InputError as error:
+                raise InputError(f"{place}: {str(error).removeprefix(f'{OVERRIDE_LABEL}: ')}") from None
+            text = spec.canonical_json().encode("ascii")
+            values = {
+                column_of(path): _leaf(spec, path.split("."), texts[path])
+                if self.takes(path)[system]
+                else None
+                for path in paths
+            }
+            own = self._own_design(spec)
+            self._resolved[system, hardware] = Resolved(
+                spec.name, spec.kind, zlib.compress(text, 1), hashlib.sha256(text).hexdigest(), values, own
+            )
+        return self._resolved[system, hardware]
 
     def check_workload(self, trace: int, workload: Sequence[str], place: str) -> Spec:
         """Check overrides of a generated trace without making it, and return its specification."""
@@ -197,35 +237,59 @@ class Space:
         self,
         trace: int,
         system: int,
-        spec: SystemSpec,
         texts: Mapping[str, str],
         time_limit_s: float | None = None,
+        place: str = "",
     ) -> Task:
-        """Make the point of a resolved system and a trace, which is opened once to know its content."""
+        """Make a point; its trace is opened once to know its content.
+
+        Parameters
+        ----------
+        trace, system : int
+            Which of them.
+        texts : mapping of str to str
+            Value of each parameter by path, as text.
+        time_limit_s : float, optional
+            Seconds for the point.
+        place : str
+            What an error message begins with.
+        """
+        found = self.resolve(system, texts, place)
         workload, _ = self.lay(trace, system, texts)
-        source, addresses = self._opened(
-            replace(self.traces[trace], workload=self.traces[trace].workload + workload)
-        )
-        if addresses and spec.kind != "host":
+        values = dict(found.values)
+        if any(path.startswith(WORKLOAD) for path in texts):
+            values |= self._workload_values(trace, workload, texts, place)
+        base = self.traces[trace]
+        source, addresses = self._opened(replace(base, workload=base.workload + workload))
+        if addresses and found.kind != "host":
             held = self.held.get(source.source)
-            check_suits(spec, source.open() if held is None else held)
-        own = spec.nmp is not None and spec.nmp.design in registered_designs()
+            check_suits(self.systems[system], source.open() if held is None else held)
         code = self.code
-        if own:
-            texts_of = "".join(design.sha256 for design in self.designs)
-            code += "+" + hashlib.sha256(texts_of.encode("ascii")).hexdigest()[:12]
-        system_json = spec.canonical_json()
-        system_sha256 = hashlib.sha256(system_json.encode("ascii")).hexdigest()
+        if found.own_design:
+            code += f"+{_joined(design.sha256 for design in self.designs)[:12]}"
         return Task(
-            point_id(system_sha256, source.sha256, code),
-            spec.name,
-            system_json,
+            point_id(found.sha256, source.sha256, code),
+            found.name,
+            found.packed,
             source,
-            self._axis_values(trace, system, spec, workload, texts),
+            {column_of(path): values[column_of(path)] for path in texts},
             self.code,
             time_limit_s,
-            self.designs if own else (),
+            self.designs if found.own_design else (),
         )
+
+    def _workload_values(
+        self, trace: int, workload: Sequence[str], texts: Mapping[str, str], place: str
+    ) -> dict[str, Value]:
+        """Return the parameters of a generated trace by column; None where the trace is not generated."""
+        names = [path.removeprefix(WORKLOAD) for path in texts if path.startswith(WORKLOAD)]
+        spec = self.check_workload(trace, workload, place) if self.traces[trace].generated else None
+        return {
+            column_of(WORKLOAD + name): None
+            if spec is None
+            else _leaf(spec, name.split("."), texts[WORKLOAD + name])
+            for name in names
+        }
 
     def _opened(self, source: TraceSource) -> tuple[TraceSource, bool]:
         """Return a source with its name and hash, and whether it holds addresses."""
@@ -238,26 +302,20 @@ class Space:
             self._known[source] = found, isinstance(opened, AddressTrace)
         return self._known[source]
 
-    def _axis_values(
-        self, trace: int, system: int, spec: SystemSpec, workload: Sequence[str], texts: Mapping[str, str]
-    ) -> dict[str, Value]:
-        """Return the value of each parameter by column, as resolved; None where it does not apply."""
-        parameters = self.check_workload(trace, workload, "") if workload else None
-        values: dict[str, Value] = {}
-        for path, text in texts.items():
-            ours = path.startswith(WORKLOAD)
-            applies = self.takes(path)[trace if ours else system]
-            inside = path.removeprefix(WORKLOAD).split(".")
-            values[column_of(path)] = _leaf(parameters if ours else spec, inside, text) if applies else None
-        return values
-
-    def _check_design(self, spec: SystemSpec) -> None:
+    def _own_design(self, spec: SystemSpec) -> bool:
+        """Whether the design of a system is a user's, which workers must be able to load."""
         design = "" if spec.nmp is None else spec.nmp.design
-        if design in registered_designs() and not self.designs:
+        own = design in registered_designs()
+        if own and not self.designs:
             raise InputError(
                 f"design {design!r}: is registered in this process only, and workers would not know it; "
                 "put it into a file and name that with --design (designs=[FILE])"
             )
+        return own
+
+
+def _joined(hashes: Iterable[str]) -> str:
+    return hashlib.sha256("".join(hashes).encode("ascii")).hexdigest()
 
 
 def _check_path(cls: type[Spec], path: str, place: str) -> None:
@@ -268,7 +326,7 @@ def _check_path(cls: type[Spec], path: str, place: str) -> None:
         inner = _step(inner, key, place)
         if inner is None:
             raise InputError(f"{place}: {key} has no parameters of its own")
-    if last == "preset" and getattr(inner, "preset_kind", ""):
+    if last == "preset" and getattr(inner, "preset_kind", "") != "":
         return
     below = _step(inner, last, place)
     if below is not None:

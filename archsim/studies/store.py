@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -179,8 +178,10 @@ class Store:
 
     def _compact_if_possible(self) -> None:
         """Compact; a disk without room for it costs nothing, because the journal stays."""
-        with suppress(InputError):
+        try:
             self.compact()
+        except InputError:
+            self._waiting = 0  # not with every row again
 
     def _writer(self) -> journal.JournalWriter:
         if self._lock is None:
@@ -196,12 +197,14 @@ class Store:
                 left.unlink(missing_ok=True)
 
     def _release(self) -> None:
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
-        if self._lock is not None:
-            os.close(self._lock)  # which unlocks
-            self._lock = None
+        opened, lock = self._journal, self._lock
+        self._journal = self._lock = None
+        try:
+            if opened is not None:
+                opened.close()
+        finally:
+            if lock is not None:
+                os.close(lock)  # which unlocks
 
 
 def _locked(folder: Path) -> int:
