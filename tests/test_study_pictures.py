@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,8 +49,9 @@ class Study:
         self._frame = frame
         self.axes = {SIZE: SIZES, RANKS: (2, 4)}
 
-    def to_frame(self):
-        return self._frame
+    def to_arrow(self, columns=None, status="done"):
+        frame = self._frame if status is None else self._frame[self._frame["status"] == status]
+        return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 # sweep lines
@@ -69,7 +71,6 @@ def test_lines_go_through_the_points_of_the_study():
 
 
 def test_a_study_a_frame_a_table_of_arrow_and_columns_draw_the_same():
-    pa = pytest.importorskip("pyarrow")
     frame = study()
     sources = [frame, Study(frame), pa.Table.from_pandas(frame), {c: frame[c].tolist() for c in frame}]
     lines = [
@@ -95,6 +96,15 @@ def test_columns_that_follow_from_an_axis_are_no_further_axes():
     assert points_of(frame).others([SIZE, "system", RANKS]) == []
     axes = plots.plot_sweep(frame, SIZE, "time_ns", ["system", RANKS])
     assert axes.get_title("left") == ""
+
+
+def test_no_cache_stands_before_sizes_that_grow_by_ratios():
+    frame = study()
+    frame.loc[frame[SIZE] == 8192, SIZE] = 0
+    axes = plots.plot_sweep(frame, SIZE, "time_ns", ["system", RANKS])
+    assert axes.get_xscale() == "log"
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "16", "32", "64"]
+    assert axes.lines[0].get_xdata().tolist() == [8192, *SIZES[1:]]
 
 
 def test_a_failed_point_leaves_a_gap():
@@ -173,6 +183,31 @@ def test_one_host_is_the_baseline_of_every_size():
     )
 
 
+def test_in_a_study_a_baseline_is_never_one_of_other_axes():
+    frame = study()
+    kept = frame[(frame["system"] == "opt") | (frame[RANKS] == 2)]
+    points = points_of(Study(kept))
+    found = speedups(points, points.metric("time_ns")[1], {"system": "base"})
+    assert [math.isnan(ratio) for ratio in found] == (kept[RANKS] == 4).tolist()
+
+
+def test_the_axis_says_what_the_speedup_is_over():
+    axes = plots.plot_speedup(study(), {RANKS: 2}, "nmp.cache.size", ["system", RANKS])
+    assert axes.get_ylabel() == "speedup over ranks 2 (×)"
+    axes = plots.plot_speedup(study(), "base", "nmp.cache.size", metric="energy_nj")
+    assert axes.get_ylabel() == "gain in energy_nj over base (×)"
+
+
+def test_an_ambiguous_baseline_is_refused():
+    frame = study().drop(columns=RANKS)
+    with pytest.raises(
+        InputError, match="baseline: 2 points could be that of 8 KiB; add what tells them apart"
+    ):
+        plots.plot_speedup(frame, "base", "nmp.cache.size")
+    with pytest.raises(InputError, match="baseline 'bass': no such system"):
+        plots.plot_speedup(frame, "bass")
+
+
 def test_a_failed_point_has_no_bar_but_a_cross():
     frame = with_failed(study(), 1)
     axes = plots.plot_speedup(frame, "opt", SIZE, ["system", RANKS])
@@ -244,6 +279,12 @@ def test_of_bandwidth_and_hits_more_is_better():
     assert axes.get_ylabel() == "cache hit ratio (%), more is better"
     axes = plots.plot_pareto(frame, "bandwidth_gbps", "energy_nj", maximise=["energy_nj"])
     assert axes.get_xlabel().endswith("less is better")
+
+
+def test_a_single_best_point_says_what_it_is():
+    frame = study(energy_nj=lambda f: f["time_ns"])
+    axes = plots.plot_pareto(frame, "time_ns", "energy_nj", by="system")
+    assert [text.get_text() for text in axes.texts] == ["4, 64 KiB"]
 
 
 def test_labels_of_the_front_cover_neither_one_another_nor_its_points():

@@ -18,6 +18,7 @@ from archsim.report.groups import (
     ordered,
     over,
     series_of,
+    value_text,
 )
 from archsim.report.quantities import quantity_of
 from archsim.report.rows import Points, points_of
@@ -90,7 +91,7 @@ def plot_speedup(
     source : Comparison, sequence of Result, Study or frame
     baseline : str or mapping, optional
         A system, or values of axes; by default the first system. A point is compared with the baseline of its trace
-        and, where the baseline has it too, of its values of other axes.
+        and of its values of all axes in which the baseline varies too (of a `Study`: that the baseline has).
     x : str
         What the bars are grouped by.
     by : str or sequence of str, optional
@@ -115,7 +116,8 @@ def plot_speedup(
     metric, values = points.metric(metric)
     condition = _condition(points, baseline)
     ratios = speedups(points, values, condition)
-    what = ", ".join(one_text(column, value) for column, value in condition.items())
+    told = [(quantity_of(column).words, one_text(column, value)) for column, value in condition.items()]
+    what = ", ".join(value if name in ("system", "trace") else f"{name} {value}" for name, value in told)
     what = what if len(what) <= 24 else "the baseline"
     label = f"speedup over {what} (×)" if metric == "time_ns" else f"gain in {metric} over {what} (×)"
     return _draw(points, x, ratios, label, by, axes, horizontal, level=1.0)
@@ -172,6 +174,11 @@ def speedups(points: Points, values: Sequence[float], condition: Mapping[str, An
     values : sequence of float [points]
     condition : mapping of str to value
         What a point of the baseline is.
+
+    Raises
+    ------
+    InputError
+        Where several points could be the baseline of one.
     """
     columns = {name: points.axis(name)[1] for name in condition}
     base = [
@@ -179,12 +186,19 @@ def speedups(points: Points, values: Sequence[float], condition: Mapping[str, An
     ]
     free = [name for name in points.axes if name not in condition and name in points.columns]
     told = {name: points.axis(name)[1] for name in free}
-    # What the baseline varies in is compared like with like; what it has one value of, or none, is not.
-    free = [name for name in free if len({str(told[name][i]) for i in base}) > 1]
+    # What the baseline varies in is compared like with like, and of a study all axes that the baseline has.
+    there = {name: {str(told[name][i]) for i in base} for name in free}
+    free = [n for n in free if len(there[n]) > 1 or (n in points.asked and there[n] != {"None"})]
     by_key: dict[tuple[Any, ...], list[float]] = {}
     for i in base:
         by_key.setdefault(tuple(told[name][i] for name in free), []).append(values[i])
-    single = {key: found[0] for key, found in by_key.items() if len(set(map(str, found))) == 1}
+    for key, found in by_key.items():
+        if len({value for value in found if math.isfinite(value)}) > 1:
+            where = value_text(free, key) or "all"
+            raise InputError(
+                f"baseline: {len(found)} points could be that of {where}; add what tells them apart"
+            )
+    single = {key: next(filter(math.isfinite, found), math.nan) for key, found in by_key.items()}
     ratios = []
     for i, value in enumerate(values):
         reference = single.get(tuple(told[name][i] for name in free), math.nan)

@@ -92,7 +92,11 @@ def plot_pareto(
         axes.set_ylabel(f"{along.label}, {better[1]} is better")
         axes.margins(0.09)
         finish(axes)
-        named = [n for n in named if label is not None or len({str(points.columns[n][i]) for i in front}) > 1]
+        named = [
+            n
+            for n in named
+            if label is not None or len(front) == 1 or len({str(points.columns[n][i]) for i in front}) > 1
+        ]
         if named and front:
             note(axes, f"labels: {', '.join(quantity_of(name).words for name in named)}")
         legend_above(axes, grow=new, title=group_title(columns))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,13 +26,17 @@ class Points:
         As long as there are points; None where a point has no such value.
     axes : tuple of str
         The columns that tell points apart.
+    asked : tuple of str
+        Those of them that a study was asked for; of results and frames none are known.
     """
 
     columns: Mapping[str, list[Any]]
     axes: tuple[str, ...]
+    asked: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(next(iter(self.columns.values()), []))
+        first = next(iter(self.columns), None)
+        return 0 if first is None else len(self.columns[first])
 
     def metric(self, name: str) -> tuple[str, list[float]]:
         """Return the column of a metric and its values, NaN where a point failed or has none.
@@ -42,7 +46,7 @@ class Points:
         InputError
             For an unknown name, or a column of text.
         """
-        column = self._column(name, "metric", [c for c in self.columns if self._is_number(c)])
+        column = self._column(name, "metric", (c for c in self.columns if self._is_number(c)))
         done = self.columns.get("status", ["done"] * len(self))
         values = self.columns[column]
         found = [_number(v) if s == "done" else math.nan for v, s in zip(values, done, strict=True)]
@@ -117,17 +121,38 @@ def points_of(source: Any) -> Points:
         names = list(dict.fromkeys(name for row in rows for name in row))
         columns = {name: [row.get(name) for row in rows] for name in names}
         return Points(columns, _varying(columns, _NAMES))
-    own: tuple[str, ...] = ()
-    if hasattr(source, "to_frame") and isinstance(getattr(source, "axes", None), Mapping):  # a Study
-        own, source = tuple(source.axes), source.to_frame()
-    if hasattr(source, "to_pydict"):
-        columns = source.to_pydict()
-    elif hasattr(source, "columns") or isinstance(source, Mapping):
-        columns = {str(name): list(source[name]) for name in source}
-    else:
+    if hasattr(source, "to_arrow") and isinstance(getattr(source, "axes", None), Mapping):  # a Study
+        held = _Held(source.to_arrow(status=None))
+        asked = tuple(name for name in source.axes if name in held)
+        return Points(held, tuple(dict.fromkeys([*asked, *_varying(held, _NAMES)])), asked)
+    if not (hasattr(source, "column_names") or hasattr(source, "columns") or isinstance(source, Mapping)):
         raise InputError(f"{type(source).__name__}: a Result, a Comparison, a Study or a frame is needed")
-    named = [name for name in columns if "." in name and name not in own]
-    return Points(columns, tuple(dict.fromkeys([*own, *_varying(columns, (*_NAMES, *named))])))
+    held = _Held(source)
+    named = [name for name in held if "." in name]
+    return Points(held, _varying(held, (*_NAMES, *named)))
+
+
+class _Held(Mapping[str, list[Any]]):
+    """Columns of a frame or table as lists, each when it is first asked for: a study may have hundreds."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self._names = dict.fromkeys(map(str, getattr(source, "column_names", source)))
+        self._lists: dict[str, list[Any]] = {}
+
+    def __getitem__(self, name: str) -> list[Any]:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._lists:
+            column = self._source[name]
+            self._lists[name] = column.to_pylist() if hasattr(column, "to_pylist") else list(column)
+        return self._lists[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def results_of(source: Any) -> list[Result]:

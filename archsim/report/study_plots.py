@@ -49,6 +49,8 @@ Kind = Literal["lines", "bars", "heat", "pareto"]
 KINDS = ("lines", "bars", "heat", "pareto")
 #: More lines than this, told apart by a number, are coloured by it.
 _LEGEND = 8
+#: Lines through more points than this have no markers.
+_MARKED = 40
 #: Bands of more lines than this would hide one another.
 _BANDS = 4
 
@@ -152,7 +154,7 @@ def plot_sweep(
         axes, new = axes_for(axes)
         ticks = ordered(place for place in places if place is not None)
         numbers = all(is_number(tick) for tick in ticks)
-        where = {tick: (float(tick) if numbers else float(i)) for i, tick in enumerate(ticks)}
+        where = _places(ticks) if numbers else {tick: float(i) for i, tick in enumerate(ticks)}
         shades = _shades(found, columns)
         for number, one in enumerate(found):
             look = {"color": shades[number], "marker": "o"} if shades else line_look(number)
@@ -247,9 +249,10 @@ def axis_of_values(
 
     axis = axes.xaxis if which == "x" else axes.yaxis
     numbers = bool(values) and all(is_number(value) for value in values)
-    log = numbers and not cells and logarithmic(values)
+    places = [where[value] for value in values]
+    log = numbers and not cells and logarithmic(places)
     if log:
-        doubled = all(math.log2(b / a) % 1 < 1e-9 for a, b in itertools.pairwise(values))
+        doubled = all(math.log2(b / a) % 1 < 1e-9 for a, b in itertools.pairwise(places))
         (axes.set_xscale if which == "x" else axes.set_yscale)("log", base=2 if doubled else 10)
     texts, name = axis_names(column, values)
     axis.set_label_text(name)
@@ -257,14 +260,24 @@ def axis_of_values(
     letters = max(map(len, texts), default=1) + 1.5
     fitting = max(2, int(2.6 / (0.058 * letters))) if which == "x" else 12
     every = -(-len(values) // fitting) if numbers else 1
-    axis.set_ticks([where[v] for v in values[::every]], texts[::every])
-    axis.set_minor_locator(NullLocator())
+    # Bytes and shares stand in another unit than that of the column; other numbers have round ones between them.
+    if every == 1 or log or cells or quantity_of(column).kind in ("bytes", "share"):
+        axis.set_ticks([where[v] for v in values[::every]], texts[::every])
+        axis.set_minor_locator(NullLocator())
     if which == "x" and not numbers and len(values) > fitting:
         axes.set_xticks(axes.get_xticks(), texts, rotation=35, ha="right", rotation_mode="anchor")
     if len(values) == 1 and not cells:
         centre = where[values[0]]
         span = abs(centre) / 2 or 1.0
         (axes.set_xlim if which == "x" else axes.set_ylim)(centre - span, centre + span)
+
+
+def _places(ticks: Sequence[Any]) -> dict[Any, float]:
+    """Return where numbers stand: at their values; zero before sizes that grow by ratios, one step to the left."""
+    where = {tick: float(tick) for tick in ticks}
+    if len(ticks) > 3 and float(ticks[0]) == 0 and logarithmic(map(float, ticks[1:])):
+        where[ticks[0]] = float(ticks[1]) ** 2 / float(ticks[2])
+    return where
 
 
 def _draw_line(
@@ -282,6 +295,8 @@ def _draw_line(
             )
         if not places:
             return
+    if len(places) > _MARKED:
+        look = look | {"marker": None}
     axes.plot([where[place] for place in places], middle, **look, label=label)
     ends = [one.ends(place) for place in places]
     if bands and any(low < high for low, high in ends):

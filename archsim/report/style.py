@@ -219,7 +219,7 @@ def save(picture: Axes | Figure, path: Path | str | None, *, kind: str | None = 
     # No date and no software version inside.
     names = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with house():
-        smaller = {"pil_kwargs": {"optimize": True}} if kind == "png" else {}
+        smaller: dict[str, Any] = {"pil_kwargs": {"optimize": True}} if kind == "png" else {}
         figure.savefig(path, format=kind, metadata=names.get(kind), **smaller)
 
 
