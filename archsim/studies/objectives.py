@@ -98,14 +98,20 @@ class Objective:
     @property
     def unit(self) -> str:
         """Unit of the values: of the column, of the name's ending, or as the expression combines them; may be ""."""
-        if path_of(self.expression.tree) is None and (unit := ending_unit(self.name)):
+        if self._named and (unit := ending_unit(self.name)):
             return unit
         return _unit(self.expression.tree, self.expression.units) or ""
 
     @property
+    def _named(self) -> bool:
+        """Whether an expression was given a name."""
+        return self.name not in (self.expression.text, *self.columns.values())
+
+    @property
     def label(self) -> str:
         """Name and unit, and what is wanted."""
-        unit = f", {self.unit}" if self.unit and ending_unit(self.name) != self.unit else ""
+        said = self._named or path_of(self.expression.tree) is not None
+        unit = f", {self.unit}" if self.unit and not (said and ending_unit(self.name) == self.unit) else ""
         return f"{self.name} ({'more' if self.maximise else 'less'} is better{unit})"
 
     def value(self, row: Mapping[str, Any]) -> float | None:
@@ -126,7 +132,7 @@ class Objective:
     def to_text(self) -> str:
         """Return what `parse` reads back."""
         body = self.expression.text
-        named = "" if path_of(self.expression.tree) or body == self.name else f"{self.name} = "
+        named = f"{self.name} = " if self._named else ""
         return f"{'maxi' if self.maximise else 'mini'}mise {named}{body}"
 
 
