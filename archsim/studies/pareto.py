@@ -105,21 +105,21 @@ def non_dominated(values: Numbers) -> npt.NDArray[np.bool_]:
     -------
     ndarray of bool, shape (points,)
     """
-    found = np.zeros(len(values), bool)
     if not len(values):
-        return found
-    # In this order a point can only be beaten by one before it.
-    front = np.empty_like(values)
-    size = 0
-    for place in np.lexsort(values.T[::-1]):
-        point = values[place]
-        no_worse = (front[:size] <= point).all(axis=1)
-        if no_worse.any() and (front[:size][no_worse] < point).any():
-            continue
-        found[place] = True
-        front[size] = point
-        size += 1
-    return found
+        return np.zeros(0, bool)
+    # Sorted and each once: a point can only be beaten by one before it, whose first value is no worse.
+    different, inverse = np.unique(values, axis=0, return_inverse=True)
+    rest = np.ascontiguousarray(different[:, 1:].T)
+    front, best, size = np.empty_like(rest), np.zeros(len(different), bool), 0
+    for place, point in enumerate(rest.T):
+        no_worse = np.ones(size, bool)
+        for column, value in zip(front, point, strict=True):
+            no_worse &= column[:size] <= value
+        if not no_worse.any():
+            best[place] = True
+            front[:, size] = point
+            size += 1
+    return best[inverse.reshape(-1)]
 
 
 def hypervolume(values: Numbers, reference: Sequence[float]) -> float:

@@ -222,14 +222,13 @@ def elasticities(
                 columns.append(np.array([float(key[axis] == value) for key in keys]))
     # Centred, so that an axis of large numbers is not taken for the constant.
     matrix = np.stack([columns[0], *(column - column.mean() for column in columns[1:])], axis=1)
-    if matrix.shape[1] > len(keys):
+    sizes = np.linalg.norm(matrix, axis=0)
+    if matrix.shape[1] > len(keys) or not sizes.all():
         return None
-    found, _, rank, _ = np.linalg.lstsq(
-        matrix / np.linalg.norm(matrix, axis=0), target, rcond=_RANK_TOLERANCE
-    )
+    found, _, rank, _ = np.linalg.lstsq(matrix / sizes, target, rcond=_RANK_TOLERANCE)
     if rank < matrix.shape[1]:
         return None
-    found = found / np.linalg.norm(matrix, axis=0)
+    found = found / sizes
     rest = float(((target - matrix @ found) ** 2).sum())
     whole = float(((target - target.mean()) ** 2).sum())
     return [float(found[slopes[axis]]) if axis in slopes else None for axis in range(len(numeric))], (
