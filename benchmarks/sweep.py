@@ -7,6 +7,8 @@ points of 100,000 lookups: two workers in under 3 minutes, at least 1.8 times on
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import resource
 import tempfile
 import time
 from pathlib import Path
@@ -19,24 +21,35 @@ from archsim.studies.space import Space
 from archsim.studies.sweeping import run_plan
 
 
-def axes(points: int) -> list[str]:
-    """Cache size x poolings per packet x tRCD, about as many points as asked for."""
+def axes(system: str, points: int) -> list[str]:
+    """Three parameters of near-memory units or of a host, about as many points as asked for."""
     side = max(1, round(points ** (1 / 3)))
-    return [
-        f"nmp.cache.size={','.join(f'{8 * (number + 1)}KiB' for number in range(side))}",
-        f"nmp.poolings_per_packet=1..{side}",
-        f"dram.timing.tRCD=14..{13 + side}",
-    ]
+    last = f"dram.timing.tRCD=14..{13 + side}"
+    if system.startswith("host"):
+        return [f"dram.timing.tRP=14..{13 + side}", f"dram.timing.CL=14..{13 + side}", last]
+    sizes = ",".join(f"{8 * (number + 1)}KiB" for number in range(side))
+    return [f"nmp.cache.size={sizes}", f"nmp.poolings_per_packet=1..{side}", last]
+
+
+def cpu_s() -> tuple[float, float]:
+    """Return the processor time of this process, and of its children that have ended."""
+    usage = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    own, children = (each.ru_utime + each.ru_stime for each in usage)
+    return own, children
 
 
 def run(system: str, points: int, lookups: int, workers: int, folder: Path) -> tuple[float, str]:
     """Print the figures of one sweep; return points per second and the digest of the study."""
     started = time.perf_counter()
     space = Space(["preset:zipf"], [system], folder, reading={"limit": lookups})
-    plan = make_plan(space, parse_axes(axes(points)))
+    plan = make_plan(space, parse_axes(axes(system, points)))
     planned = time.perf_counter() - started
+    before = cpu_s()
     with Runner(workers=workers) as runner:
         state = run_plan(plan, space, folder, runner)
+    while multiprocessing.active_children():  # processor time counts when a process has ended
+        time.sleep(0.05)
+    parent, inside = (after - start for after, start in zip(cpu_s(), before, strict=True))
     study = archsim.open_study(folder)
     rows = study.to_arrow(["wall_s", "kernel_cpu_s"]).to_pylist()
     # The first points of a worker load its libraries.
@@ -50,6 +63,10 @@ def run(system: str, points: int, lookups: int, workers: int, folder: Path) -> t
     print(
         f"  a point: {1e3 * each:.2f} ms of a worker, {1e3 * sum(settled) / len(settled):.2f} ms inside it, "
         f"{1e3 * kernel:.2f} ms of them in the kernel"
+    )
+    print(
+        f"  processor time of a point: {1e3 * inside / state.ran:.2f} ms in workers, their start included, "
+        f"{1e3 * parent / state.ran:.2f} ms in the parent"
     )
     return state.ran / state.wall_s, study.digest()
 
