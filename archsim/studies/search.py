@@ -14,7 +14,7 @@ from archsim.studies.choices import Choice, parse_choices
 from archsim.studies.columns import IDENTITY, PROVENANCE, column_of, configuration_columns
 from archsim.studies.executors import InProcess
 from archsim.studies.extras import needed
-from archsim.studies.notes import METRIC_NOTES, note_of
+from archsim.studies.notes import METRIC_NOTES, ending_unit, note_of
 from archsim.studies.objectives import (
     Constraint,
     Objective,
@@ -109,8 +109,7 @@ class Search:
         _, hardware = self.space.lay(0, system, texts)
         shown = ", ".join([self.space.systems[system].name, *hardware])
         try:
-            spec = self.space.resolve(system, hardware, shown)
-            return self.space.task(0, system, spec, texts, self.time_limit_s)
+            return self.space.task(0, system, texts, self.time_limit_s, shown)
         except InputError as error:
             return str(error)
 
@@ -152,7 +151,7 @@ def make_search(
     needed("optuna", "opt", "optimize")
     choices = parse_choices(given, space)
     for system in range(len(space.systems)):
-        space.resolve(system, (), space.systems[system].name)
+        space.resolve(system, {}, space.systems[system].name)
     known = _known_columns(space, choices)
 
     def resolve(name: str) -> str:
@@ -160,7 +159,8 @@ def make_search(
             if column in known or (note_of(column) is not None and column not in (*IDENTITY, *PROVENANCE)):
                 return column
         names = [*known, *(note.name for note in METRIC_NOTES if "<" not in note.name)]
-        raise InputError(f"objective or constraint: unknown column {name!r}{nearest(name, names)}")
+        bare = [each for each in names if each.rpartition("_")[0] == name and ending_unit(each)]
+        raise InputError(f"objective or constraint: unknown column {name!r}{nearest(name, bare or names)}")
 
     limits = [constraints] if isinstance(constraints, str) else list(constraints)
     return Search(

@@ -70,7 +70,7 @@ def _entry(search: Search) -> dict[str, Any]:
     """Return the entry of a search without points."""
     space = search.space
     # The points of the systems as they are: they say what the trace holds, and whether it suits.
-    tasks = [space.task(0, number, spec, {}) for number, spec in enumerate(space.systems)]
+    tasks = [space.task(0, number, {}) for number in range(len(space.systems))]
     source = tasks[0].trace
     return {
         "systems": [
