@@ -93,8 +93,8 @@ def optimize(
         typer.Option("--trials", metavar="N", parser=positive, help="Proposals in all. Default: 100."),
     ] = None,
     sampler: Annotated[
-        str, typer.Option("--sampler", metavar="NAME", help="Who proposes: nsga2, tpe or random.")
-    ] = "nsga2",
+        str, typer.Option("--sampler", metavar="NAME", help="Who proposes: tpe, nsga2 or random.")
+    ] = "tpe",
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the proposals.")] = 0,
     batch: Annotated[
         int | None,

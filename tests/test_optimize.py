@@ -272,21 +272,22 @@ def front_of(study, goals=None, **options):
     return set(zip(frame[f"{TRCD}_clk"], frame[f"{TRP}_clk"], strict=True))
 
 
-@pytest.mark.parametrize("sampler", ["nsga2", "tpe"])
-def test_a_search_finds_more_of_a_known_front_than_chance(tmp_path, stand, sampler):
-    # The front is every tRCD with the least tRP: 31 of 961 points, of which 120 chosen blindly hit 4.
+@pytest.mark.parametrize(("sampler", "trials"), [("nsga2", 400), ("tpe", 120)])
+def test_a_search_finds_more_of_a_known_front_than_chance(tmp_path, stand, sampler, trials):
+    # The front is every tRCD with the least tRP: 31 of 961 points.
     wide = {TRCD: "10..40", TRP: "10..40"}
     best = {(trcd, 10) for trcd in range(10, 41)}
-    found = front_of(search(tmp_path / "s", trials=120, space=wide, sampler=sampler))
-    by_chance = front_of(search(tmp_path / "r", trials=120, space=wide, sampler="random"))
+    found = front_of(search(tmp_path / "s", trials=trials, space=wide, sampler=sampler))
+    by_chance = front_of(search(tmp_path / "r", trials=trials, space=wide, sampler="random"))
     assert len(found & best) > 2 * len(by_chance & best)
 
 
 @pytest.mark.parametrize("sampler", ["nsga2", "tpe"])
 def test_constraints_steer_a_search(tmp_path, stand, sampler):
     goals, wide = ["maximise dram.timing.tRCD"], {TRCD: "10..400", TRP: "10..40"}
-    limited = search(tmp_path / "s", goals=goals, space=wide, constraints="area_mm2 <= 15", sampler=sampler)
-    free = search(tmp_path / "t", goals=goals, space=wide, sampler=sampler)
+    options = {"goals": goals, "space": wide, "sampler": sampler, "trials": 120}
+    limited = search(tmp_path / "s", constraints="area_mm2 <= 15", **options)
+    free = search(tmp_path / "t", **options)
     assert {trcd for trcd, _ in front_of(limited)} < set(range(10, 151))
     found = []
     for study in (limited, free):
@@ -295,7 +296,7 @@ def test_constraints_steer_a_search(tmp_path, stand, sampler):
         }
         found.append([area[point] for point in entry(study)[0]])
     assert found[0][:20] == found[1][:20]
-    assert sum(area <= 15 for area in found[0][20:]) > 20 + sum(area <= 15 for area in found[1][20:])
+    assert sum(area <= 15 for area in found[0][20:]) > 1.5 * sum(area <= 15 for area in found[1][20:])
 
 
 def test_a_constraint_that_nothing_meets_is_told(tmp_path, stand):

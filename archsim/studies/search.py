@@ -30,7 +30,7 @@ from archsim.studies.sweeping import shows_progress
 if TYPE_CHECKING:
     from archsim.studies.study import Study
 
-SAMPLERS = ("nsga2", "tpe", "random")
+SAMPLERS = ("tpe", "nsga2", "random")
 #: Points that are proposed before any of them is judged; no worker changes it.
 BATCH = 20
 TRIALS = 100
@@ -50,7 +50,7 @@ class Search:
     objectives, constraints
         What is wanted.
     sampler : str
-        ``nsga2``, ``tpe`` or ``random``.
+        ``tpe``, ``nsga2`` or ``random``.
     seed, batch, trials : int
         Seed of the sampler; proposals at a time; proposals in all.
     time_limit_s : float or None
@@ -224,8 +224,8 @@ def optimize(
     constraints : str or iterable of str
         Conditions over columns that a design must meet, such as ``"area_mm2 < 1.0"``.
     sampler : str
-        ``nsga2`` (Deb et al., IEEE Trans. Evol. Comput. 6(2), 2002; a generation is a batch), ``tpe`` (after one
-        random batch) or ``random``.
+        ``tpe``, a tree-structured Parzen estimator, after one random batch; ``nsga2`` (Deb et al., IEEE Trans. Evol.
+        Comput. 6(2), 2002), whose generation is a batch and which needs more trials; or ``random``.
     seed, batch : int
         Seed of the sampler; how many points are proposed before any of them is judged.
     overrides, designs, workers, executor, time_limit_s, retry_failed, format, rows, vector_bytes, tables, order, limit
