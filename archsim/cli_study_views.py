@@ -152,7 +152,7 @@ def plot(
         str, typer.Option("--kind", metavar="KIND", help="lines, bars, heat or pareto.")
     ] = "lines",
 ) -> None:
-    """Draw a study: a metric along an axis as lines or bars, over two as a heat map, or two metrics."""
+    """Draw a study as lines, bars, a heat map or a front."""
     from archsim.files import check_new
     from archsim.report.study_plots import plot_study
     from archsim.studies.study import open_study
