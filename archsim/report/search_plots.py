@@ -112,7 +112,10 @@ def plot_sensitivity(
                 rest = [max(0.0, 100 * row["total"] - each) for row, each in zip(shown, first, strict=True)]
                 axes.barh(at, first, label=group or None, **look)
                 axes.barh(
-                    at, rest, left=first, **(look | {"facecolor": "white", "edgecolor": GREY, "hatch": "////"})
+                    at,
+                    rest,
+                    left=first,
+                    **(look | {"facecolor": "white", "edgecolor": GREY, "hatch": "////"}),
                 )
             else:
                 axes.barh(at, [row["percent_per_doubling"] for row in shown], label=group or None, **look)
