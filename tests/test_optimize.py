@@ -353,7 +353,17 @@ def test_systems_are_chosen_too(tmp_path):
 # The command line
 
 
-ARGUMENTS = ["preset:zipf", "--set", SMALL, "--limit", "300", "--system", "host-2rank", "--vary", f"{TRCD}=12..20"]
+ARGUMENTS = [
+    "preset:zipf",
+    "--set",
+    SMALL,
+    "--limit",
+    "300",
+    "--system",
+    "host-2rank",
+    "--vary",
+    f"{TRCD}=12..20",
+]
 
 
 def test_the_command_is_the_function_and_shows_the_front(tmp_path):
