@@ -11,10 +11,16 @@ RUN := $(call stamp,run)
 TEST := $(call stamp,test)
 DEV := $(call stamp,dev)
 
-# The trace and the systems that `make run` compares.
+# What `make run` does. `make job` does it with any installed program: .ci/run gives it that of the wheel.
 REPLAY := preset:recnmp-comb8 --system host-8rank --system recnmp-base-8rank
+ARCHSIM := $(BIN)/archsim
+REPORTS := reports
 
-.PHONY: build run test lint bench figures clean
+# mypy, import-linter and mkdocstrings read the package in the layout in which it is installed: they cannot follow the
+# mapping of kernels/ and traces/ in setup.py.
+LAYOUT := .venv/lint
+
+.PHONY: build run job test lint docs bench figures clean
 .NOTPARALLEL:
 
 build: $(DEV)
@@ -29,22 +35,28 @@ $(RUN) $(TEST) $(DEV): $(BUILT_FROM)
 	@PYTHON='$(PYTHON)' sh tools/install.sh .venv '$(WHAT)'
 	@touch $@ $(HOLDS)
 
-run: $(RUN)
-	@mkdir -p reports
-	@$(BIN)/archsim replay $(REPLAY) --out reports/$$(date +%Y-%m-%dT%H-%M-%S)
+run: $(RUN) job
+
+job:
+	@mkdir -p $(REPORTS)
+	@$(ARCHSIM) replay $(REPLAY) --out $(REPORTS)/$$(date +%Y-%m-%dT%H-%M-%S)
 
 # More than a few workers cost more to start than they save.
 test: $(TEST)
 	@$(BIN)/pytest --numprocesses logical --maxprocesses 4
 
-# mypy and import-linter read the package in the layout in which it is installed: they cannot follow the mapping of
-# kernels/ and traces/ in setup.py.
 lint: $(DEV)
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@rm -rf .venv/lint && $(BIN)/python setup.py --quiet build_py --build-lib .venv/lint
-	@cd .venv/lint && ../bin/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p archsim
-	@cd .venv/lint && ../bin/lint-imports --config ../../pyproject.toml --no-logo --no-cache
+	@rm -rf $(LAYOUT) && $(BIN)/python setup.py --quiet build_py --build-lib $(LAYOUT)
+	@cd $(LAYOUT) && ../bin/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p archsim
+	@cd $(LAYOUT) && ../bin/lint-imports --config ../../pyproject.toml --no-logo --no-cache
+
+# A warning is an error. The variable silences an advertisement.
+docs: $(DEV)
+	@rm -rf $(LAYOUT) && $(BIN)/python setup.py --quiet build_py --build-lib $(LAYOUT)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo site/index.html
 
 bench: $(RUN)
 	@$(BIN)/python benchmarks/run.py
@@ -62,5 +74,5 @@ figures: $(RUN)
 	@$(BIN)/python docs/make_models.py
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache kernels/*.so kernels/*.c
+	rm -rf .venv build site *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache kernels/*.so kernels/*.c
 	find archsim kernels traces tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

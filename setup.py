@@ -40,7 +40,14 @@ setup(
     ],
     package_dir={"archsim.kernels": "kernels", "archsim.traces": "traces"},
     package_data={
-        "archsim": ["py.typed", "presets/*/*.toml", "validate/data/*"],
+        "archsim": [
+            "py.typed",
+            "presets/*/*.toml",
+            "citations/*.bib",
+            "citations/*.toml",
+            "validate/data/*",
+            "report/assets/*",
+        ],
         "archsim.kernels": ["*.pyx", "*.pxi", "*.h"],
     },
     ext_modules=[extension(name) for name in KERNELS],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,36 +11,45 @@ import typer
 from archsim import __version__
 from archsim.cli_cache import CACHE_EXAMPLES, cache
 from archsim.cli_check import CHECK_EXAMPLES, check
+from archsim.cli_cite import CITE_EXAMPLES, cite
 from archsim.cli_model import MODEL_EXAMPLES, model
 from archsim.cli_optimize import OPTIMIZE_EXAMPLES, optimize
 from archsim.cli_options import (
     CONTEXT,
+    DEFAULT_COMMANDS,
+    DEFAULT_EVENTS,
     DEFAULT_SYSTEMS,
     BytesOption,
+    CommandsLimitOption,
+    CommandsOption,
     CopiesOption,
     DesignOption,
     FormatOption,
     JsonOption,
     LimitOption,
     OrderOption,
+    PacketsLimitOption,
+    PacketsOption,
     RowsOption,
     SetOption,
+    TimelineLimitOption,
+    TimelineOption,
     TraceArgument,
     WithOption,
     duration_ns,
     open_models,
-    positive,
+    packet_log,
     progress_bar,
+    timeline_events,
 )
+from archsim.cli_report import REPORT_EXAMPLES, report
 from archsim.cli_study import study_app
 from archsim.cli_study_views import add_views
 from archsim.cli_sweep import SWEEP_EXAMPLES, sweep
 from archsim.cli_trace import trace_app
+from archsim.cli_validate import VALIDATE_EXAMPLES, validate
 from archsim.errors import InputError
 from archsim.exits import run_to_exit
-
-#: How many commands `archsim replay --commands` writes when no limit is given.
-DEFAULT_COMMANDS = 1_000_000
 
 app = typer.Typer(
     add_completion=False,
@@ -105,31 +113,12 @@ def replay(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write a report folder; must not exist yet.")
     ] = None,
-    timeline: Annotated[
-        Path | None,
-        typer.Option(
-            "--timeline",
-            metavar="FILE",
-            help="Write the first DRAM commands as a Chrome trace (.json or .json.gz) for ui.perfetto.dev.",
-        ),
-    ] = None,
-    commands: Annotated[
-        Path | None,
-        typer.Option(
-            "--commands",
-            metavar="FILE",
-            help="Write the DRAM commands of the one system (.csv, .csv.gz or .parquet); `archsim check` reads them.",
-        ),
-    ] = None,
-    commands_limit: Annotated[
-        int | None,
-        typer.Option(
-            "--commands-limit",
-            metavar="N",
-            parser=positive,
-            help=f"Only the first N commands (RecNMP: per rank). Default: {DEFAULT_COMMANDS:,}.",
-        ),
-    ] = None,
+    timeline: TimelineOption = None,
+    timeline_limit: TimelineLimitOption = None,
+    commands: CommandsOption = None,
+    commands_limit: CommandsLimitOption = None,
+    packets: PacketsOption = None,
+    packets_limit: PacketsLimitOption = None,
     interval: Annotated[
         float | None,
         typer.Option(
@@ -142,8 +131,9 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Replay one trace through one or more systems and compare them."""
-    _check_targets({"--out": out, "--timeline": timeline, "--commands": commands})
-    _check_extras(out, commands, interval, len(system or DEFAULT_SYSTEMS))
+    _check_targets({"--out": out, "--timeline": timeline, "--commands": commands, "--packets": packets})
+    _check_extras(out, commands, packets, interval, len(system or DEFAULT_SYSTEMS))
+    shown = timeline_events(timeline, timeline_limit, len(system or DEFAULT_SYSTEMS))
     workload, hardware = _split_overrides(overrides or [])
     from archsim.nmp.design_files import load_design
     from archsim.peers.several import load_systems
@@ -161,21 +151,16 @@ def replay(
     for spec in systems:
         check_suits(spec, opened)
     commands_limit = commands_limit or DEFAULT_COMMANDS
-    log_limit = 0 if commands is None else commands_limit
-    if timeline is not None:
-        from archsim.report.timeline import TIMELINE_COMMANDS
-
-        log_limit = max(log_limit, TIMELINE_COMMANDS)
+    logs: dict[str, Any] = {"log_limit": shown, "log_total": shown}  # a command log is of each rank
+    if commands is not None:
+        logs = {"log_limit": max(shown, commands_limit)}
     entries = (opened.requests, "request") if isinstance(opened, AddressTrace) else (opened.lookups, "lookup")
-    with progress_bar(entries[0] * len(systems), entries[1]) as advance:
-        comparison = compare(
-            [
-                simulate(spec, opened, log_limit=log_limit, interval_ns=interval, progress=advance)
-                for spec in systems
-            ]
-        )
+    total = entries[0] * len(systems), entries[1]
+    with packet_log(packets, packets_limit) as log, progress_bar(*total) as advance:
+        extras: dict[str, Any] = {**logs, "interval_ns": interval, "progress": advance, "packets": log}
+        comparison = compare([simulate(spec, opened, **extras) for spec in systems])
     try:
-        _write(comparison, out, timeline)
+        _write(comparison, out, timeline, timeline_limit or DEFAULT_EVENTS)
         if commands is not None:
             _write_commands(comparison.results[0], commands, commands_limit)
     finally:
@@ -225,83 +210,21 @@ app.command(epilog=SWEEP_EXAMPLES)(sweep)
 app.command(epilog=OPTIMIZE_EXAMPLES)(optimize)
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  archsim validate                      everything there is to compare with
-  archsim validate dram --json
-  archsim validate hardware --plot curves.png
-  archsim validate recnmp
-  archsim validate traces
-"""
-)
-def validate(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME", show_default=False, help="dram, hardware, recnmp, traces; default: all."
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data", metavar="DIR", help="Folder of public traces that archsim does not bring along."
-        ),
-    ] = None,
-    write: Annotated[
-        Path | None,
-        typer.Option("--write", metavar="FILE", help="Write a page (Markdown); must not exist yet."),
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Draw the curves of `hardware` (.png, .svg, .pdf); must not exist yet.",
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare with published and measured figures."""
-    from archsim.files import check_new, new_file
-    from archsim.validate import NAMES, assumptions, page
-    from archsim.validate import validate as rows_of
+app.command(epilog=REPORT_EXAMPLES)(report)
 
-    for path in (write, plot):
-        if path is not None:
-            check_new(path)
-    if plot is not None and names and "hardware" not in names:
-        raise InputError("--plot: draws the curves of hardware; add that name")
-    kind = plot.suffix.lower().lstrip(".") if plot is not None else ""
-    if plot is not None and kind not in ("png", "svg", "pdf"):
-        raise InputError(f"{plot}: must end in .png, .svg or .pdf")
-    rows = list(rows_of(names or (), data))
-    assumed = assumptions(names or ())
-    if as_json:
-        print(json.dumps({"rows": [row.to_dict() for row in rows], "assumptions": assumed}, indent=2))
-    else:
-        print("\n".join([*(f"assumed: {line}" for line in assumed), page.text_table(rows)]))
-    if plot is not None:
-        from archsim.report.curves import plot_curves
-        from archsim.validate import hardware, hardware_run
 
-        with new_file(plot) as file:
-            plot_curves(
-                hardware.measured(), hardware.family().curves, hardware_run.PEAK_GBPS, file, kind=kind
-            )
-    if write is not None:
-        with new_file(write) as file:
-            file.write_text(page.markdown_page(rows, names or list(NAMES), assumed), encoding="utf-8")
-    if any(row.holds is False for row in rows):
-        raise typer.Exit(1)
+app.command(epilog=VALIDATE_EXAMPLES)(validate)
+
+
+app.command(epilog=CITE_EXAMPLES)(cite)
 
 
 @app.command()
 def doctor() -> None:
     """Show what is installed, and how fast it is."""
-    from archsim.doctor import report
+    from archsim.doctor import report as lines
 
-    for line in report():
+    for line in lines():
         print(line, flush=True)
 
 
@@ -326,29 +249,35 @@ def _check_targets(targets: dict[str, Path | None]) -> None:
             raise InputError(f"{name}: {other} and {option} need different names")
 
 
-def _check_extras(out: Path | None, commands: Path | None, interval: float | None, systems: int) -> None:
+def _check_extras(
+    out: Path | None, commands: Path | None, packets: Path | None, interval: float | None, systems: int
+) -> None:
     """Refuse options that would have no effect."""
     if commands is not None:
         from archsim.dram.command_log import check_name
 
         check_name(commands)
-        if systems != 1:
-            raise InputError(f"--commands {commands}: needs one --system, not {systems}")
+    if packets is not None:
+        from archsim.nmp.packet_log import check_name as check_packets
+
+        check_packets(packets)
+    for option, file in (("--commands", commands), ("--packets", packets)):
+        if file is not None and systems != 1:
+            raise InputError(f"{option} {file}: needs one --system, not {systems}")
     if interval is not None and out is None:
         raise InputError("--interval: needs --out, where the time series go")
 
 
-def _write(comparison: Any, out: Path | None, timeline: Path | None) -> None:
+def _write(comparison: Any, out: Path | None, timeline: Path | None, timeline_limit: int) -> None:
     if out is not None:
         from archsim.report.folder import write_report
 
-        write_report(comparison, out)
+        write_report(comparison, out, command=["archsim", *sys.argv[1:]])
         print(f"report: {out}", file=sys.stderr)
     if timeline is not None:
         from archsim.report.timeline import write_timeline
 
-        write_timeline(comparison, timeline)
-        print(f"timeline: {timeline}", file=sys.stderr)
+        print("\n".join(write_timeline(comparison, timeline, timeline_limit)), file=sys.stderr)
 
 
 def _write_commands(result: Any, path: Path, limit: int) -> None:

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archsim.cli_fronts import (
+    ConstraintOption,
+    MaximiseOption,
+    MinimiseOption,
+    front_document,
+    front_lines,
+    goals_of,
+)
 from archsim.cli_options import (
     BytesOption,
-    ConstraintOption,
     DaskOption,
     DesignOption,
     FormatOption,
     JsonOption,
     LimitOption,
-    MaximiseOption,
-    MinimiseOption,
     OrderOption,
     RetryOption,
     RowsOption,
@@ -28,9 +33,6 @@ from archsim.cli_options import (
     TraceArgument,
     WorkersOption,
     check_runner,
-    front_document,
-    front_lines,
-    goals_of,
     positive,
     study_runner,
 )

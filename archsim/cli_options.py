@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 #: What `archsim replay` compares when no --system is given.
 DEFAULT_SYSTEMS = ("host-8rank", "recnmp-base-8rank", "recnmp-opt-8rank")
-#: Points of a Pareto front that are shown without --json.
-_SHOWN_POINTS = 30
+#: How many commands, or instructions, `archsim replay` writes to a file when no limit is given.
+DEFAULT_COMMANDS = 1_000_000
+#: Events that --timeline writes when no limit is given.
+DEFAULT_EVENTS = 1_000_000
 #: How every command prints its help.
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -42,6 +44,17 @@ def duration_ns(text: str) -> float:
         return float(parse_quantity(text, "ns"))
     except InputError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def timeline_events(path: Path | None, limit: int | None, systems: int) -> int:
+    """Return the events of each system that a timeline may have, 0 without one; its logs need to be as long."""
+    from archsim.errors import InputError
+
+    if path is None:
+        if limit is not None:
+            raise InputError(f"--timeline-limit {limit}: has no effect without --timeline")
+        return 0
+    return max(1, (limit or DEFAULT_EVENTS) // systems)
 
 
 def open_models(sources: list[str], copies: int, workload: list[str], reading: dict[str, Any]) -> Any:
@@ -118,61 +131,22 @@ def study_runner(workers: int | None, dask: str | None) -> Iterator[Runner]:
         yield runner
 
 
-def goals_of(minimise: list[str] | None, maximise: list[str] | None) -> list[str]:
-    """Return objectives as `archsim.studies.objectives` reads them."""
-    return [
-        *(f"minimise {text}" for text in minimise or ()),
-        *(f"maximise {text}" for text in maximise or ()),
-    ]
+@contextmanager
+def packet_log(path: Path | None, limit: int | None) -> Iterator[Any]:
+    """Give what takes the packets of a replay, and say what was written; nothing without a file."""
+    from archsim.errors import InputError
 
+    if path is None:
+        if limit is not None:
+            raise InputError("--packets-limit: needs --packets, where the packets go")
+        yield None
+        return
+    from archsim.nmp.packet_log import write_packets
 
-def front_document(front: Any) -> dict[str, Any]:
-    """Return what ``--json`` prints of a Pareto front."""
-    return {
-        "objectives": [
-            {
-                "name": each.name,
-                "unit": each.unit,
-                "maximise": each.maximise,
-                "expression": each.expression.text,
-            }
-            for each in front.objectives
-        ],
-        "points": front.rows,
-        "beaten": len(front.others),
-        "infeasible": front.infeasible,
-        "without_value": front.empty,
-        "hypervolume": front.hypervolume,
-    }
-
-
-def front_lines(front: Any) -> list[str]:
-    """Return a Pareto front as a table, below what it is of."""
-    from archsim.tables import align
-
-    names = [name for name in front.rows[0] if name != "point_id"]
-    shown = front.rows[:_SHOWN_POINTS]
-    rows = [
-        ["point", *names],
-        *([row["point_id"][:12], *(_cell(row[name]) for name in names)] for row in shown),
-    ]
-    parts = [f"{len(front.rows):,} that no other beats", f"{len(front.others):,} beaten"]
-    parts += [f"{front.infeasible:,} outside the constraints"] if front.infeasible else []
-    parts += [f"{front.empty:,} without a value"] if front.empty else []
-    lines = [", ".join(each.label for each in front.objectives), f"points: {', '.join(parts)}"]
-    if front.hypervolume is not None:
-        share = f"{100 * front.hypervolume:.1f}%"
-        lines.append(f"the front dominates {share} of the box between the best and the worst values")
-    more = (
-        [f"... {len(front.rows) - len(shown):,} more; --json has all"] if len(shown) < len(front.rows) else []
-    )
-    return [*lines, "", *align(rows), *more]
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    with write_packets(path, limit or DEFAULT_COMMANDS) as log:
+        yield log
+    more = "" if log.written == log.sent else "; --packets-limit sets how many instructions"
+    print(f"packets: {path}, {log.summary()}{more}", file=sys.stderr)
 
 
 TraceArgument = Annotated[
@@ -257,6 +231,57 @@ CopiesOption = Annotated[
         help="Co-locate N copies of each model, each with its own tables.",
     ),
 ]
+CommandsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--commands",
+        metavar="FILE",
+        help="Write the DRAM commands of the one system (.csv, .csv.gz or .parquet); `archsim check` reads them.",
+    ),
+]
+CommandsLimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--commands-limit",
+        metavar="N",
+        parser=positive,
+        help=f"Only the first N commands (RecNMP: per rank). Default: {DEFAULT_COMMANDS:,}.",
+    ),
+]
+PacketsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--packets",
+        metavar="FILE",
+        help="Write the packets of NMP instructions that the host of the one system sends (.csv or .csv.gz).",
+    ),
+]
+PacketsLimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--packets-limit",
+        metavar="N",
+        parser=positive,
+        help=f"Only whole packets with N instructions together. Default: {DEFAULT_COMMANDS:,}.",
+    ),
+]
+TimelineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--timeline",
+        metavar="FILE",
+        help="Write commands, queues, packets and cache hits as a Chrome trace (.json, .json.gz) for ui.perfetto.dev.",
+    ),
+]
+TimelineLimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--timeline-limit",
+        metavar="N",
+        parser=positive,
+        help=f"At most N events, the first ones of each system in equal shares. Default: {DEFAULT_EVENTS:,}.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 WorkersOption = Annotated[
     int | None,
@@ -292,32 +317,4 @@ StudyArgument = Annotated[
         show_default=False,
         help="A study: the folder that `sweep --out` or `optimize --out` made.",
     ),
-]
-MinimiseOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--minimise",
-        "--minimize",
-        metavar="METRIC",
-        help="Less of this is better: a metric, or arithmetic over columns, such as 'edp = time_ns * energy_nj'. "
-        "Repeatable.",
-    ),
-]
-MaximiseOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--maximise", "--maximize", metavar="METRIC", help="More of this is better; likewise. Repeatable."
-    ),
-]
-ConstraintOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--constraint",
-        metavar="CONDITION",
-        help="Only designs for which this holds, such as 'area_mm2 < 1.0'. Repeatable: all must hold.",
-    ),
-]
-PictureOption = Annotated[
-    Path | None,
-    typer.Option("--plot", metavar="FILE", help="Draw the picture (.png, .svg, .pdf); must not exist yet."),
 ]

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archsim.cli_options import (
+from archsim.cli_fronts import (
     ConstraintOption,
-    JsonOption,
     MaximiseOption,
     MinimiseOption,
     PictureOption,
-    StudyArgument,
     front_document,
     front_lines,
     goals_of,
 )
+from archsim.cli_options import JsonOption, StudyArgument
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

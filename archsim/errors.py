@@ -1,4 +1,4 @@
-"""The one exception that means "the input is wrong", and how people read what it says."""
+"""The exception that means "the input is wrong", and how people read what it says."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ class InputError(ValueError):
             kept = LONGEST_CHARACTERS // 2
             message = f"{message[:kept]} ... {message[-kept:]}"
         super().__init__(message)
+
+
+class CodeError(InputError):
+    """Code of the user's own failed; the message names its file, and nothing else is to blame."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,13 +21,15 @@ from archsim.breakdown import (
 )
 from archsim.ledger import LedgerRow, total_nj
 from archsim.nmp.silicon import PartRow, total_mm2, unit_rows
-from archsim.systems.outcome import Outcome
+from archsim.systems.outcome import Outcome, no_hits, no_packets, no_queues
 from archsim.systems.spec import SystemSpec
 from archsim.tables import comparison_table
 from archsim.traces import AddressTrace, EmbeddingTrace
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from archsim.citations import Citations
 
 #: Version of the JSON object; it changes when a field changes its meaning or goes away.
 SCHEMA = 1
@@ -90,6 +92,14 @@ class Result:
         Accesses and hits of caches, of each level, and what became of misses.
     commands : int64 array [5, n]
         Command log, empty unless asked for: clk, command, bank (counted channel by channel), row, column.
+    queues : int32 array [2, n]
+        Reads and writes that waited in the channel (RecNMP: in the rank unit) when each command of the log was issued;
+        the command's own request is among them.
+    packets : int64 array [14, n]
+        Log of the packets of near-memory units, with the command log: rows by `archsim.systems.outcome.PACKET_LOG`.
+    hits : int64 array [4, n]
+        Log of cache hits, with the command log: clock of the lookup, cache (counted channel by channel; or core),
+        level, and block number, or for a RankCache ``row << 32 | bank << 16 | column`` within its unit.
     """
 
     system: SystemSpec
@@ -116,6 +126,9 @@ class Result:
     latency_count: npt.NDArray[np.int64]
     series: Mapping[str, npt.NDArray[Any]] | None
     commands: npt.NDArray[np.int64]
+    queues: npt.NDArray[np.int32] = field(default_factory=no_queues)
+    packets: npt.NDArray[np.int64] = field(default_factory=no_packets)
+    hits: npt.NDArray[np.int64] = field(default_factory=no_hits)
 
     @classmethod
     def of(cls, system: SystemSpec, trace: EmbeddingTrace | AddressTrace, outcome: Outcome) -> Result:
@@ -153,6 +166,9 @@ class Result:
             latency_count=outcome.latency_count,
             series=series,
             commands=outcome.commands,
+            queues=outcome.queues,
+            packets=outcome.packets,
+            hits=outcome.hits,
         )
 
     @property
@@ -247,6 +263,10 @@ class Result:
         """Return one row of scalars, see `Comparison.to_frame`."""
         return compare([self]).to_frame()
 
+    def citations(self) -> Citations:
+        """Return whose models, numbers and data this run used; ``print`` gives BibTeX."""
+        return compare([self]).citations()
+
     def __str__(self) -> str:
         return compare([self]).table()
 
@@ -307,6 +327,14 @@ class Comparison:
         return pd.DataFrame(
             [{"system": run["system"], **row} for run in self.to_dict()["runs"] for row in run["energy"]]
         )
+
+    def citations(self) -> Citations:
+        """Return whose models, numbers and data these runs used; ``print`` gives BibTeX."""
+        from archsim.citations import cite, workloads_of
+
+        trace = self.results[0].trace
+        systems = [result.system for result in self.results]
+        return cite([*systems, *workloads_of(trace.name, trace.generator, trace.seed)])
 
     def table(self) -> str:
         """Return the comparison as aligned text, one column per system."""

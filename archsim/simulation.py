@@ -6,6 +6,7 @@ The module is not called ``simulate`` because ``archsim.simulate`` is the functi
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from archsim.errors import InputError
 from archsim.result import Result
@@ -15,6 +16,9 @@ from archsim.systems.outcome import Options, Outcome, Progress
 from archsim.systems.recnmp import replay_recnmp
 from archsim.systems.spec import SystemSpec
 from archsim.traces import AddressTrace, EmbeddingTrace
+
+if TYPE_CHECKING:
+    from archsim.nmp.packet_log import PacketLog
 
 #: One hour: longer than any replay.
 _LONGEST_INTERVAL_NS = 3.6e12
@@ -29,6 +33,8 @@ def simulate(
     interval_ns: float | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    packets: PacketLog | None = None,
+    log_total: int = 0,
 ) -> Result:
     """Replay a trace through a system.
 
@@ -41,7 +47,8 @@ def simulate(
     trace : EmbeddingTrace or AddressTrace
         What is done to it, from `archsim.open_trace` or Python. A host takes either kind, RecNMP lookups only.
     log_limit : int
-        Keep this many DRAM commands (RecNMP: per rank) in ``Result.commands``.
+        Keep this many DRAM commands (RecNMP: per rank) in ``Result.commands``, and at most as many packets and hits in
+        ``Result.packets`` and ``Result.hits`` (of each channel; hits of a RankCache: of each rank).
     interval_ns : float, optional
         Length of an interval of ``Result.series``, rounded to whole memory clocks; no series by default.
     threads : int, optional
@@ -49,6 +56,11 @@ def simulate(
         on it.
     progress : callable, optional
         Called with the number of lookups (or addresses) done since the last call.
+    packets : PacketLog, optional
+        Receives the packets that the host sends, see `archsim.nmp.packet_log.write_packets`.
+    log_total : int
+        Of RecNMP, keep only this many commands (and hits) of all ranks together, the first ones: logs for a timeline
+        then take no more memory with more ranks. 0, the default: ``log_limit`` of each rank.
 
     Returns
     -------
@@ -62,7 +74,10 @@ def simulate(
     """
     check_suits(system, trace)
     trace.validate()
-    options = Options(log_limit, _interval_clk(interval_ns, system.dram.timing.tCK_ps), threads, progress)
+    if packets is not None and system.nmp is None:
+        raise InputError(f"system {system.name!r} has no near-memory units, and so no packets to write")
+    interval_clk = _interval_clk(interval_ns, system.dram.timing.tCK_ps)
+    options = Options(log_limit, interval_clk, threads, progress, packets, log_total)
     try:
         outcome = _replay_of(system)(system, trace, options)
     except RuntimeError as error:  # a kernel that cannot go on says why

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from archsim.errors import InputError, nearest
-from archsim.spec_errors import FieldError, one_line, short, table_model, unit_of
+from archsim.spec_errors import FieldError, code_error, one_line, short, table_model, unit_of
 from archsim.toml import parse_toml, read_toml, write_toml
 from archsim.units import parse_quantity
 
@@ -81,6 +81,8 @@ class Spec(BaseModel):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
+            if code := code_error(error):
+                raise code from code.__cause__
             raise InputError(f"{label}: {one_line(cls, error)}") from None
 
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from archsim.errors import nearest
+from archsim.errors import CodeError, nearest
 
 Model = type[BaseModel]
 Place = tuple[int | str, ...]
@@ -44,6 +44,12 @@ class FieldError(ValueError):
 
     def __init__(self, place: str, rule: str):
         super().__init__(f"{place}: {rule}")
+
+
+def code_error(error: ValidationError) -> CodeError | None:
+    """Return the failure of a user's code that stopped the checks; None when what was written is to blame."""
+    causes = (each.get("ctx", {}).get("error") for each in error.errors(include_url=False))
+    return next((cause for cause in causes if isinstance(cause, CodeError)), None)
 
 
 def one_line(cls: Model, error: ValidationError) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from archsim.errors import printable
-from archsim.units import format_count, format_energy, format_time
+from archsim.units import format_bytes, format_count, format_energy, format_time
 
 Run = Mapping[str, Any]
 #: A row: its label and how to read its cell from a RUN object; no function makes it a heading.
@@ -35,10 +35,16 @@ def comparison_table(trace: Mapping[str, Any], runs: Sequence[Run]) -> str:
         Its RUN objects.
     """
     head = f"trace {printable(trace['name'])}: {trace_length(trace)}, sha256 {trace['sha256'][:12]}"
-    rows: list[list[str]] = [["", *(run["system"] for run in runs)]]
-    for label, cell in _rows(runs):
-        rows.append([label] if cell is None else [label, *(cell(run) for run in runs)])
+    rows = [["", *(run["system"] for run in runs)], *comparison_rows(runs)]
     return "\n".join([head, "", *align(rows)])
+
+
+def comparison_rows(runs: Sequence[Run]) -> list[list[str]]:
+    """Return the rows of `comparison_table`: a label, with two spaces before a part, and a cell for each run.
+
+    A heading has its label only.
+    """
+    return [[label] if cell is None else [label, *(cell(run) for run in runs)] for label, cell in _rows(runs)]
 
 
 def trace_length(trace: Mapping[str, Any]) -> str:
@@ -97,6 +103,14 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
             ("  slowest rank over mean", _nmp(lambda nmp: f"{nmp['load_imbalance']:.2f}x")),
             ("pooled sums", _nmp(lambda nmp: f"{nmp['sums']['poolings']:,}")),
             ("  checked", _nmp(lambda nmp: f"{nmp['sums']['checked']:,}")),
+        ]
+    if any(run["nmp"] and run["nmp"]["padding_bytes"] for run in runs):
+        rows += [
+            ("bytes of tables", _nmp(lambda nmp: format_bytes(nmp["table_bytes"]))),
+            (
+                "  of them padding",
+                _nmp(lambda nmp: f"{100 * nmp['padding_bytes'] / nmp['table_bytes']:.1f} %"),
+            ),
         ]
     return rows
 

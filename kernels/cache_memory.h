@@ -196,6 +196,20 @@ typedef struct {                      /* one access: what it found, and the requ
     int64_t requests;
 } Access;
 
+NOINLINE void log_hit(Memory *m, const Access *a) {
+    if (m->hit_count == m->hit_room) {
+        m->hit_room = 2 * m->hit_room + 1024;
+        HitRecord *grown = realloc(m->hits, (size_t)m->hit_room * sizeof(HitRecord));
+        if (grown == NULL) {
+            m->failed = 1;
+            m->hit_limit = m->hit_count;
+            return;
+        }
+        m->hits = grown;
+    }
+    m->hits[m->hit_count++] = (HitRecord){m->clk, a->key, a->unit, a->level};
+}
+
 /* One access in order; 0, -1 no progress, -2 no memory. */
 INLINE int memory_access(Memory *m, const Access *a) {
     int stuck;
@@ -258,6 +272,8 @@ INLINE int memory_access(Memory *m, const Access *a) {
                 send(m, a->coordinates[k], sent, READS, i);
         }
     } else {
+        if (UNLIKELY(m->hit_count < m->hit_limit) && a->level < m->t.levels)
+            log_hit(m, a);
         const int64_t end = clk + m->t.level_clk[a->level];
         const int32_t i = m->slot[slot_of(m, a->key)];
         if (a->write)

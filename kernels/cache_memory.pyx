@@ -11,14 +11,20 @@ cdef extern from "cache_memory.h" nogil:
         int64_t latency_sum, queueing_sum, latency_max, last_clk
 
     ctypedef struct MemorySettings:
-        int32_t width, ports, mshrs, units, merging, lookup_clk
+        int32_t width, ports, mshrs, units, merging, lookup_clk, levels
         int32_t level_clk[4]
+
+    ctypedef struct HitRecord:
+        int64_t clk, key
+        int32_t unit, level
 
     ctypedef struct Memory:
         Channel *c
         MemoryCounts counts
         int64_t *unit_accesses
         int64_t clk
+        HitRecord *hits
+        int64_t hit_count, hit_limit
 
     ctypedef struct Access:
         int64_t key, arrival
@@ -46,7 +52,7 @@ cdef class CachedChannel:
     tables : archsim.dram.resolve.DramTables
         The channel.
     log_limit, interval_clk : int
-        As `archsim.kernels.dram.ChannelReplay` takes them.
+        As `archsim.kernels.dram.ChannelReplay` takes them; as many hits are kept as commands.
     width : int
         Accesses that the front end offers in a clock, at most.
     units, ports, mshrs : int
@@ -76,6 +82,7 @@ cdef class CachedChannel:
         for k in range(4):
             t.level_clk[k] = level_clk[k] if k < len(level_clk) else 0
         t.lookup_clk = level_clk[len(level_clk) - 1]
+        t.levels = len(level_clk) - 1
         c = new_channel(tables, self.channel_histogram)
         c.log_limit = log_limit
         if interval_clk > 0:
@@ -84,6 +91,7 @@ cdef class CachedChannel:
         self.memory = memory_make(c, &t, &self.histogram[0])
         if self.memory == NULL:
             raise MemoryError("no memory for the misses of a cache")
+        self.memory.hit_limit = log_limit
 
     def __dealloc__(self):
         memory_unmake(self.memory)
@@ -215,3 +223,19 @@ cdef class CachedChannel:
     def commands(self):
         """As `archsim.kernels.dram.ChannelReplay.commands`."""
         return log_columns(self.memory.c)
+
+    def queues(self):
+        """As `archsim.kernels.dram.ChannelReplay.queues`."""
+        return log_queues(self.memory.c)
+
+    def hits(self):
+        """Return the log of hits, int64 [4, n]: clock of the lookup, cache, level, block."""
+        cdef int64_t i
+        columns = np.empty((4, self.memory.hit_count), dtype=np.int64)
+        cdef int64_t[:, ::1] view = columns
+        for i in range(self.memory.hit_count):
+            view[0, i] = self.memory.hits[i].clk
+            view[1, i] = self.memory.hits[i].unit
+            view[2, i] = self.memory.hits[i].level
+            view[3, i] = self.memory.hits[i].key
+        return columns

@@ -12,6 +12,8 @@ typedef struct {
     int32_t target;                   /* first of the reads that wait, or NONE; of a free one: the next free one */
 } Miss;
 
+typedef struct { int64_t clk, key; int32_t unit, level; } HitRecord; /* clk: of the lookup */
+
 typedef struct {                      /* a read that waits for a miss */
     int64_t begun, earliest;          /* its lookup; no data before `earliest`, or ~earliest where it is no hit */
     int32_t next;
@@ -23,7 +25,7 @@ typedef struct {
 } MemoryCounts;
 
 typedef struct {
-    int32_t width, ports, mshrs, units, merging, lookup_clk;
+    int32_t width, ports, mshrs, units, merging, lookup_clk, levels;
     int32_t level_clk[MEMORY_LEVELS];
 } MemorySettings;
 
@@ -48,6 +50,8 @@ typedef struct {
     int32_t target_room, target_free;
     int32_t *slot, slot_mask;         /* open addressing: block -> its youngest miss */
     int32_t failed;
+    HitRecord *hits;
+    int64_t hit_count, hit_room, hit_limit;
 } Memory;
 
 static void memory_unmake(Memory *m) {
@@ -68,6 +72,7 @@ static void memory_unmake(Memory *m) {
     free(m->heap);
     free(m->target);
     free(m->slot);
+    free(m->hits);
     free(m);
 }
 

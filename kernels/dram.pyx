@@ -151,3 +151,10 @@ cdef class ChannelReplay:
     def commands(self):
         """Return the command log as columns: clk, command, bank, row, column (int64 [n] each)."""
         return log_columns(self.channel)
+
+    def queues(self):
+        """Return the reads and writes that waited when each command of the log was issued, int32 [2, n].
+
+        The command's own request is among them; reads that share another's RD are not.
+        """
+        return log_queues(self.channel)

@@ -39,7 +39,7 @@ cdef extern from "dram_replay.h" nogil:
 
     ctypedef struct LogRecord:
         int64_t clk
-        int32_t command, bank, row, column
+        int32_t command, bank, row, column, reads, writes
 
     ctypedef struct Entry:
         int64_t arrived, first
@@ -240,4 +240,15 @@ cdef object log_columns(Channel *c):
         view[2, i] = c.log[i].bank
         view[3, i] = c.log[i].row
         view[4, i] = c.log[i].column
+    return columns
+
+
+cdef object log_queues(Channel *c):
+    """Reads and writes that waited when each command of the log was issued, int32 [2, n]."""
+    cdef int64_t i
+    columns = np.empty((2, c.log_count), dtype=np.int32)
+    cdef int32_t[:, ::1] view = columns
+    for i in range(c.log_count):
+        view[0, i] = c.log[i].reads
+        view[1, i] = c.log[i].writes
     return columns

@@ -88,6 +88,7 @@ typedef struct {
 typedef struct {
     int64_t clk;
     int32_t command, bank, row, column;
+    int32_t reads, writes;            /* that waited when it was issued, its own among them */
 } LogRecord;
 
 typedef struct {                      /* the resolved specification; see archsim.dram.resolve */

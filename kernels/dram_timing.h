@@ -21,6 +21,8 @@ NOINLINE void log_grown(Channel *c, int64_t clk, int32_t command, int32_t bank, 
     record->bank = bank;
     record->row = row;
     record->column = column;
+    record->reads = c->queue[READS].waiting;
+    record->writes = c->queue[WRITES].waiting;
 }
 
 INLINE void log_command(Channel *c, int64_t clk, int32_t command, int32_t bank, int32_t row, int32_t column) {

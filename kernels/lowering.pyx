@@ -23,17 +23,19 @@ cdef inline int64_t place(uint64_t number, const int64_t[:, ::1] table) noexcept
 
 
 def place_lookups(const int64_t[::1] rows, const int32_t[::1] tables, const int64_t[::1] table_base,
-                  const int64_t[::1] table_vector, const int32_t[::1] table_color, int32_t line_bits,
-                  int32_t page_bits, int32_t frame_bits, const int64_t[::1] frames, const uint64_t[:, ::1] keys,
-                  const int64_t[:, ::1] expand, const int64_t[::1] offsets, int64_t[::1] lines, int32_t[::1] lookup):
+                  const int64_t[::1] table_stride, const int64_t[::1] table_vector, const int32_t[::1] table_color,
+                  int32_t line_bits, int32_t page_bits, int32_t frame_bits, const int64_t[::1] frames,
+                  const uint64_t[:, ::1] keys, const int64_t[:, ::1] expand, const int64_t[::1] offsets,
+                  int64_t[::1] lines, int32_t[::1] lookup):
     """Translate lookups to the physical lines they need, in address order within each vector.
 
     Parameters
     ----------
     rows, tables : arrays [n]
         Row and table of each lookup.
-    table_base, table_vector : int64 arrays [tables]
-        Byte address of each table among the pages of its colour, and bytes of its vectors.
+    table_base, table_stride, table_vector : int64 arrays [tables]
+        Byte address of each table among the pages of its colour, bytes from one row to the next, and bytes of a row
+        that are read.
     table_color : int32 array [tables]
         Colour of each table.
     line_bits, page_bits : int
@@ -65,7 +67,7 @@ def place_lookups(const int64_t[::1] rows, const int32_t[::1] tables, const int6
         for i in range(n):
             table = tables[i]
             color = table_color[table]
-            start = table_base[table] + rows[i] * table_vector[table]
+            start = table_base[table] + rows[i] * table_stride[table]
             line = start >> line_bits
             last = (start + table_vector[table] - 1) >> line_bits
             before = -1

@@ -2,7 +2,7 @@
 """Replay of lookup packets through the near-memory units of one channel; docs/recnmp.md states the rules.
 
 The work is done in ``recnmp_units.h`` (packets, RankCaches), ``recnmp_issue.h`` and ``recnmp_pins.h`` (who has the pins
-when), ``recnmp_gather.h`` (what is returned);
+when), ``recnmp_gather.h`` (what is returned), ``recnmp_log.h`` (packets and hits, one by one, when asked for);
 ``tests/recnmp_twin.py`` implements it a second time.
 """
 
@@ -16,9 +16,18 @@ cdef extern from "recnmp_units.h" nogil:
     enum:
         RANKS_MAX, CACHE_COUNTS
 
+    ctypedef struct HitRecord:
+        int64_t clk, coordinate
+
+    ctypedef struct PacketRecord:
+        int64_t number, start, configured, first_issue, last_issue, read, end, result, returned
+        int64_t poolings, instructions, bursts, hits
+
     ctypedef struct Unit:
         Channel *channel
         int64_t counts[4]
+        HitRecord *hits
+        int64_t hit_count, hit_limit
 
     ctypedef struct Design:
         int32_t rank_bits, broadcast, sliced, adder_bits, overlap
@@ -33,6 +42,9 @@ cdef extern from "recnmp_units.h" nogil:
         int64_t configurations
         int64_t *histogram
         int32_t stuck_rank
+        int64_t number
+        PacketRecord *log
+        int64_t log_count, log_limit
 
     int units_make(Units *u)
     void units_unmake(Units *u)
@@ -50,6 +62,11 @@ DESIGN_PARAMETERS = {"rank_bits": 0, "broadcast": 0, "sliced": 0, "issue_clk": 1
 # The order of the packet counters.
 NMP_COUNTS = ("packets", "instructions", "issue_clk", "result_bursts", "slowest_rank_reads", "latency_sum_clk",
               "latency_max_clk", "end_clk", "configurations")
+# The rows of the packet log. `number` counts the packets fed, from 0, also those without bursts. Clocks: start; after the
+# configuration; first and last instruction at a unit; data of the last burst at a unit; end of the transfer to the buffers
+# of the DIMMs; first result burst; after the last. `poolings` have bursts here, `hits` are bursts that a RankCache had.
+PACKET_LOG = ("number", "start_clk", "configured_clk", "first_issue_clk", "last_issue_clk", "read_clk", "end_clk",
+              "result_clk", "returned_clk", "poolings", "instructions", "bursts", "hits")
 
 
 
@@ -111,7 +128,9 @@ cdef class RankUnits:
     tables : list of archsim.dram.resolve.DramTables
         Per rank; each describes a channel of one rank.
     log_limit : int
-        Keep at most this many commands per rank.
+        Keep at most this many commands and hits per rank, and packets.
+    log_total : int, optional
+        Of commands and hits, the first so many of all ranks together are enough; later ones are dropped now and then.
     interval_clk : int
         Length of an interval of the time series; 0: no series.
     design : mapping of str to int, optional
@@ -122,9 +141,10 @@ cdef class RankUnits:
     cdef Units u
     cdef int64_t[::1] histogram, packet_histogram
     cdef list tables
+    cdef int64_t fed, log_total
 
     def __cinit__(self, const int64_t[::1] nmp, list tables, int64_t log_limit=0, int64_t interval_clk=0,
-                  design=None):
+                  design=None, int64_t log_total=0):
         cdef int32_t rank
         cdef Channel *channel
         self.tables = tables  # the channels refer to their rules
@@ -140,11 +160,13 @@ cdef class RankUnits:
         self.packet_histogram = np.zeros(LATENCY_BINS, dtype=np.int64)
         self.u.histogram = &self.packet_histogram[0]
         self.u.ranks = <int32_t>nmp[0]
+        self.u.log_limit = log_limit
+        self.log_total = log_total
         if units_make(&self.u):
             raise MemoryError("no memory for the near-memory units")
         for rank in range(self.u.ranks):
             channel = self.u.unit[rank].channel = new_channel(tables[rank], self.histogram)
-            channel.log_limit = log_limit
+            channel.log_limit = self.u.unit[rank].hit_limit = log_limit
             if interval_clk > 0:
                 channel.series_interval = interval_clk
                 channel.series_end = 0
@@ -194,6 +216,8 @@ cdef class RankUnits:
         """
         cdef int64_t p, low, high, packets = packet_first.shape[0] - 1
         cdef int status = 0
+        if self.log_total:
+            self._keep_earliest()
         if hit is None:
             hit = np.empty(order.shape[0], dtype=np.uint8)
         for p in range(packets):
@@ -204,10 +228,12 @@ cdef class RankUnits:
             for p in range(packets):
                 low, high = packet_first[p], packet_first[p + 1]
                 if low < high:
+                    self.u.number = self.fed + p
                     status = packet_execute(&self.u, &coordinates[low], &lookup[low], &pooling[0], &locality[0],
                                             &result_bursts[0], high - low, arrivals[p], low, &order[low], &hit[low])
                     if status:
                         break
+        self.fed += packets
         self._check(status)
 
     def finish(self):
@@ -276,10 +302,81 @@ cdef class RankUnits:
 
     def commands(self):
         """Return the command log, columns clk, command, bank (counted over ranks), row, column, in order of clock."""
+        columns = self._banks_in_log()
+        return columns[:, np.lexsort((columns[2], columns[0]))]
+
+    def queues(self):
+        """Return the reads and writes that waited in the unit of each command of the log, int32 [2, n]."""
+        columns = self._banks_in_log()
+        depths = np.concatenate([log_queues(self.u.unit[rank].channel) for rank in range(self.u.ranks)], axis=1)
+        return depths[:, np.lexsort((columns[2], columns[0]))]
+
+    def _banks_in_log(self):
+        """Return the command logs of the units one after another, banks counted over ranks."""
         parts = []
         for rank in range(self.u.ranks):
             part = log_columns(self.u.unit[rank].channel)
             part[2] += rank << (self.u.unit[rank].channel.t.rank_shift + self.u.d.rank_bits)
             parts.append(part)
+        return np.concatenate(parts, axis=1)
+
+    cdef _keep_earliest(self):
+        """Drop what cannot be among the first entries of all ranks, however far behind some ranks are.
+
+        The clock of the last of the first `log_total` entries can only become less, and logs are in order of clock: a rank
+        that has entries beyond it needs no more.
+        """
+        cdef int32_t rank
+        cdef int64_t kept, last
+        cdef Unit *unit
+        cdef Channel *c
+        clocks = np.concatenate([log_columns(self.u.unit[rank].channel)[0] for rank in range(self.u.ranks)])
+        if len(clocks) > self.log_total:
+            last = np.partition(clocks, self.log_total - 1)[self.log_total - 1]
+            for rank in range(self.u.ranks):
+                c = self.u.unit[rank].channel
+                kept = c.log_count
+                while kept and c.log[kept - 1].clk > last:
+                    kept -= 1
+                if kept < c.log_count:
+                    c.log_count = c.log_limit = kept
+        clocks = self.hits()[0]
+        if len(clocks) > self.log_total:
+            last = clocks[self.log_total - 1]
+            for rank in range(self.u.ranks):
+                unit = &self.u.unit[rank]
+                kept = unit.hit_count
+                while kept and unit.hits[kept - 1].clk > last:
+                    kept -= 1
+                if kept < unit.hit_count:
+                    unit.hit_count = unit.hit_limit = kept
+
+    def packets(self):
+        """Return the log of packets that had bursts here, int64 [len(PACKET_LOG), n], in the order of their execution."""
+        cdef int64_t i
+        cdef PacketRecord *p
+        columns = np.empty((len(PACKET_LOG), self.u.log_count), dtype=np.int64)
+        for i in range(self.u.log_count):
+            p = &self.u.log[i]
+            columns[:, i] = (p.number, p.start, p.configured, p.first_issue, p.last_issue, p.read, p.end, p.result,
+                             p.returned, p.poolings, p.instructions, p.bursts, p.hits)
+        return columns
+
+    def hits(self):
+        """Return the log of RankCache hits, int64 [4, n] in order of clock: clock of the lookup, unit, 0, place.
+
+        A place is ``row << 32 | bank << 16 | column`` within the unit.
+        """
+        cdef int64_t i
+        cdef int32_t rank
+        cdef Unit *unit
+        cdef int64_t[:, ::1] view
+        parts = []
+        for rank in range(self.u.ranks):
+            unit = &self.u.unit[rank]
+            view = part = np.zeros((4, unit.hit_count), dtype=np.int64)
+            for i in range(unit.hit_count):
+                view[0, i], view[1, i], view[3, i] = unit.hits[i].clk, rank, unit.hits[i].coordinate
+            parts.append(part)
         columns = np.concatenate(parts, axis=1)
-        return columns[:, np.lexsort((columns[2], columns[0]))]
+        return columns[:, np.argsort(columns[0], kind="stable")]

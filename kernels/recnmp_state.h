@@ -7,6 +7,15 @@
 
 enum { CACHE_LOOKUPS, CACHE_HITS, CACHE_FILLS, CACHE_BYPASSED, CACHE_COUNTS };
 
+typedef struct { int64_t clk, coordinate; } HitRecord; /* clk: of the lookup; place within the unit */
+
+/* What a packet did. Clocks: start, end of its configuration, first and last instruction at a unit, last data at a unit,
+ * end of the transfer, first result burst, and after the last. */
+typedef struct {
+    int64_t number, start, configured, first_issue, last_issue, read, end, result, returned;
+    int64_t poolings, instructions, bursts, hits;
+} PacketRecord;
+
 typedef struct { int64_t line, fill; } Way;   /* fill: number of the burst, counted over all, that brought it in */
 
 typedef struct {
@@ -18,6 +27,8 @@ typedef struct {
     int64_t delivered;                /* when its last instruction had reached it, where that takes clocks */
     int64_t gather_free;              /* when the sums of its adders had left it */
     int64_t counts[CACHE_COUNTS];
+    HitRecord *hits;
+    int64_t hit_count, hit_room, hit_limit;
 } Unit;
 
 /* The bursts of the packet at hand, sorted by rank; and what the DRAM gets of those of one rank. */
@@ -58,7 +69,10 @@ typedef struct {
     int64_t gathered;                 /* bursts of adders' sums that went to the buffer chips */
     int64_t configurations;           /* writes of the registers of a DIMM */
     int64_t *histogram;
-    int32_t stuck_rank;
+    int32_t stuck_rank, failed;       /* failed: no memory for a log */
+    int64_t number;                   /* of the packet at hand, for the log */
+    PacketRecord *log;
+    int64_t log_count, log_room, log_limit;
 } Units;
 
 /* ---------------------------------------------------------------------------------------------------------- memory */
@@ -92,8 +106,10 @@ static void units_unmake(Units *u) {
         if (u->unit[r].channel)
             channel_unmake(u->unit[r].channel);
         free(u->unit[r].ways);
+        free(u->unit[r].hits);
     }
     free(u->unit);
+    free(u->log);
     free(u->pins.clocks);
     free(u->b.coordinate), free(u->b.issued), free(u->b.order), free(u->b.burst), free(u->b.read_at);
     free(u->b.read_clk), free(u->b.arrived), free(u->b.completed), free(u->b.reader), free(u->b.hit_clk);

@@ -4,6 +4,7 @@
 
 #include "recnmp_gather.h"
 #include "recnmp_issue.h"
+#include "recnmp_log.h"
 
 /* --------------------------------------------------------------------------------------------------------- results */
 
@@ -16,6 +17,8 @@ static int results_place(Units *u, int64_t limit) {
         if (pins_take(&u->pins, clk, u->burst_clk))
             return -2;
         u->returned = clk + u->burst_clk;
+        if (UNLIKELY(u->log_limit))
+            log_result(u, clk);
         if (--u->pending == 0) {
             const int64_t latency = u->returned - u->pending_start;
             u->end = u->returned > u->end ? u->returned : u->end;
@@ -65,6 +68,8 @@ static int64_t rank_decode(Units *u, Unit *unit, int64_t low, int64_t high, int6
             unit->port_clk = clk;
             unit->counts[CACHE_LOOKUPS]++;
             if (hit) {
+                if (UNLIKELY(unit->hit_count < unit->hit_limit))
+                    log_hit(u, unit, unit->lookup_clk, u->b.coordinate[i]);
                 u->b.hit_clk[hits] = clk > unit->ready_clk ? clk : unit->ready_clk;
                 u->b.hit_burst[hits] = i;
                 u->b.local[i] = 2;
@@ -180,6 +185,7 @@ static int packet_execute(Units *u, const int64_t *coordinates, const int32_t *l
         return status;
     pins_forget(&u->pins, u->pending && u->returned < start ? u->returned : start);
     int64_t clk = start;
+    const int64_t instructions = u->instructions;
     if ((status = packet_configure(u, &clk)) || (status = packet_issue(u, clk)) ||
         (status = results_place(u, INT64_MAX)))
         return status;
@@ -213,11 +219,14 @@ static int packet_execute(Units *u, const int64_t *coordinates, const int32_t *l
     u->result_bursts += u->pending;
     u->packets++;
     u->slowest_reads += slowest;
+    if (UNLIKELY(u->log_count < u->log_limit))
+        log_packet(u, &(PacketRecord){u->number, start, clk, INT64_MAX, 0, read, end, NONE, NONE, 0,
+                                      u->instructions - instructions, n, 0}, lookup, pooling);
     for (int64_t i = 0; i < n; i++)
         order[i] = first_burst + u->b.burst[u->b.order[i]];
     for (int64_t i = 0; u->sets && i < n; i++)
         hit[u->b.burst[i]] = u->b.local[i] == 2;
-    return 0;
+    return u->failed ? -2 : 0;
 }
 
 #endif

@@ -73,25 +73,25 @@ def _add_plain(target, first, last, key, bits, scale, weight):
 
 
 @nb.njit(cache=True, nogil=True)
-def _add_rowwise(target, elements, key, weight):
-    """Add an 8-bit row: the weight goes into scale and bias first, as in Caffe2."""
+def _add_rowwise(target, first, last, elements, key, weight):
+    """Add elements of an 8-bit row: the weight goes into scale and bias first, as in Caffe2."""
     scale, bias = weight * row_scale(key, elements), weight * row_bias(key, elements)
-    e = 0
-    while e + 16 <= elements:
+    e = first
+    while e + 16 <= last:
         block = target[e : e + 16]
         for j in range(16):
             block[j] += scale * level(key, e + j) + bias
         e += 16
-    for j in range(e, elements):
+    for j in range(e, last):
         target[j] += scale * level(key, j) + bias
 
 
 @nb.njit(cache=True, nogil=True)
-def _add_given(target, first, last, values, rowwise, weight):
-    """Add a row whose stored numbers are given; those of an 8-bit row end with scale and bias."""
+def _add_given(target, first, last, elements, values, rowwise, weight):
+    """Add elements of a row whose stored numbers are given; those of an 8-bit row end with scale and bias."""
     for e in range(first, last):
         if rowwise:
-            scale, bias = weight * values[last], weight * values[last + 1]
+            scale, bias = weight * values[elements], weight * values[elements + 1]
             target[e] += scale * values[e] + bias
         else:
             target[e] += weight * values[e]
@@ -119,11 +119,12 @@ def _reduce(partial, count, elements, ranks_per_dimm, sums):
 @nb.njit(cache=True, nogil=True)
 def pool_packets(
     packet_first, order, lookup, rank, rows, tables, pooling, weights, table_keys, table_elements, table_bytes,
-    bits, scales, rowwise, given, given_values, ranks_per_dimm, partial, sums,
+    table_offset, table_stride, table_piece, bits, scales, rowwise, given, given_values, ranks_per_dimm, partial, sums,
 ):  # fmt: skip
     """Add the vectors of each packet burst by burst, then over the ranks of a DIMM, then over the DIMMs.
 
-    An 8-bit row is added when its last burst has arrived, because its scale and bias stand at its end.
+    An 8-bit row is added when its last burst has arrived, because its scale and bias stand at its end; one in pieces,
+    which have the scale and bias each, piece by piece.
 
     Parameters
     ----------
@@ -139,6 +140,9 @@ def pool_packets(
         Factors of a weighted sum; empty for a plain one.
     table_keys : uint32 array, table_elements, table_bytes : int64 arrays [tables]
         Key of each table's contents, elements and bytes of a vector.
+    table_offset, table_stride, table_piece : int64 arrays [tables]
+        Where in a burst row 0 begins, bytes from one row to the next, and elements in each piece of an 8-bit row (0:
+        it is whole).
     bits, scales, rowwise : int64, float32 and bool arrays [tables]
         Precision and step of the elements; whether they are 8-bit rows.
     given : int32 array [lookups] or [0]
@@ -168,6 +172,7 @@ def pool_packets(
         count = pooling[lookup[high - 1]] - base + 1
         table = tables[lookup[low]]
         elements, size, quantised = table_elements[table], table_bytes[table], rowwise[table]
+        offset, stride, piece = table_offset[table], table_stride[table], table_piece[table]
         shift = 0  # of the bytes of an element: 1, 2 or 4
         while not quantised and elements << shift < size:
             shift += 1
@@ -179,17 +184,20 @@ def pool_packets(
             weight = weights[i] if weights.shape[0] else np.float32(1.0)
             first, last = 0, elements
             left[i] -= 1
-            if quantised:
+            if quantised and piece:
+                first = (burst - first_burst[i]) * piece
+                last = min(first + piece, elements)
+            elif quantised:
                 if left[i]:
                     continue
             else:
                 # A burst holds 64 bytes of memory; the vector may begin inside its first one.
-                start = (burst - first_burst[i]) * 64 - ((rows[i] * size) & 63)
+                start = (burst - first_burst[i]) * 64 - ((offset + rows[i] * stride) & 63)
                 first, last = max(start, 0) >> shift, min(start + 64, size) >> shift
             if given.shape[0] and given[i] >= 0:
-                _add_given(target, first, last, given_values[given[i]], quantised, weight)
+                _add_given(target, first, last, elements, given_values[given[i]], quantised, weight)
             elif quantised:
-                _add_rowwise(target, elements, keys[i], weight)
+                _add_rowwise(target, first, last, elements, keys[i], weight)
             else:
                 _add_plain(target, first, last, keys[i], bits[table], scales[table], weight)
         _reduce(partial, count, elements, ranks_per_dimm, sums[base : base + count])

@@ -49,18 +49,22 @@ cdef class CheckSums:
         Step between neighbouring values.
     rowwise : bool array [tables]
         Whether a table has 8-bit rows, which end with their scale and bias.
+    offset, stride, piece : int64 arrays [tables]
+        As `archsim.nmp.functional.RowLayout` has them.
     """
 
     cdef const uint32_t[::1] keys
-    cdef const int64_t[::1] elements, vector_bytes, bits
+    cdef const int64_t[::1] elements, vector_bytes, bits, offset, stride, piece
     cdef const float[::1] steps
     cdef const uint8_t[::1] rowwise
 
     def __cinit__(self, const uint32_t[::1] keys, const int64_t[::1] elements, const int64_t[::1] vector_bytes,
-                  const int64_t[::1] bits, const float[::1] steps, rowwise):
+                  const int64_t[::1] bits, const float[::1] steps, rowwise, const int64_t[::1] offset,
+                  const int64_t[::1] stride, const int64_t[::1] piece):
         self.keys, self.elements, self.vector_bytes = keys, elements, vector_bytes
         self.bits, self.steps, self.rowwise = bits, steps, rowwise.view(np.uint8)
-        for part in (elements, vector_bytes, bits, steps, rowwise):
+        self.offset, self.stride, self.piece = offset, stride, piece
+        for part in (elements, vector_bytes, bits, steps, rowwise, offset, stride, piece):
             if part.shape[0] != keys.shape[0]:
                 raise ValueError(f"{part.shape[0]} numbers for {keys.shape[0]} tables")
         for part in elements:
@@ -166,7 +170,7 @@ cdef class CheckSums:
 
     cdef bint add_packet(self, Packets *all, int64_t low, int64_t high, float[:, ::1] sums) noexcept nogil:
         """Add the bursts of one packet; returns whether all numbers are in range."""
-        cdef int64_t k, i, burst, base, tag, begin, first, last, vector_bytes, used = 0
+        cdef int64_t k, i, burst, base, tag, begin, first, last, offset, stride, piece, used = 0
         cdef int64_t registers = <int64_t>all.ranks * all.width  # of a pooling
         cdef int32_t table
         cdef TableRule rule
@@ -178,7 +182,8 @@ cdef class CheckSums:
             return True
         if not count_bursts(all, low, high) or base < 0 or not 0 <= table < self.keys.shape[0] or self.elements[table] > all.width:
             return False
-        rule, vector_bytes = self.rule(table), self.vector_bytes[table]
+        rule = self.rule(table)
+        offset, stride, piece = self.offset[table], self.stride[table], self.piece[table]
         for k in range(low, high):
             burst = all.order[k]
             i = all.lookup[burst]
@@ -192,12 +197,15 @@ cdef class CheckSums:
                 used = tag + 1
             first, last = 0, rule.elements
             all.left[i] -= 1
-            if rule.rowwise:
+            if rule.rowwise and piece:  # scale and bias come with every burst
+                first = (burst - all.first_burst[i]) * piece
+                last = min(first + piece, last)
+            elif rule.rowwise:
                 if all.left[i]:  # scale and bias come with the last burst
                     continue
             else:
                 # Where the burst begins in the vector; below 0 where the vector begins inside the burst.
-                begin = (burst - all.first_burst[i]) * BURST_BYTES - (all.rows[i] * vector_bytes & BURST_BYTES - 1)
+                begin = (burst - all.first_burst[i]) * BURST_BYTES - (offset + all.rows[i] * stride & BURST_BYTES - 1)
                 first = max(begin, 0) // rule.item_bytes
                 last = min(last, (begin + BURST_BYTES) // rule.item_bytes)
             if first < last:

@@ -203,6 +203,7 @@ class Seen:
     counts: Counter
     latencies: list
     replay: twin.Replay
+    hits: list  # clock of the lookup, cache, level, block
 
 
 class Memory:
@@ -214,7 +215,7 @@ class Memory:
         self.controller = twin.Controller(spec, total)
         self.requests, self.accepted = [], 0  # those sent, in order; how many the controller has
         self.misses, self.latencies, self.counts = [], [], Counter()
-        self.next, self.ends, self.latest = 0, [0], {}
+        self.next, self.ends, self.latest, self.hits = 0, [0], {}, []
 
     def fill(self, miss):
         """The last data beat of a miss, or None while it is not known."""
@@ -277,6 +278,8 @@ class Memory:
         self.counts["accesses"] += 1
         self.counts["reads"] += not access.write
         self.counts["misses"] += bool(access.reads)
+        if access.level < len(self.settings.level_clk) - 1:
+            self.hits.append((t, access.unit, access.level, access.key))
         if access.reads and joined:
             self.counts["merged"] += 1
             if not access.write:
@@ -319,5 +322,7 @@ class Memory:
         counts = twin._counts(controller, self.requests)
         self.counts["last_clk"] = max(self.ends)
         return Seen(
-            self.counts, self.latencies, twin.Replay(controller.device.log, counts, controller.finished)
-        )
+            self.counts, self.latencies,
+            twin.Replay(controller.device.log, counts, controller.finished, waiting=controller.device.waiting),
+            self.hits,
+        )  # fmt: skip

@@ -79,7 +79,8 @@ def replay_coordinates(spec, coordinates, writes=None, arrivals=None, cuts=()):
 
 def _replay_of(channel, finished):
     clocks = channel.rank_clocks().tolist()
-    return twin.Replay(_commands(channel), channel.counts(), finished, rank_clocks=clocks)
+    waiting = [tuple(pair) for pair in channel.queues().T.tolist()]
+    return twin.Replay(_commands(channel), channel.counts(), finished, rank_clocks=clocks, waiting=waiting)
 
 
 def _commands(channel):

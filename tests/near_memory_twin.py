@@ -71,13 +71,15 @@ class NearMemory(Channel):
 
     def execute(self, poolings, arrival=0):
         programs = self._programs(poolings)
+        self.sent += 1
         busy = [unit for unit, program in enumerate(programs) if program]
         if not busy:
             return
         record = self.record
         start = max([arrival, *record.starts[-1:], *(self.units[unit].free_from for unit in busy)])
         record.starts.append(start)
-        issued = self._deliver(self._issue(programs, self._configure(busy, start)))
+        configured = self._configure(busy, start)
+        issued = self._deliver(self._issue(programs, configured))
         self._return_results()
         arrived = self._read(programs, issued)
         last = {unit: max(arrived[b].clk for i in programs[unit] for b in i.bursts) for unit in busy}
@@ -92,6 +94,7 @@ class NearMemory(Channel):
         record.ends.append(end)
         record.packets += 1
         self.results_due = poolings
+        self._note(configured, issued, max(last.values()), poolings, programs, 0)
 
     def _programs(self, poolings):
         programs = [[] for _ in self.units]
@@ -183,12 +186,14 @@ class NearMemory(Channel):
         if self.results_due is None:
             return
         packet, clk = len(self.record.ends) - 1, self.record.ends[-1]
+        noted = self.record.log[-1]
         for pooling in self.results_due:
             for number, dimm in enumerate(self.dimms):
                 for _ in range(self._result_bursts(pooling, dimm)):
                     clk = self._take(clk, self.dram.timing.tBL, Data("result", number, packet))
+                    noted.result = clk - self.dram.timing.tBL if noted.result < 0 else noted.result
                     self.record.result_bursts += 1
-        self.returned = clk
+        self.returned = noted.returned = clk
         self.record.latencies.append(clk - self.record.starts[packet])
         self.results_due = None
 

@@ -6,6 +6,7 @@ import numpy as np
 from recnmp_cases import ITEM_BYTES
 
 from archsim.nmp.functional import TableContents
+from archsim.systems.lowering import Lowering
 
 
 def sums_sha256(system, trace, packets, channels):
@@ -19,6 +20,7 @@ def sums_sha256(system, trace, packets, channels):
     contents = TableContents(
         system.nmp.table_seed, [t.vector_bytes for t in trace.tables], [t.dtype for t in trace.tables]
     )
+    lowering = Lowering(system, trace.tables)
     for c, channel in enumerate(channels):
         for number in channel.record.order:
             rank, bag, lookup, part = bursts[number]
@@ -26,7 +28,8 @@ def sums_sha256(system, trace, packets, channels):
             terms = contents.vectors(table, [trace.rows[lookup]])[0]
             if trace.weight is not None:
                 terms = terms * trace.weight[lookup]
-            inside = _elements_in(trace.tables[table], int(trace.rows[lookup]), part)
+            first_byte = lowering.table_base[table] + int(trace.rows[lookup]) * lowering.table_stride[table]
+            inside = _elements_in(trace.tables[table], first_byte, part)
             psums[bag][c, rank, inside] += terms[inside]
     digest = hashlib.sha256()
     for packet in packets:
@@ -49,9 +52,8 @@ def _bursts(trace, packets):
     return places
 
 
-def _elements_in(table, row, part):
+def _elements_in(table, first_byte, part):
     """List the elements of a vector that begin in its burst number ``part``."""
-    first_byte = row * table.vector_bytes
     line = (first_byte + np.arange(table.elements) * ITEM_BYTES[table.dtype]) // 64
     return np.flatnonzero(line == first_byte // 64 + part)
 

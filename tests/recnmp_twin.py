@@ -55,6 +55,25 @@ def design_of(system, weighted=False):
 
 
 @dataclass
+class Stretches:
+    """The clocks and counts of a packet, in the order of ``PACKET_LOG``."""
+
+    number: int
+    start: int
+    configured: int
+    first_issue: int
+    last_issue: int
+    read: int
+    end: int
+    result: int
+    returned: int
+    poolings: int
+    instructions: int
+    bursts: int
+    hits: int
+
+
+@dataclass
 class Record:
     """What happened; times in memory clocks. ``pins`` says what each clock carries that is not empty."""
 
@@ -69,6 +88,7 @@ class Record:
     latencies: list[int] = field(default_factory=list)
     rank_reads: list[int] = field(default_factory=list)
     order: list[int] = field(default_factory=list)
+    log: list[Stretches] = field(default_factory=list)
     pins: dict = field(default_factory=dict)
 
     @property
@@ -179,18 +199,22 @@ class Channel:
         self.record = Record()
         self.results_due = None  # poolings of the last packet, whose results have no clocks yet
         self.returned = 0  # clock at which all results so far have been returned
+        self.sent = 0  # packets, also those without lookups
 
     def execute(self, poolings, arrival=0):
         """Execute one packet after all before it."""
         programs = self._programs(poolings)
+        self.sent += 1
         if not any(programs):
             return
         record = self.record
         busy = [rank for rank, program in enumerate(programs) if program]
         start = max([arrival, *record.starts[-1:], *(self.units[rank].free_from for rank in busy)])
         record.starts.append(start)
-        issued = self._issue(programs, self._configure(busy, start))
+        configured = self._configure(busy, start)
+        issued = self._issue(programs, configured)
         self._return_results()
+        hits = self._hits()
         arrived = self._read(programs, issued)
         done = max(arrival.clk for arrival in arrived.values())
         end = max(done + self.design.arithmetic_clk, self.returned) + self.design.transfer_clk
@@ -202,6 +226,23 @@ class Channel:
         record.ends.append(end)
         record.packets += 1
         self.results_due = poolings
+        self._note(configured, issued, done, poolings, programs, self._hits() - hits)
+
+    def _hits(self):
+        return sum(unit.hits for unit in self.units)
+
+    def _note(self, configured, issued, read, poolings, programs, hits):
+        """Log the packet that has just been read."""
+        clocks = [clk for of_unit in issued for clk in of_unit]
+        instructions = [instruction for program in programs for instruction in program]
+        self.record.log.append(
+            Stretches(
+                self.sent - 1, self.record.starts[-1], configured, min(clocks), max(clocks), read,
+                self.record.ends[-1], -1, -1,
+                sum(any(vector.bursts for vector in pooling.vectors) for pooling in poolings), len(instructions),
+                sum(len(instruction.bursts) for instruction in instructions), hits,
+            )
+        )  # fmt: skip
 
     @property
     def packet(self):
@@ -291,13 +332,15 @@ class Channel:
         if self.results_due is None:
             return
         packet, clk = len(self.record.ends) - 1, self.record.ends[-1]
+        noted = self.record.log[-1]
         for pooling in self.results_due:
             for number, dimm in enumerate(self.dimms):
                 if not any(burst.rank in dimm for vector in pooling.vectors for burst in vector.bursts):
                     continue
                 for _ in range(pooling.result_bursts):
                     clk = self._take(clk, self.dram.timing.tBL, Data("result", number, packet))
+                    noted.result = clk - self.dram.timing.tBL if noted.result < 0 else noted.result
                     self.record.result_bursts += 1
-        self.returned = clk
+        self.returned = noted.returned = clk
         self.record.latencies.append(clk - self.record.starts[packet])
         self.results_due = None

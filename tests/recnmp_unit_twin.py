@@ -94,14 +94,14 @@ class TickedUnit:
         assert not dram.refresh.staggered
         one_rank = dram.organization.model_copy(update={"ranks": 1})
         self.dram = dram.model_copy(update={"organization": one_rank})
-        self.bursts, self.offered, self.counts = [], [], Counter()
+        self.bursts, self.offered, self.counts, self.waiting = [], [], Counter(), []
 
     def read(self, bursts, offered):
         self.bursts += bursts
         self.offered += offered
         places = [encode(0, b.bank_group, b.bank, b.row, b.column, self.dram) for b in self.bursts]
         replayed = twin.replay(self.dram, places, arrivals=self.offered)
-        self.counts = replayed.counts
+        self.counts, self.waiting = replayed.counts, replayed.waiting
         return replayed.finished[len(self.bursts) - len(bursts) :]
 
 
@@ -140,6 +140,7 @@ class RankUnit:
         self.follows = 0  # clock from which on it takes data after those of its last packet
         self.port_free, self.last_lookup = 0, 0
         self.lookups = self.hits = self.fills = self.bypassed = 0
+        self.hit_log = []  # (clock of the lookup, burst)
 
     def execute(self, program, clocks):
         """Return {burst: Arrival} of the instructions of one packet, issued at these clocks."""
@@ -171,6 +172,7 @@ class RankUnit:
         self.port_free = self.last_lookup + self.latency
         if self.cache.hit(burst):
             self.hits += 1
+            self.hit_log.append((self.last_lookup, burst))
             return True
         self.fills += 1
         self.port_free += self.latency

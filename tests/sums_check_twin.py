@@ -35,7 +35,7 @@ def in_float64(contents, table, rows, weights):
     return exact, magnitude
 
 
-def in_order(contents, bursts, weights, ranks, ranks_per_dimm, poolings):
+def in_order(contents, bursts, weights, ranks, ranks_per_dimm, poolings, layout):
     """Return what `archsim.nmp.checks.sums_in_order` does: Psum registers, trees of the DIMMs, host."""
     psums = np.zeros((poolings, ranks, contents.elements.max()), np.float32)
     bursts_of = [np.flatnonzero(bursts.lookup == i) for i in range(len(bursts.rows))]
@@ -45,16 +45,18 @@ def in_order(contents, bursts, weights, ranks, ranks_per_dimm, poolings):
             i = bursts.lookup[burst]
             table, pooling = bursts.tables[i], bursts.pooling[i]
             later = set(arrived[time + 1 :])
-            if pooling >= poolings or (contents.rowwise[table] and later.intersection(bursts_of[i].tolist())):
+            whole = contents.rowwise[table] and not layout.piece[table]
+            if pooling >= poolings or (whole and later.intersection(bursts_of[i].tolist())):
                 continue
             weight = np.ones(1, np.float32) if weights is None else weights[i : i + 1]
             terms = contents.terms(table, contents.stored(table, bursts.rows[i : i + 1]), weight)[0]
-            inside = np.arange(len(terms))
-            if not contents.rowwise[table]:
-                vector_bytes = contents.vector_bytes[table]
-                address = bursts.rows[i] * vector_bytes + inside * (vector_bytes // len(terms))
-                part = burst - bursts_of[i][0]
-                inside = inside[address // 64 - bursts.rows[i] * vector_bytes // 64 == part]
+            inside, part = np.arange(len(terms)), burst - bursts_of[i][0]
+            if layout.piece[table]:
+                inside = inside[inside // layout.piece[table] == part]
+            elif not whole:
+                begin = layout.offset[table] + bursts.rows[i] * layout.stride[table]
+                address = begin + inside * (contents.vector_bytes[table] // len(terms))
+                inside = inside[address // 64 - begin // 64 == part]
             psums[pooling, bursts.rank[burst], inside] += terms[inside]
     dimms = [_pairwise(list(dimm)) for dimm in np.split(psums.swapaxes(0, 1), ranks // ranks_per_dimm)]
     total = dimms[0]

@@ -56,6 +56,7 @@ def compare(tried):
         return False
     if found.commands != expected.commands:
         pytest.fail(f"{tried}: {first_difference(expected.commands, found.commands)}", pytrace=False)
+    assert found.waiting == expected.waiting, str(tried)
     assert found.finished == expected.finished, str(tried)
     shared = {name: found.counts.get(name) for name in expected.counts}
     assert shared == expected.counts, str(tried)
@@ -100,6 +101,7 @@ def test_the_pieces_in_which_requests_are_fed_do_not_matter(family):
             assert whole == fed, str(tried)
         else:
             assert (fed.commands, fed.counts) == (whole.commands, whole.counts), str(tried)
+            assert fed.waiting == whole.waiting, str(tried)
             assert fed.rank_clocks == whole.rank_clocks, str(tried)
 
 

@@ -82,10 +82,14 @@ def coordinate_of(unit, dram):
 def units_of(row, number, tables, system):
     """List the coordinates of the accesses that one vector needs."""
     page_bytes, align_bytes = system.placement.page_bytes, system.placement.table_align_bytes
+    row_align = system.placement.row_align_bytes or 1
+    strides = [-(-table.vector_bytes // row_align) * row_align for table in tables]
     base = 0
-    for table in tables[:number]:
-        base = -(-(base + table.rows * table.vector_bytes) // align_bytes) * align_bytes
-    first = base + row * tables[number].vector_bytes
+    for table, stride in zip(tables[:number], strides, strict=False):
+        base += table.rows * stride
+        while base % align_bytes or base % row_align:
+            base += 1
+    first = base + row * strides[number]
     coordinates = []
     for byte in range(first, first + tables[number].vector_bytes):
         if byte == first or byte % 64 == 0:
@@ -113,6 +117,7 @@ def random_system(dice):
         f"placement.policy={dice.choice(['random', 'random', 'contiguous'])}",
         f"placement.seed={dice.randrange(2**63)}",
         *dice.choice([[], [f"placement.align_bytes={dice.choice([1, 4, 64, 4096, 2**21])}"]]),
+        *dice.choice([[], [f"placement.row_align_bytes={dice.choice([1, 8, 64, 128, 256])}"]]),
     ]
     return apply_overrides(BASE, overrides)
 

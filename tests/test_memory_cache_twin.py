@@ -149,6 +149,8 @@ def compare(tried):
     same = next((i for i, (a, b) in enumerate(zip(commands, expected.replay.commands)) if a != b), None)  # noqa: B905
     assert same is None, f"{where}: command {same}: {commands[same]}, twin {expected.replay.commands[same]}"
     assert len(commands) == len(expected.replay.commands), where
+    assert [tuple(pair) for pair in found.queues().T.tolist()] == expected.replay.waiting, where
+    assert [tuple(hit) for hit in found.hits().T.tolist()] == expected.hits, where
     counts, theirs = found.cache_counts(), expected.counts
     pairs = {
         "accesses": "accesses", "reads": "reads", "misses": "misses", "merged": "merged", "delayed": "delayed",

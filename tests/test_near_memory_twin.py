@@ -12,6 +12,7 @@ from recnmp_twin import Issue
 from archsim.dram.resolve import resolve
 
 SEEDS = st.integers(0, 2**32)
+LOG_LIMIT = 1 << 20
 
 
 def some_changes(dice, units_max, banks_per_rank):
@@ -62,7 +63,7 @@ def compiled(design, dram, changes, ranks):
     return RankUnits(
         np.array([values[name] for name in NMP_PARAMETERS], np.int64),
         [resolve(dram, ranks=size, refresh_rank=unit * size) for unit in range(ranks // size)],
-        0,
+        LOG_LIMIT,
         0,
         changes._asdict(),
     )
@@ -104,4 +105,5 @@ def test_compiled_units_of_any_design_execute_packets_like_the_twin(seed, bags, 
     assert counts["latency_max_clk"] == max(expected.latencies, default=0)
     assert counts["end_clk"] == expected.end
     assert kernel.gathered_bursts() == channel.gathered
+    assert kernel.packets().T.tolist() == [list(vars(packet).values()) for packet in expected.log]
     assert kernel.rank_reads().tolist() == expected.rank_reads

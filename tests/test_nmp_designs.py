@@ -325,6 +325,11 @@ SENSELESS = [
         "nmp.cache.size=131072",
         "must be 0 with design = 'trim-bank', whose units have no RankCache",
     ),
+    (
+        "recnmp-opt-8rank",
+        "nmp.cache={ size = 524288, ways = 8192 }",
+        "nmp.cache.ways = 8192: must be at most 4096 in a rank unit, where a lookup searches the ways one by one",
+    ),
     ("tensordimm-8rank", "nmp.cache.size=131072", "must be 0 with design = 'tensordimm'"),
     ("ideal-8rank", "nmp.cache.size=131072", "must be 0 with design = 'ideal'"),
     (
@@ -350,27 +355,37 @@ def test_what_makes_no_sense_together_is_refused(preset, override, message):
         load_system(preset, [*groupless, override])
 
 
+PACKED = "placement.row_align_bytes=1"
+STRIPE = (
+    "rows of table 'table_0' would lie 96 bytes apart; design 'tensordimm' needs multiples of 64, its stripe"
+)
+LONG = "takes up to {} bursts of 64 bytes; an instruction names at most {}"
+
+
 @pytest.mark.parametrize(
-    ("preset", "vector_bytes", "message"),
+    ("preset", "vector_bytes", "overrides", "message"),
     [
-        ("tensordimm-8rank", 96, "a vector of 96 bytes: design 'tensordimm' needs multiples of 64, its stripe"),
-        ("ideal-8rank", 512, "takes up to 8 bursts of 64 bytes; an instruction names at most 7 (vsize has 3 bits)"),
-        ("trim-bank-8rank", 8192, "takes up to 128 bursts of 64 bytes; an instruction names at most 64"),
-        ("chameleon-8rank", 192, "a vector lies over two dimms, and a dimm unit needs whole vectors"),
+        ("tensordimm-8rank", 96, [PACKED], f"placement.row_align_bytes = 1: {STRIPE}"),
+        ("ideal-8rank", 512, [], LONG.format(8, "7 (vsize has 3 bits)")),
+        ("recnmp-base-8rank", 456, [], LONG.format(8, "7 (vsize has 3 bits)")),
+        ("trim-bank-8rank", 8192, [], LONG.format(128, 64)),
+        (
+            "chameleon-8rank",
+            192,
+            [PACKED],
+            "a vector lies over two dimms, and a dimm unit needs whole vectors",
+        ),
+        ("chameleon-8rank", 192, ["placement.page_bytes=128"], "a vector lies over two dimms"),
     ],
-)  # fmt: skip
-def test_vectors_that_a_design_cannot_sum_are_refused(preset, vector_bytes, message):
+)
+def test_vectors_that_a_design_cannot_sum_are_refused(preset, vector_bytes, overrides, message):
     trace = uniform(2000, f"vector_bytes={vector_bytes}", "rows=10000")
     with pytest.raises(InputError, match=re.escape(message)):
-        simulate(load_system(preset), trace)
+        simulate(load_system(preset, overrides), trace)
 
 
-@pytest.mark.parametrize("preset", ["tensordimm-8rank", "trim-bank-group-8rank"])
-def test_8_bit_rows_whose_scale_lies_elsewhere_are_refused(preset):
-    trace = uniform(2000, "vector_bytes=256", 'dtype="uint8-rowwise"')
-    with pytest.raises(
-        InputError, match=r"table 'table_.': rows of type 'uint8-rowwise' need the scale and bias"
-    ):
-        simulate(load_system(preset), trace)
-    assert simulate(load_system(preset), uniform(2000, "vector_bytes=64", 'dtype="uint8-rowwise"')).nmp
-    assert simulate(load_system("chameleon-8rank"), trace).nmp
+def test_8_bit_rows_whose_scale_lies_elsewhere_are_refused():
+    trace = uniform(2000, "vector_bytes=72", 'dtype="uint8-rowwise"', "rows=50")  # a page each
+    message = r"table 'table_.': rows of type 'uint8-rowwise' need the scale and bias .*row_align_bytes out"
+    with pytest.raises(InputError, match=message):
+        simulate(load_system("trim-bank-group-8rank", ["placement.row_align_bytes=8"]), trace)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import program
 import pytest
 
 import archsim.nmp
@@ -178,3 +179,94 @@ def test_a_design_file_that_does_not_do_is_one_line(text, message, tmp_path):
         load_design(file)
     assert str(refused.value).startswith(f"--design {file}: ")
     assert "\n" not in str(refused.value)
+
+
+# ------------------------------------------------------------------------------- designs that fail while they run
+
+
+FAILING = """
+from archsim.errors import InputError
+from archsim.nmp import Design, register
+from archsim.spec import FieldError
+
+
+@register
+class Failing(Design):
+    name = "failing"
+
+    def {method}({arguments}):
+        {body}
+"""
+METHODS = {
+    "__init__": "self, nmp, dram",
+    "check": "self",
+    "memory": "self",
+    "place": "self, coordinates, lookup, packet_first",
+    "check_vector": "self, vector_bytes, bursts",
+}
+
+
+def replay_failing(tmp_path, method, body):
+    file = tmp_path / "failing.py"
+    file.write_text(FAILING.format(method=method, arguments=METHODS[method], body=body), encoding="utf-8")
+    near = ["--system", "recnmp-base-8rank", "--set", "nmp.design=failing"]
+    return file, program.run("replay", "preset:uniform", "--limit", "500", "--design", file, *near)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise ValueError('not like\\n            this')", "ValueError: not like this"),
+        ("assert False", "AssertionError"),
+        ("raise RuntimeError('stuck')", "RuntimeError: stuck"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("open('/nothing/here')", "FileNotFoundError: [Errno 2] No such file or directory: '/nothing/here'"),
+    ],
+)  # fmt: skip
+def test_a_design_that_fails_is_one_line_with_file_class_and_method(method, body, message, tmp_path):
+    body = body.replace("\n", "\\n")
+    file, ended = replay_failing(tmp_path, method, body)
+    assert ended.status == 2
+    assert ended.err == f"archsim: error: {file}: line 12: design 'failing', Failing.{method}(): {message}\n"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_design_refuses_by_itself_stays_as_it_is(method, tmp_path):
+    _, ended = replay_failing(tmp_path, method, "raise InputError('no such thing')")
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert ended.err.endswith("no such thing\n")
+    assert "Failing" not in ended.err
+
+
+def test_a_field_that_a_design_refuses_is_named(tmp_path):
+    _, ended = replay_failing(tmp_path, "check", "raise FieldError('nmp.config_clk = 4', 'must be 5')")
+    assert (ended.status, ended.err) == (2, "archsim: error: --set: nmp.config_clk = 4: must be 5\n")
+
+
+def test_in_python_the_cause_is_kept(trace):
+    def place(self, coordinates, lookup, packet_first):
+        return coordinates[10**9]
+
+    design = register(type("Lost", (Mine,), {"name": "lost", "place": place}))
+    system = load_system("recnmp-base-8rank", [f"nmp.design={design.name}"])
+    with pytest.raises(InputError, match=r"design 'lost', Lost\.place\(\): IndexError: ") as refused:
+        simulate(system, trace)
+    assert isinstance(refused.value.__cause__, IndexError)
+    assert str(refused.value).startswith(f"{__file__}: line ")
+
+
+def test_a_memory_that_is_none_is_refused(trace):
+    design = register(type("Without", (Mine,), {"name": "without", "memory": lambda self: None}))
+    with pytest.raises(InputError, match=r"design 'without': memory\(\) must return a DramSpec, not None"):
+        simulate(load_system("recnmp-base-8rank", [f"nmp.design={design.name}"]), trace)
+
+
+def test_a_mistake_in_a_shipped_design_keeps_its_traceback(trace, monkeypatch):
+    def place(self, *arguments):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(archsim.nmp.designs.design_class("ideal"), "place", place)
+    with pytest.raises(ZeroDivisionError):
+        simulate(load_system("ideal-8rank"), trace)

@@ -27,6 +27,7 @@ from recnmp_unit_twin import Burst, TickedUnit, Vector
 
 from archsim import simulate
 from archsim.dram.resolve import COMMANDS
+from archsim.kernels.recnmp import PACKET_LOG
 from archsim.traces import EmbeddingTrace, Table
 
 SEEDS = st.integers(0, 2**32)
@@ -59,6 +60,20 @@ def assert_alike(units, order, channel):
             assert count == (max(of_ranks) if name in GREATEST else sum(of_ranks)), name
 
 
+def assert_the_logs_alike(units, channel):
+    """Packets one by one, and every hit of every RankCache."""
+    dram = channel.dram.organization
+    assert units.packets().T.tolist() == [list(vars(packet).values()) for packet in channel.record.log]
+    found = [[] for _ in channel.units]
+    for clk, unit, _, place in units.hits().T.tolist():
+        found[unit].append((clk, place >> 32, place >> 16 & 0xFFFF, place & 0xFFFF))
+    for own, unit in zip(found, channel.units, strict=True):
+        assert own == [
+            (clk, burst.row, burst.bank_group * dram.banks_per_group + burst.bank, burst.column)
+            for clk, burst in unit.hit_log
+        ]
+
+
 def without_meaningless_places(log):
     """List commands with row and column only where they mean something."""
     parts = {"ACT": 4, "RD": 5, "WR": 5}
@@ -77,6 +92,7 @@ def test_compiled_units_execute_packets_like_the_twin(seed, bags, packets_per_fe
     units.finish()
     channel = execute(design, dram, packets)
     assert_alike(units, order, channel)
+    assert_the_logs_alike(units, channel)
     for log, unit in zip(commands_of_ranks(units, design, dram), channel.units, strict=True):
         assert without_meaningless_places(log) == without_meaningless_places(unit.dram.commands())
 
@@ -87,10 +103,35 @@ def test_compiled_units_agree_with_rank_units_that_visit_every_clock(seed, bags)
     dice = random.Random(seed)
     design, dram = small_channel(dice, staggered=False)
     packets = random_packets(dice, dram, bags)
-    units = compiled_units(design, dram)
+    units = compiled_units(design, dram, LOG_LIMIT)
     order = feed(units, dram, packets)
     units.finish()
-    assert_alike(units, order, execute(design, dram, packets, TickedUnit))
+    channel = execute(design, dram, packets, TickedUnit)
+    assert_alike(units, order, channel)
+    assert_the_logs_alike(units, channel)
+    ranks = units.commands()[2] // dram.organization.banks_per_rank
+    for rank, unit in enumerate(channel.units):
+        assert units.queues()[:, ranks == rank].T.tolist() == [list(pair) for pair in unit.dram.waiting]
+
+
+def test_the_log_of_packets_and_hits_ends_where_it_should():
+    dice = random.Random(3)
+    design, dram = small_channel(dice)
+    design = design._replace(cache_sets=64, cache_ways=4, cache_clk=1)
+    packets = random_packets(dice, dram, 60)
+    whole, some, none = (compiled_units(design, dram, limit) for limit in (LOG_LIMIT, 5, 0))
+    for units in (whole, some, none):
+        feed(units, dram, packets)
+        units.finish()
+    assert some.packets().tolist() == whole.packets()[:, :5].tolist()
+    assert none.packets().shape == (len(PACKET_LOG), 0)
+    assert none.hits().shape == (4, 0)
+    hits = whole.hits()
+    for rank in range(design.ranks):
+        own = hits[:, hits[1] == rank]
+        assert own.shape[1] > 5
+        assert some.hits()[:, some.hits()[1] == rank].tolist() == own[:, :5].tolist()
+    assert some.packet_counts() == whole.packet_counts() == none.packet_counts()
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
@@ -102,7 +143,10 @@ def test_simulate_reports_what_the_twin_says(seed, bags):
     packets = packets_on(system, trace)
     channels = replay(system, packets, weighted=trace.weight is not None)
     expected = [channel.record for channel in channels]
-    result = simulate(system, trace)
+    result = simulate(system, trace, log_limit=LOG_LIMIT)
+    for channel, record in enumerate(expected):
+        log = result.packets[1:, result.packets[0] == channel]
+        assert log.T.tolist() == [list(vars(packet).values()) for packet in record.log]
     assert result.cycles == max(record.end for record in expected)
     assert result.nmp["packets"] == sum(record.packets for record in expected)
     assert result.nmp["instructions"] == sum(record.instructions for record in expected)

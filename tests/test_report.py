@@ -1,21 +1,14 @@
-"""The report folder, its plot and the command timeline."""
+"""The report folder and its plot."""
 
-import gzip
 import json
-from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from archsim import compare, load_system, open_trace, simulate
-from archsim.dram.resolve import COMMANDS
 from archsim.errors import InputError
 from archsim.report.folder import write_report
 from archsim.report.plots import plot_comparison
-from archsim.report.timeline import write_timeline
-from archsim.traces import Table
-
-LOGGED = 3000
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +19,9 @@ def trace():
 
 @pytest.fixture(scope="module")
 def comparison(trace):
-    """A host and RecNMP, with the whole command log of the host and most of RecNMP's."""
+    """A host and RecNMP."""
     systems = [load_system("host-2rank", ["dram.timing.tRCD=16"]), load_system("recnmp-base-4rank")]
-    return compare([simulate(system, trace, log_limit=LOGGED) for system in systems])
+    return compare([simulate(system, trace) for system in systems])
 
 
 def timeless(comparison):
@@ -146,76 +139,3 @@ def test_names_are_no_formulas_and_need_no_font(comparison, tmp_path, recwarn):
     figure = plot_comparison(compare(results), tmp_path / "plot.png")
     assert figure.get_suptitle() == r"$\frac{x名 " + ("long" * 90)[:29] + "…: 2,000 lookups"
     assert not list(recwarn)
-
-
-# the timeline
-
-
-@pytest.fixture(scope="module")
-def events(comparison, tmp_path_factory):
-    """Events of the timeline of both systems."""
-    path = tmp_path_factory.mktemp("timeline") / "commands.json"
-    write_timeline(comparison, path)
-    return json.loads(path.read_text())["traceEvents"]
-
-
-def test_every_logged_command_is_an_event_on_the_track_of_its_bank(comparison, events):
-    expected = Counter()
-    for number, result in enumerate(comparison.results):
-        organization = result.system.dram.organization
-        banks = organization.banks // organization.ranks
-        us_per_clk = result.system.dram.timing.tCK_ps / 1e6
-        for clk, command, bank, row, column in result.commands.T.tolist():
-            name = COMMANDS[command]
-            track = banks if name in ("REF", "PREA") else bank % banks
-            expected[
-                10_000 * number + bank // banks, track, name, round(clk * us_per_clk, 6), clk, row, column
-            ] += 1
-    found = Counter(
-        (e["pid"], e["tid"], e["name"], e["ts"], e["args"]["clk"], e["args"]["row"], e["args"]["column"])
-        for e in events
-        if e["ph"] == "X"
-    )
-    assert found == expected
-    assert {"ACT", "RD", "PRE", "REF"} <= {key[2] for key in found}
-
-
-def test_events_are_in_order_of_time_and_none_overlaps_another_on_its_track(events):
-    commands = [event for event in events if event["ph"] == "X"]
-    assert [event["ts"] for event in commands] == sorted(event["ts"] for event in commands)
-    free = {}
-    for event in commands:
-        track = event["pid"], event["tid"]
-        assert event["dur"] > 0
-        assert event["ts"] >= free.get(track, 0) - 1e-9, event
-        free[track] = event["ts"] + event["dur"]
-
-
-def test_ranks_and_banks_have_names(comparison, events):
-    names = {
-        (event["pid"], event.get("tid")): event["args"]["name"] for event in events if event["ph"] == "M"
-    }
-    assert {key[0] for key in names} == {0, 1, 10_000, 10_001, 10_002, 10_003}
-    assert names[0, None] == "host-2rank rank 0"
-    assert names[10_003, None] == "recnmp-base-4rank rank 3"
-    assert (names[10_003, 0], names[10_003, 15], names[10_003, 16]) == ("bank 0", "bank 15", "all banks")
-    assert {(event["pid"], event["tid"]) for event in events if event["ph"] == "X"} <= set(names)
-
-
-def test_a_timeline_is_compressed_when_its_name_says_so(comparison, tmp_path):
-    for name in ("plain.json", "a.json.gz", "b.json.gz"):
-        write_timeline(comparison, tmp_path / name)
-    plain, first, second = ((tmp_path / n).read_bytes() for n in ("plain.json", "a.json.gz", "b.json.gz"))
-    assert gzip.decompress(first) == plain
-    assert first == second
-
-
-def test_writes_are_shown_too(trace, tmp_path):
-    updates = replace(
-        trace, tables=tuple(Table(t.name, t.rows, t.vector_bytes) for t in trace.tables),
-        operation=(trace.rows % 3 == 0).astype("uint8"),
-    )  # fmt: skip
-    result = simulate(load_system("host-1rank"), updates, log_limit=LOGGED)
-    write_timeline(compare([result]), tmp_path / "t.json")
-    commands = [e for e in json.loads((tmp_path / "t.json").read_text())["traceEvents"] if e["ph"] == "X"]
-    assert {"RD", "WR"} <= {event["name"] for event in commands}

@@ -20,6 +20,8 @@ FURTHER = (
     ("recnmp-base-2rank", "nmp.energy.static_mw=5"),
 )
 
+ENDINGS = {"ns": "ns", "nj": "nJ", "gbps": "GB/s", "bytes": "B", "mm2": "mm2"}
+
 
 @pytest.fixture(scope="module")
 def results():
@@ -105,7 +107,7 @@ def test_every_metric_of_every_system_is_documented_once(results):
 def test_units_of_metrics_are_those_in_their_names(results):
     for result in results:
         for name in columns.metric_columns(result):
-            ending = {"ns": "ns", "nj": "nJ", "gbps": "GB/s", "mm2": "mm2"}.get(name.rpartition("_")[2], "")
+            ending = ENDINGS.get(name.rpartition("_")[2], "")
             assert notes.unit_of_column(name) == (ending if name != "cycles" else "clk"), name
 
 

@@ -205,12 +205,14 @@ def start(folder: Path, first: int = 0) -> subprocess.Popen[str]:
 def test_five_kills_lose_no_row_that_was_written_and_double_none(tmp_path):
     folder, first = tmp_path / "s", 0
     Store.create(folder, SWEEP, code_version=CODE)
-    for delay in (0.0, 0.05, 0.11, 0.02, 0.17):
+    for rows, delay in ((0, 0.0), (9, 0.004), (5, 0.011), (1, 0.002), (14, 0.017)):
         process = start(folder, first)
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(rows)]
         time.sleep(delay)
         process.kill()
-        said = process.communicate()[0].split()
-        last = max([first - 1, *(int(number) for number in said if number.isdecimal())])
+        said += process.communicate()[0].split()
+        last = max([first - 1, *(int(number) for number in said if number.strip().isdecimal())])
         found = stored(folder)
         numbers = sorted(each["number"] for each in found.values())
         assert numbers == list(range(len(numbers)))

@@ -13,7 +13,7 @@ from archsim import simulate
 from archsim.kernels import sums as kernels
 from archsim.kernels.sums_check import CheckSums
 from archsim.nmp.checks import Bursts, check_bits, check_float64, sums_in_order
-from archsim.nmp.functional import TableContents
+from archsim.nmp.functional import RowLayout, TableContents
 from archsim.nmp.operators import ELEMENT_TYPES
 
 SEEDS = st.integers(0, 2**32)
@@ -30,7 +30,22 @@ def random_contents(dice):
     return TableContents(dice.randrange(2**63), sizes, dtypes)
 
 
-def random_bursts(dice, contents, ranks):
+def random_layout(dice, contents):
+    """Rows packed, from anywhere on; or padded; or, of 8 bits, in pieces of 56 elements."""
+    layout = RowLayout.packed(contents)
+    for table, size in enumerate(contents.vector_bytes):
+        kind = dice.choice(["packed", "moved", "padded", "split"])
+        if kind == "moved":
+            layout.offset[table] = dice.randrange(0, 64, 4)
+        elif kind == "padded":
+            layout.stride[table] = -(-size // 64) * 64
+        elif kind == "split" and contents.rowwise[table]:
+            layout.stride[table] = -(-contents.elements[table] // 56) * 64
+            layout.piece[table] = 56
+    return layout
+
+
+def random_bursts(dice, contents, ranks, layout):
     """Packets of one table each, whose bursts arrive in any order on any ranks; also (sizes, pooling tables)."""
     packet_first, order, lookup, rows, tables, sizes, table_of = [0], [], [], [], [], [], []
     for _ in range(dice.randint(0, 4)):
@@ -39,11 +54,10 @@ def random_bursts(dice, contents, ranks):
             sizes.append(dice.choice([0, 1, 2, 7]))
             table_of.append(table)
             for _ in range(sizes[-1]):
-                row, vector_bytes = (
-                    dice.randrange(dice.choice([4, 1000, 2**40])),
-                    contents.vector_bytes[table],
-                )
-                lines = (row * vector_bytes + vector_bytes - 1) // 64 - row * vector_bytes // 64 + 1
+                row = dice.randrange(dice.choice([4, 1000, 2**40]))
+                begin = int(layout.offset[table]) + row * int(layout.stride[table])
+                read = int(layout.stride[table]) if layout.piece[table] else contents.vector_bytes[table]
+                lines = (begin + read - 1) // 64 - begin // 64 + 1
                 lookup += [len(rows)] * lines
                 rows.append(row)
                 tables.append(table)
@@ -68,10 +82,11 @@ def test_vectors_are_added_in_the_modelled_order_as_numpy_does(seed):
     dice = random.Random(seed)
     contents, ranks_per_dimm = random_contents(dice), dice.choice([1, 2, 3, 4, 5, 8])
     ranks = ranks_per_dimm * dice.randint(1, 3)
-    bursts, sizes, _ = random_bursts(dice, contents, ranks)
+    layout = random_layout(dice, contents)
+    bursts, sizes, _ = random_bursts(dice, contents, ranks, layout)
     weights, poolings = random_weights(dice, len(bursts.rows)), dice.randint(0, len(sizes))
-    sums = sums_in_order(contents, bursts, weights, ranks, ranks_per_dimm, poolings)
-    expected = twin.in_order(contents, bursts, weights, ranks, ranks_per_dimm, poolings)
+    sums = sums_in_order(contents, bursts, weights, ranks, ranks_per_dimm, poolings, layout)
+    expected = twin.in_order(contents, bursts, weights, ranks, ranks_per_dimm, poolings, layout)
     assert sums.dtype == F32
     assert sums.tobytes() == expected.tobytes()
 
@@ -81,7 +96,7 @@ def test_vectors_are_added_in_the_modelled_order_as_numpy_does(seed):
 def test_vectors_are_added_in_float64_as_numpy_does(seed):
     dice = random.Random(seed)
     contents = random_contents(dice)
-    bursts, sizes, tables = random_bursts(dice, contents, 1)
+    bursts, sizes, tables = random_bursts(dice, contents, 1, RowLayout.packed(contents))
     weights, starts = random_weights(dice, len(bursts.rows)), np.cumsum(sizes) - sizes
     exact, magnitude = np.zeros((2, len(sizes), contents.elements.max()))
     kernel_of(contents).in_float64(bursts.rows, weights, tables, starts, sizes, exact, magnitude)
@@ -140,8 +155,9 @@ def test_zeros_of_both_signs_differ_and_numbers_that_are_none_do_not():
 def kernel_of(contents):
     sizes = np.array(contents.vector_bytes)
     return CheckSums(
-        contents.keys, contents.elements, sizes, contents.bits, contents.scales, contents.rowwise
-    )
+        contents.keys, contents.elements, sizes, contents.bits, contents.scales, contents.rowwise,
+        *RowLayout.packed(contents),
+    )  # fmt: skip
 
 
 DAMAGE = {

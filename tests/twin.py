@@ -25,7 +25,8 @@ class Replay:
     """What happened: the command log, counts by name, the clock of each request's last data beat, counts by bank.
 
     A write that replaced a waiting write of its line has no clock of its own: -1. ``rank_clocks`` are the clocks of
-    each rank in active and precharge standby, active and precharge power-down, and self-refresh.
+    each rank in active and precharge standby, active and precharge power-down, and self-refresh; ``waiting`` are the
+    reads and writes that waited at each command.
     """
 
     commands: list
@@ -33,6 +34,7 @@ class Replay:
     finished: list
     banks: dict = field(default_factory=dict)
     rank_clocks: list = field(default_factory=list)
+    waiting: list = field(default_factory=list)
 
 
 class Controller:
@@ -41,6 +43,7 @@ class Controller:
     def __init__(self, spec, size):
         self.settings, self.timing = spec.controller, spec.timing
         self.device, self.queues = Device(spec), Queues(spec)
+        self.device.count_waiting = self.queues.count_waiting
         self.refresh = Refresh(spec, self.device)
         self.idle = Idle(spec, self.device, self.queues, self.refresh)
         self.refresh.idle_ranks = self.idle
@@ -243,7 +246,8 @@ def replay(spec, coordinates, writes=None, arrivals=None):
     counts = _counts(controller, requests)
     controller.idle.count_to_the_end(t, counts["last_data_clk"])
     clocks = [rank.clocks for rank in controller.idle.ranks]
-    return Replay(controller.device.log, counts, controller.finished, _by_bank(controller), clocks)
+    device = controller.device
+    return Replay(device.log, counts, controller.finished, _by_bank(controller), clocks, device.waiting)
 
 
 def _check_progress(controller, t):

@@ -89,6 +89,8 @@ class Device:
         self.longest_clk = max([m.latency for m in memories] + [0])
         self.open_rows = {}  # bank -> OpenRow
         self.log = []
+        self.waiting = []  # reads and writes that waited at each command of the log
+        self.count_waiting = lambda: (0, 0)
         # The pin sets: the commands that each carries, and the clock from which it is free.
         sets = (
             [COLUMN_COMMANDS, ROW_COMMANDS] if shape.split_command_bus else [COLUMN_COMMANDS + ROW_COMMANDS]
@@ -113,6 +115,7 @@ class Device:
         """Issue a command that acts on these banks; PREA is given the open banks of its rank."""
         bank = banks[0]
         self.log.append(Command(t, name, bank if logged_bank is None else logged_bank, row, column))
+        self.waiting.append(self.count_waiting())
         self.bounds = {}
         self.take_pins(t, name)
         for memory in self.before[RULE_NAME.get(name, name)]:

@@ -48,6 +48,10 @@ class Queues:
     def any_waits(self):
         return any(self.lines.values())
 
+    def count_waiting(self):
+        """Reads and writes from acceptance to RD or WR; a merged read waits with another."""
+        return tuple(sum(map(len, self.lines[is_write].values())) for is_write in (False, True))
+
     def waiting_at(self, line, is_write):
         """The oldest waiting request to the line, if any."""
         return self.lines[is_write].get(line, [None])[0]

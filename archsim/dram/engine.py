@@ -259,17 +259,21 @@ class DramReplay:
 
         It is in order of clock, then of channel. The numbers of commands are places in `archsim.dram.resolve.COMMANDS`.
         """
+        return self.log()[0]
+
+    def log(self) -> tuple[Ints, npt.NDArray[np.int32]]:
+        """Return `commands`, and the reads and writes that waited in its channel at each of them, int32 [2, n]."""
         parts = []
         for number, channel in enumerate(self.channels):
             part = channel.commands()
             part[2] += number * self.spec.organization.banks
             parts.append(part)
         columns: Ints = np.concatenate(parts, axis=1)
+        queues: npt.NDArray[np.int32] = np.concatenate([each.queues() for each in self.channels], axis=1)
         if len(parts) == 1:
-            return columns
+            return columns, queues
         order = np.argsort(columns[0], kind="stable")[: self._log_limit]
-        kept: Ints = columns[:, order]
-        return kept
+        return columns[:, order], queues[:, order]
 
 
 def cores() -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from archsim.nmp.functional import TableContents
+from archsim.nmp.functional import RowLayout, TableContents
 from archsim.nmp.instruction import POOLINGS_MAX
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ def sums_in_order(
     ranks: int,
     ranks_per_dimm: int,
     poolings: int,
+    layout: RowLayout | None = None,
 ) -> Floats:
     """Add vectors in FP32, addition by addition in the modelled order.
 
@@ -141,6 +142,8 @@ def sums_in_order(
         Psum registers of a pooling, and those that one DIMM adds pairwise; the host adds the DIMMs in order.
     poolings : int
         Poolings to add: the first ones.
+    layout : RowLayout, optional
+        How rows are stored; packed by default.
 
     Returns
     -------
@@ -148,7 +151,7 @@ def sums_in_order(
         Their sums, each padded with zeros to the widest table.
     """
     sums = np.zeros((poolings, int(contents.elements.max())), np.float32)
-    _kernel(contents).in_order(*bursts, weights, ranks, ranks_per_dimm, POOLINGS_MAX, sums)
+    _kernel(contents, layout).in_order(*bursts, weights, ranks, ranks_per_dimm, POOLINGS_MAX, sums)
     return sums
 
 
@@ -170,10 +173,11 @@ def check_bits(pooled: Floats, expected: Floats, sizes: Ints, first: int) -> Non
         )
 
 
-def _kernel(contents: TableContents) -> CheckSums:
+def _kernel(contents: TableContents, layout: RowLayout | None = None) -> CheckSums:
     from archsim.kernels.sums_check import CheckSums
 
     vector_bytes = np.array(contents.vector_bytes, np.int64)
     return CheckSums(
-        contents.keys, contents.elements, vector_bytes, contents.bits, contents.scales, contents.rowwise
-    )
+        contents.keys, contents.elements, vector_bytes, contents.bits, contents.scales, contents.rowwise,
+        *(layout or RowLayout.packed(contents)),
+    )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ _PRECISION = {
 _ITEM_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1, ROWWISE: 1}
 #: Numbers behind the elements of an 8-bit row, FP32 each: scale and bias.
 _SCALE_AND_BIAS = 2
+#: Elements of an 8-bit row in each of its 64-byte pieces, where a row is split: beside them, its scale and bias.
+PIECE_ELEMENTS = 64 - 4 * _SCALE_AND_BIAS
 
 Floats = npt.NDArray[np.float32]
 
@@ -137,6 +140,30 @@ class TableContents:
         values: Floats = stored[:, :-2] * scale[:, None]
         values += bias[:, None]
         return values
+
+
+class RowLayout(NamedTuple):
+    """How the rows of each table are stored, by which a burst holds which of their elements.
+
+    Attributes
+    ----------
+    offset : int64 array [tables]
+        Where in its first burst row 0 begins, in bytes.
+    stride : int64 array [tables]
+        Bytes from one row to the next.
+    piece : int64 array [tables]
+        Elements in each piece of an 8-bit row that is split; 0: it is whole, its scale and bias at its end.
+    """
+
+    offset: npt.NDArray[np.int64]
+    stride: npt.NDArray[np.int64]
+    piece: npt.NDArray[np.int64]
+
+    @classmethod
+    def packed(cls, contents: TableContents) -> RowLayout:
+        """Return the layout of whole rows one after another."""
+        stride = np.array(contents.vector_bytes, np.int64)
+        return cls(np.zeros_like(stride), stride, np.zeros_like(stride))
 
 
 def _mix32(x: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:

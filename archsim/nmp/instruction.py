@@ -5,12 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from archsim.errors import InputError, nearest
+from archsim.nmp.daddr import DADDR_BITS, DaddrFormat, check_range, refuse
 from archsim.nmp.designs.recnmp import MOST_BURSTS
 from archsim.nmp.operators import OP_CODES
 
@@ -46,7 +47,8 @@ def lay_out(*widths: tuple[str, int]) -> tuple[Field, ...]:
 
 #: The fields of an instruction as unsigned numbers, in the order of the paper's Fig. 8d.
 FIELDS = lay_out(
-    ("op_code", 4), ("commands", 3), ("daddr", 32), ("vsize", 3), ("weight", 32), ("locality", 1), ("psum_tag", 4)
+    ("op_code", 4), ("commands", 3), ("daddr", DADDR_BITS), ("vsize", 3), ("weight", 32), ("locality", 1),
+    ("psum_tag", 4),
 )  # fmt: skip
 #: Presence bits of the DDR commands, in the field ``commands``.
 ACT, RD, PRE = 4, 2, 1
@@ -75,87 +77,6 @@ def unpack_word(fields: Sequence[Field], word: int, place: str) -> list[int]:
     return values
 
 
-class Memory(Protocol):
-    """What an address needs to know of a channel; `archsim.dram.spec.Organization` does."""
-
-    @property
-    def columns(self) -> int:
-        """Device columns of a row."""
-
-    @property
-    def burst_length(self) -> int:
-        """Device columns of a burst."""
-
-    def field_bits(self) -> Mapping[str, int]:
-        """Address bits of each field; a column is one burst."""
-
-
-class Location(NamedTuple):
-    """Where the first burst of an instruction lies; the column counts bursts."""
-
-    rank: int
-    bank_group: int
-    bank: int
-    row: int
-    column: int
-
-
-class DaddrFormat:
-    """How one memory's locations are packed into the 32 bits of Daddr.
-
-    Parameters
-    ----------
-    memory : Memory
-        Organization of a channel.
-
-    Raises
-    ------
-    InputError
-        When a location needs more than 32 bits.
-    """
-
-    def __init__(self, memory: Memory) -> None:
-        bits = memory.field_bits()
-        if bits.get("pseudo_channel"):
-            raise InputError("NMP instruction: Daddr has no pseudo channel; pseudo_channels must be 1")
-        widths = [(name, bits[name]) for name in Location._fields]
-        needed = sum(width for _, width in widths)
-        daddr = next(field for field in FIELDS if field.name == "daddr")
-        if needed > daddr.bits:
-            parts = ", ".join(f"{name} {width}" for name, width in widths)
-            raise InputError(f"NMP instruction: Daddr needs {needed} bits ({parts}) and has {daddr.bits}")
-        self.burst_columns = memory.burst_length
-        self.bursts_per_row = memory.columns // memory.burst_length
-        self._widths = widths
-
-    def pack(self, location: Location) -> int:
-        """Return Daddr."""
-        daddr = 0
-        for (name, bits), value in zip(self._widths, location, strict=True):
-            if not 0 <= value < 1 << bits:
-                raise InputError(f"NMP instruction: {name} = {value} must be 0 to {(1 << bits) - 1}")
-            daddr = daddr << bits | value
-        return daddr
-
-    def pack_arrays(self, *parts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
-        """Return Daddr (uint32 [n]) of rank, bank group, bank, row, column (int64 [n] each)."""
-        daddr = np.zeros(len(parts[0]), dtype=np.int64)
-        for (name, bits), values in zip(self._widths, parts, strict=True):
-            _check_range(values, 0, (1 << bits) - 1, name)
-            daddr = daddr << bits | values
-        return daddr.astype(np.uint32)
-
-    def unpack(self, daddr: int) -> Location:
-        """Return the location."""
-        values = []
-        for _, bits in reversed(self._widths):
-            values.append(daddr & ((1 << bits) - 1))
-            daddr >>= bits
-        if daddr:
-            raise InputError("NMP instruction: Daddr has bits set above the rank")
-        return Location(*reversed(values))
-
-
 class Command(NamedTuple):
     """A DRAM command of an expanded instruction; ``row`` and ``column`` are -1 where it has none.
 
@@ -170,7 +91,7 @@ class Command(NamedTuple):
     column: int = -1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Instruction:
     """One NMP instruction.
 
@@ -290,19 +211,26 @@ def encode_arrays(fields: Mapping[str, npt.ArrayLike]) -> npt.NDArray[np.uint64]
     uint64 array [n, 2]
         Bits 0 to 63 and 64 to 78 of each instruction.
     """
-    words = np.zeros((len(np.asarray(fields["op_code"])), 2), dtype=np.uint64)
+    columns: dict[str, npt.NDArray[np.generic]] = {}
     for field in FIELDS:
         if field.name == "weight":
             weight = np.asarray(fields["weight"], dtype=np.float32)
-            _refuse(np.isnan(weight), "weight", weight, "must be a number")
-            values = weight.view(np.uint32).astype(np.uint64)
-        else:
-            numbers = np.asarray(fields[field.name])
-            least = {"op_code": 1, "vsize": 1}.get(field.name, 0)
-            _check_range(
-                numbers, least, len(OP_CODES) if field.name == "op_code" else field.largest, field.name
-            )
-            values = numbers.astype(np.uint64)
+            refuse(np.isnan(weight), "weight", weight, "must be a number")
+            columns["weight"] = weight.view(np.uint32)
+            continue
+        columns[field.name] = numbers = np.asarray(fields[field.name])
+        least = {"op_code": 1, "vsize": 1}.get(field.name, 0)
+        check_range(numbers, least, len(OP_CODES) if field.name == "op_code" else field.largest, field.name)
+    return pack_words(FIELDS, columns)
+
+
+def pack_words(
+    fields: Sequence[Field], columns: Mapping[str, npt.NDArray[np.generic]]
+) -> npt.NDArray[np.uint64]:
+    """Return words [n, 2], bits 0 to 63 and 64 to 78, of columns [n] of unsigned numbers that fit their fields."""
+    words = np.zeros((len(columns[fields[0].name]), 2), dtype=np.uint64)
+    for field in fields:
+        values = columns[field.name].astype(np.uint64)
         if field.low < _LOW_BITS:
             words[:, 0] |= values << np.uint64(field.low)
         if field.low + field.bits > _LOW_BITS:
@@ -320,7 +248,7 @@ def decode_arrays(words: npt.NDArray[np.uint64]) -> dict[str, npt.NDArray[np.gen
         Bits 0 to 63 and 64 to 78 of each instruction.
     """
     above = words[:, 1] >> np.uint64(WORD_BITS - _LOW_BITS)
-    _refuse(above != 0, "bits 79 and up", above, "must be 0")
+    refuse(above != 0, "bits 79 and up", above, "must be 0")
     fields: dict[str, npt.NDArray[np.generic]] = {}
     for field in FIELDS:
         values = (
@@ -335,22 +263,10 @@ def decode_arrays(words: npt.NDArray[np.uint64]) -> dict[str, npt.NDArray[np.gen
         fields[field.name] = values.astype(np.uint32 if field.bits == 32 else np.uint8)
     fields["weight"] = fields["weight"].view(np.float32)
     for name, rule in (("op_code", len(OP_CODES)), ("vsize", MOST_BURSTS)):
-        _check_range(fields[name], 1, rule, name)
+        check_range(fields[name], 1, rule, name)
     weight = fields["weight"]
-    _refuse(weight != weight, "weight", weight, "must be a number")
+    refuse(weight != weight, "weight", weight, "must be a number")
     return fields
-
-
-def _check_range(values: npt.NDArray[np.generic], least: int, largest: int, name: str) -> None:
-    wrong = (values < least) | (values > largest)  # type: ignore[operator]
-    unit = " bursts of 64 bytes" if name == "vsize" else ""
-    _refuse(wrong, name, values, f"must be {least} to {largest}{unit}")
-
-
-def _refuse(wrong: npt.NDArray[np.bool_], name: str, values: npt.NDArray[np.generic], rule: str) -> None:
-    if np.any(wrong):
-        first = int(np.argmax(wrong))
-        raise InputError(f"NMP instruction {first}: {name} = {values[first]} {rule}")
 
 
 def _fp32_bits(value: float) -> int:

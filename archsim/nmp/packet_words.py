@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archsim.errors import InputError, nearest
+from archsim.nmp.daddr import DaddrFormat
 from archsim.nmp.instruction import (
     POOLINGS_MAX,
-    DaddrFormat,
     Field,
     Instruction,
     lay_out,
@@ -200,6 +200,12 @@ class Packet:
 #: Where the op code of every kind of word lies.
 FIELDS_OP_SHIFT = HEADER_FIELDS[0].low
 _KINDS = {HEADER: "header", COUNTER: "counter write", LOAD: "result load", TAIL: "tail"}
+
+
+def kind_of(word: int) -> str:
+    """Return what a word is, by its op code: header, counter, instruction, load or tail."""
+    kinds = {HEADER: "header", COUNTER: "counter", LOAD: "load", TAIL: "tail"}
+    return kinds.get(word >> FIELDS_OP_SHIFT, "instruction")
 
 
 class _Reader:

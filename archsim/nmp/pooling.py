@@ -12,7 +12,7 @@ import numpy.typing as npt
 from archsim.errors import InputError
 from archsim.nmp.checks import Bursts, Floats, Ints, check_bits, check_float64, sums_in_order
 from archsim.nmp.faults import Fault, FaultyRows
-from archsim.nmp.functional import TableContents, check_types, result_bursts
+from archsim.nmp.functional import PIECE_ELEMENTS, RowLayout, TableContents, check_types, result_bursts
 from archsim.nmp.instruction import POOLINGS_MAX
 from archsim.nmp.spec import NmpSpec
 
@@ -36,6 +36,22 @@ class TableShape(Protocol):
         """Element type."""
 
 
+class RowsInMemory(Protocol):
+    """What the sums need to know of how the rows of each table are stored."""
+
+    @property
+    def table_base(self) -> Ints:
+        """Byte address of row 0, int64 [tables]."""
+
+    @property
+    def table_stride(self) -> Ints:
+        """Bytes from one row to the next, int64 [tables]."""
+
+    @property
+    def table_split(self) -> npt.NDArray[np.bool_]:
+        """Whether 8-bit rows lie in pieces, each with the scale and bias, bool [tables]."""
+
+
 class PooledSums:
     """Sums of the poolings of one replay, as the rank units, the DIMMs and the host form them.
 
@@ -49,6 +65,8 @@ class PooledSums:
         Ranks of all channels together, numbered channel by channel.
     ranks_per_dimm : int
         Ranks whose sums one DIMM adds pairwise; the host adds the DIMMs of all channels in order.
+    stored : RowsInMemory
+        Where rows lie, by which bursts hold which of their elements.
 
     Attributes
     ----------
@@ -67,7 +85,14 @@ class PooledSums:
 
     faults: tuple[Fault, ...] = ()
 
-    def __init__(self, tables: Sequence[TableShape], nmp: NmpSpec, ranks: int, ranks_per_dimm: int) -> None:
+    def __init__(
+        self,
+        tables: Sequence[TableShape],
+        nmp: NmpSpec,
+        ranks: int,
+        ranks_per_dimm: int,
+        stored: RowsInMemory,
+    ) -> None:
         dtypes = [table.dtype for table in tables]
         check_types(dtypes, [table.name for table in tables])
         self.contents = TableContents(nmp.table_seed, [table.vector_bytes for table in tables], dtypes)
@@ -76,6 +101,12 @@ class PooledSums:
         self._operator = nmp.operator
         self._faulty = FaultyRows(self.contents, self.faults)
         self._vector_bytes = np.array([table.vector_bytes for table in tables], dtype=np.int64)
+        split = stored.table_split
+        self._layout = RowLayout(
+            stored.table_base & 63, stored.table_stride, np.where(split, PIECE_ELEMENTS, 0)
+        )
+        # Times that the scale and bias of a row are used: once, or in each piece.
+        self._parts = np.where(split, -(-self.contents.elements // PIECE_ELEMENTS), 1)
         self._ranks_per_dimm = ranks_per_dimm
         self._partial = np.zeros((POOLINGS_MAX, ranks, int(self.contents.elements.max())), dtype=np.float32)
         self._digest = hashlib.sha256()
@@ -137,8 +168,9 @@ class PooledSums:
         pool_packets(
             packet_first, order, lookup, rank, rows, tables, pooling,
             np.empty(0, np.float32) if weights is None else weights,
-            contents.keys, contents.elements, self._vector_bytes, contents.bits, contents.scales, contents.rowwise,
-            self._faulty.lines(tables, rows), self._faulty.values, self._ranks_per_dimm, self._partial, sums,
+            contents.keys, contents.elements, self._vector_bytes, *self._layout, contents.bits, contents.scales,
+            contents.rowwise, self._faulty.lines(tables, rows), self._faulty.values, self._ranks_per_dimm,
+            self._partial, sums,
         )  # fmt: skip
         if self._mean:
             sums = means(sums, sizes)
@@ -153,6 +185,15 @@ class PooledSums:
         self._count(bag_tables, sizes, weighted=weights is not None)
         self._poolings += len(sums)
         return sums
+
+    @property
+    def operator(self) -> str:
+        """What is computed; it is settled by the first call of `add`."""
+        return self._operator or "sum"
+
+    def factors(self, weights: Floats | None) -> Floats | None:
+        """Return the weights if the operator uses them."""
+        return weights if self.operator.startswith("weighted") else None
 
     @property
     def _mean(self) -> bool:
@@ -175,14 +216,14 @@ class PooledSums:
         """Count the units' operations.
 
         Each element is added; a weight multiplies each element; an 8-bit element is multiplied by its scale, its
-        bias is added, and the weight multiplies scale and bias instead.
+        bias is added, and the weight multiplies scale and bias instead, in each piece of a row that is split.
         """
         rowwise = self.contents.rowwise[bag_tables]
         elements = sizes * self.contents.elements[bag_tables]
         self.adds += int((elements * (1 + rowwise)).sum())
         self.mults += int(elements[rowwise].sum())
         if weighted:
-            self.mults += int(np.where(rowwise, 2 * sizes, elements).sum())
+            self.mults += int(np.where(rowwise, 2 * sizes * self._parts[bag_tables], elements).sum())
 
     def _check(
         self,
@@ -201,7 +242,13 @@ class PooledSums:
             )
             self._max_error = max(self._max_error, error)
             expected = sums_in_order(
-                self.contents, bursts, weights, self._partial.shape[1], self._ranks_per_dimm, len(sums)
+                self.contents,
+                bursts,
+                weights,
+                self._partial.shape[1],
+                self._ranks_per_dimm,
+                len(sums),
+                self._layout,
             )
             check_bits(sums, means(expected, sizes) if self._mean else expected, sizes, self._checked)
 
@@ -213,7 +260,7 @@ class PooledSums:
         element from float64.
         """
         return {
-            "operator": self._operator or "sum",
+            "operator": self.operator,
             "poolings": self._poolings,
             "sha256": self._digest.hexdigest(),
             "checked": self._checked,

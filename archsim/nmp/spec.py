@@ -16,6 +16,9 @@ from archsim.nmp.designs import design_class
 from archsim.nmp.silicon import NmpUnit
 from archsim.spec import FieldError, Spec, quantity
 
+#: Ways of a RankCache. At 4,096, the replay does 0.2 million lookups a second; above, the time grows with the ways.
+MOST_WAYS = 4096
+
 
 class NmpEnergy(Spec):
     """Energy of the units, apart from their RankCaches."""
@@ -94,6 +97,9 @@ class NmpSpec(Spec):
         if self.cache.line_bytes != LINE_BYTES:
             rule = f"must be {LINE_BYTES}: a RankCache holds bursts of the memory"
             raise FieldError(f"cache.line_bytes = {self.cache.line_bytes}", rule)
+        if self.cache.ways > MOST_WAYS:
+            rule = f"must be at most {MOST_WAYS} in a rank unit, where a lookup searches the ways one by one"
+            raise FieldError(f"cache.ways = {self.cache.ways}", rule)
         if self.cache.policy != "lru":
             raise FieldError(f"cache.policy = {self.cache.policy!r}", "must be 'lru' in a rank unit")
         return self

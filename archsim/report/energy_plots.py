@@ -105,13 +105,13 @@ def _energy_parts(
     """Return the energy of each event in nanojoules, one figure per bar; small events together."""
     names = [name for name in points.columns if name.startswith(_ENERGY) and name not in ("energy_nj",)]
     parts: dict[str, list[float]] = {}
+    wholes = [_done(points, x, group) for group in groups]
     for name in names:
         values = points.metric(name)[1] if any(v is not None for v in points.columns[name]) else []
         per_point = [v / d if d else math.nan for v, d in zip(values, divisors, strict=False)]
         sums = []
-        for group in groups:
+        for group, whole in zip(groups, wholes, strict=True):
             own = [v for v, p in zip(per_point, points.axis(x)[1], strict=False) if p == group]
-            whole = _done(points, x, group)
             sums.append(sum(v for v in own if math.isfinite(v)) / whole if whole else 0.0)
         if any(sums):
             parts[name.removeprefix(_ENERGY).removesuffix("_nj").replace("_", " ")] = sums

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
+import shlex
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +18,15 @@ from archsim.report.style import save
 from archsim.result import Comparison, Result
 
 
-def write_report(comparison: Comparison, path: Path) -> None:
+def write_report(comparison: Comparison, path: Path, *, command: Sequence[str] | None = None) -> None:
     """Write a folder that holds all there is to know about a comparison; it appears whole or not at all.
 
     ``results.json``: the object of ``archsim replay --json``. ``comparison.txt``: the table. ``comparison.png``: run
     time, energy and utilisation. ``latency.png``: which share of reads took at most how long. Per system
     ``systems/NN-NAME.toml``, the system as resolved, loadable with ``--system``, and ``statistics/NN-NAME/``:
     ``channels.csv``, ``ranks.csv``, ``banks.csv``, ``latency.csv`` (the histogram). With time series also
-    ``series.csv`` there, and ``series.png``.
+    ``series.csv`` there, and ``series.png``. With ``command`` also ``run.json``: the command, when it finished, and the
+    versions of archsim and of its code.
 
     Raises
     ------
@@ -32,6 +36,8 @@ def write_report(comparison: Comparison, path: Path) -> None:
     with new_folder(path) as folder:
         (folder / "results.json").write_text(comparison.to_json() + "\n", encoding="utf-8")
         (folder / "comparison.txt").write_text(comparison.table() + "\n", encoding="utf-8")
+        if command is not None:
+            (folder / "run.json").write_text(json.dumps(_origin(command), indent=2) + "\n", encoding="utf-8")
         plot_comparison(comparison, folder / "comparison.png")
         save(plot_latency(comparison), folder / "latency.png")
         if any(result.series is not None for result in comparison.results):
@@ -42,6 +48,20 @@ def write_report(comparison: Comparison, path: Path) -> None:
             name = f"{number:02d}-{re.sub(r'[^A-Za-z0-9.-]+', '_', result.system.name)[:60]}"
             (folder / "systems" / f"{name}.toml").write_text(result.system.to_toml(), encoding="utf-8")
             _write_statistics(result, folder / "statistics" / name)
+
+
+def _origin(command: Sequence[str]) -> dict[str, str]:
+    """Return how results came about, beyond what they say themselves."""
+    from archsim import __version__
+    from archsim.studies.code import code_version
+
+    return {
+        # Names of files may be no UTF-8.
+        "command": shlex.join(command).encode("utf-8", "backslashreplace").decode("utf-8"),
+        "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "archsim_version": __version__,
+        "code_version": code_version(),
+    }
 
 
 def _write_statistics(result: Result, folder: Path) -> None:

@@ -66,7 +66,7 @@ METRIC_NOTES = (
     Note("row_open_average", "", "the same on average over the banks"),
     Note("energy_nj", "nJ", "energy of the run: the sum of the ledger"),
     Note("energy_<component>_<event>_nj", "nJ", "one row of the ledger; see [energy.md](energy.md)"),
-    Note("area_mm2", "mm2", "area of the near-memory unit of one DIMM, where it is known"),
+    Note("area_mm2", "mm2", "area of a DIMM's near-memory unit; see [recnmp.md](recnmp.md)"),
     Note(
         "cache_accesses",
         "",
@@ -90,8 +90,10 @@ METRIC_NOTES = (
     Note("cache_<level>_fills", "", ""),
     Note("cache_<level>_writebacks", "", ""),
     Note("nmp_packets", "", "packets sent to near-memory units"),
-    Note("nmp_configurations", "", "configurations of units, each announcing a packet"),
     Note("nmp_instructions", "", "their instructions"),
+    Note("nmp_configurations", "", "writes of registers that the packets began with"),
+    Note("nmp_table_bytes", "B", "what the tables take in the memory, padding included"),
+    Note("nmp_padding_bytes", "B", "of them, bytes that keep stored rows from lying over two units"),
     Note("nmp_packet_latency_avg_ns", "ns", "mean latency of a packet"),
     Note("nmp_packet_latency_max_ns", "ns", "longest latency of a packet"),
     Note("nmp_load_imbalance", "", "bursts of the slowest unit over the mean, 1 or more"),
@@ -99,8 +101,8 @@ METRIC_NOTES = (
     Note("nmp_sums_operator", "", "what was computed"),
     Note("nmp_sums_poolings", "", "sums computed"),
     Note("nmp_sums_sha256", "", "SHA-256 of the sums"),
-    Note("nmp_sums_checked", "", "sums formed again and compared bit by bit"),
-    Note("nmp_sums_max_abs_error", "", "largest difference of any sum from a float64 reference"),
+    Note("nmp_sums_checked", "", "of them, those computed a second time"),
+    Note("nmp_sums_max_abs_error", "", "largest difference from float64 in that comparison"),
 )
 PROVENANCE_NOTES = (
     Note("kernel_cpu_s", "s", "CPU time in the replay kernel"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import weakref
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -173,6 +174,7 @@ class Part:
             raise
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        weakref.finalize(self, self._stream.close)
         try:
             with self._damage():
                 self._check_crc()

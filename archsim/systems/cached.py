@@ -79,6 +79,22 @@ class CachedReplay(DramReplay):
         """Return what the caches of each channel counted."""
         return [channel.cache_counts() for channel in self.caches]
 
+    def hits(self, *, apart: bool) -> Ints:
+        """Return the log of hits in order of clock, int64 [4, n]: clock of the lookup, cache, level, block.
+
+        Parameters
+        ----------
+        apart : bool
+            The caches of each channel are its own, and counted channel by channel.
+        """
+        parts = []
+        for number, channel in enumerate(self.caches):
+            own = channel.hits()
+            own[1] += number * self._settings.units * apart
+            parts.append(own)
+        together: Ints = np.concatenate(parts, axis=1)
+        return together[:, np.argsort(together[0], kind="stable")]
+
     @property
     def cycles(self) -> int:
         """Clocks from the first access offered to the last data, of the memory or of a hit."""
@@ -205,6 +221,7 @@ class _Replay:
             [channel.cache_latency_histogram() for channel in memory.caches]
         )
         buses = organization.channels * organization.pseudo_channels
+        commands, queues = memory.log()
         return Outcome(
             cycles=cycles,
             requests=self.requests,
@@ -220,7 +237,9 @@ class _Replay:
             peak_bytes_per_clk=buses * organization.access_bytes / spec.timing.tBL,
             ledger=(*dram_ledger(spec, counts, rank_clocks, cycles), *self._ledger()),
             kernel_cpu_s=memory.cpu_s + self.cpu_s,
-            commands=memory.commands(),
+            commands=commands,
+            queues=queues,
+            hits=memory.hits(apart=self.frontend.caches > self.frontend.units),
             interval_clk=self.options.interval_clk,
             series=memory.series(),
             cache=self._figures(totals, cycles),

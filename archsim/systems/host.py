@@ -64,6 +64,7 @@ def _outcome(memory: DramReplay, interval_clk: int) -> Outcome:
         )
     latency_clk, latency_count = memory.latency_histogram()
     buses = organization.channels * organization.pseudo_channels
+    commands, queues = memory.log()
     return Outcome(
         cycles=cycles,
         requests=memory.requests,
@@ -79,7 +80,8 @@ def _outcome(memory: DramReplay, interval_clk: int) -> Outcome:
         peak_bytes_per_clk=buses * organization.access_bytes / spec.timing.tBL,
         ledger=tuple(dram_ledger(spec, counts, rank_clocks, cycles)),
         kernel_cpu_s=memory.cpu_s,
-        commands=memory.commands(),
+        commands=commands,
+        queues=queues,
         interval_clk=interval_clk,
         series=memory.series(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from archsim.dram.address import decode_table
 from archsim.dram.spec import LINE_BYTES
 from archsim.errors import InputError
 from archsim.systems.frames import Frames, table_colors
+from archsim.systems.rows import RowRule, StoredTable
 from archsim.systems.spec import SystemSpec
 from archsim.traces import Table
 from archsim.units import format_bytes
@@ -20,8 +22,8 @@ class Lowering:
     """Where every vector of a set of tables lies in the memory of a system; ``docs/lowering.md`` is its contract.
 
     Tables follow one another in a virtual address space, each from a multiple of ``placement.align_bytes`` on (a page
-    by default), vectors packed without gaps. Each page goes to a page frame by ``placement.policy``. What is left of a
-    memory that is no whole number of pages stays unused.
+    by default), rows packed or padded as `archsim.systems.rows.RowRule` says. Each page goes to a page frame by
+    ``placement.policy``. What is left of a memory that is no whole number of pages stays unused.
 
     Parameters
     ----------
@@ -33,7 +35,11 @@ class Lowering:
     Attributes
     ----------
     table_bytes : int64 array [tables]
-        Bytes of a vector.
+        Bytes of a row that are read: the vector, or the pieces of an 8-bit row that is split.
+    table_stride : int64 array [tables]
+        Bytes from one row to the next.
+    table_split : bool array [tables]
+        Whether 8-bit rows are stored in pieces of 64 bytes, each with the scale and bias.
     table_base : int64 array [tables]
         Virtual byte address of each table; with colours, each colour has an address space of its own.
     table_color : int32 array [tables]
@@ -53,25 +59,29 @@ class Lowering:
         self._page_bytes = placement.page_bytes
         self._line_units = organization.accesses_per_line
         self._decode = decode_table(system.dram)
-        self.table_bytes = np.array([t.vector_bytes for t in tables], dtype=np.int64)
         self.table_color = table_colors(placement, self._frames.colors, len(tables))
-        self.table_base = self._lay_out(system, tables)
+        stored = self._lay_out(system, tables)
+        self.table_base = np.array([each.base for each in stored], dtype=np.int64)
+        self.table_stride = np.array([each.stride for each in stored], dtype=np.int64)
+        self.table_bytes = np.array([each.read for each in stored], dtype=np.int64)
+        self.table_split = np.array([each.split for each in stored], dtype=np.bool_)
+        self._rows = sum(table.footprint_bytes for table in tables)
+        self._stored = sum(each.stride * table.rows for each, table in zip(stored, tables, strict=True))
         self._buffer = np.empty(0, dtype=np.int64)
         # Most lines a vector can touch; one more than its size when it need not begin on a line.
-        aligned = (self.table_bytes % LINE_BYTES == 0) & (self.table_base % LINE_BYTES == 0)
+        aligned = (self.table_stride % LINE_BYTES == 0) & (self.table_base % LINE_BYTES == 0)
         self.vector_lines = np.where(
-            aligned, self.table_bytes // LINE_BYTES, (self.table_bytes - 2) // LINE_BYTES + 2
+            aligned, -(-self.table_bytes // LINE_BYTES), (self.table_bytes - 2) // LINE_BYTES + 2
         )
 
-    def _lay_out(self, system: SystemSpec, tables: Sequence[Table]) -> npt.NDArray[np.int64]:
-        """Return the virtual address of each table, one after another within its colour."""
-        page, align = self._page_bytes, system.placement.table_align_bytes
+    def _lay_out(self, system: SystemSpec, tables: Sequence[Table]) -> list[StoredTable]:
+        """Return where each table lies, one after another within its colour."""
+        page, rule = self._page_bytes, RowRule(system)
         ends = [0] * self._frames.colors  # Python integers: sizes may add up to more than 64 bits
-        bases = []
+        stored = []
         for table, color in zip(tables, self.table_color.tolist(), strict=True):
-            base = -(-ends[color] // align) * align
-            bases.append(base)
-            ends[color] = base + table.footprint_bytes
+            stored.append(rule.store(table, ends[color]))
+            ends[color] = stored[-1].base + stored[-1].stride * table.rows
         for color, end in enumerate(ends):
             needed, held = -(-end // page) * page, int(self._frames.counts[color]) * page
             if needed > held:
@@ -85,7 +95,11 @@ class Lowering:
                 raise InputError(
                     f"system {system.name!r}: {whose} {format_bytes(needed)} but {where} holds {format_bytes(held)}"
                 )
-        return np.array(bases, dtype=np.int64)
+        return stored
+
+    def figures(self) -> dict[str, Any]:
+        """Return the bytes that the rows of all tables take in memory, and those of them that are padding."""
+        return {"table_bytes": self._stored, "padding_bytes": self._stored - self._rows}
 
     def most_lines(self, tables: npt.NDArray[np.int32], lookups: npt.NDArray[np.int64]) -> int:
         """Return how many lines numbers of lookups [n] of tables [n] need at most."""
@@ -119,9 +133,9 @@ class Lowering:
             self._buffer = np.empty(room, dtype=np.int64)
         lines, lookup = self._buffer, np.empty(room, dtype=np.int32)
         used = place_lookups(
-            rows, tables, self.table_base, self.table_bytes, self.table_color, LINE_BYTES.bit_length() - 1,
-            self._page_bytes.bit_length() - 1, frames.bits, frames.counts, frames.keys, frames.expand,
-            frames.offsets, lines, lookup,
+            rows, tables, self.table_base, self.table_stride, self.table_bytes, self.table_color,
+            LINE_BYTES.bit_length() - 1, self._page_bytes.bit_length() - 1, frames.bits, frames.counts, frames.keys,
+            frames.expand, frames.offsets, lines, lookup,
         )  # fmt: skip
         return lines[:used], lookup[:used]
 

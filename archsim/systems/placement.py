@@ -25,6 +25,13 @@ class Placement(Spec):
     align_bytes: int | None = quantity(
         "B", "tables begin at multiples of it; default: page_bytes", default=None, ge=1
     )
+    row_align_bytes: int | None = quantity(
+        "B",
+        "rows of a table are stored at multiples of it; default: packed, and to near-memory units padded where a row "
+        "would lie over two",
+        default=None,
+        ge=1,
+    )
     color: Part | None = Field(
         default=None, description="what a table of one colour is kept to; default with 'colored': rank"
     )
@@ -34,7 +41,11 @@ class Placement(Spec):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for name, size in (("page_bytes", self.page_bytes), ("align_bytes", self.table_align_bytes)):
+        for name, size in (
+            ("page_bytes", self.page_bytes),
+            ("align_bytes", self.table_align_bytes),
+            ("row_align_bytes", self.row_align_bytes or 1),
+        ):
             if size & (size - 1):
                 raise FieldError(f"{name} = {size}", "must be a power of two")
         if self.policy != "colored":

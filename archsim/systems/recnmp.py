@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,8 @@ from archsim.dram.spec import LINE_BYTES
 from archsim.errors import InputError
 from archsim.ledger import LedgerRow
 from archsim.nmp.arithmetic import arithmetic_clk
-from archsim.nmp.designs import design_class
+from archsim.nmp.designs import guarded, make_design
+from archsim.nmp.packet_arrays import Bursts
 from archsim.nmp.packets import Packets, scheduler_of
 from archsim.nmp.pooling import PooledSums
 from archsim.systems.lowering import Lowering
@@ -23,6 +24,9 @@ from archsim.systems.outcome import CHUNK_LOOKUPS, Ints, Options, Outcome
 from archsim.systems.spec import SystemSpec
 from archsim.systems.units import ChannelUnits
 from archsim.traces import EmbeddingTrace
+
+if TYPE_CHECKING:
+    from archsim.nmp.packet_log import PacketLog
 
 
 def replay_recnmp(system: SystemSpec, trace: EmbeddingTrace, options: Options) -> Outcome:
@@ -62,12 +66,12 @@ class _Replay:
     def __init__(self, system: SystemSpec, trace: EmbeddingTrace, options: Options) -> None:
         assert system.nmp is not None  # held by SystemSpec for this kind
         self.system, self.trace, self.nmp, self.interval_clk = system, trace, system.nmp, options.interval_clk
-        self.design = design = design_class(system.nmp.design)(system.nmp, system.dram)
+        self.design = design = make_design(system.nmp, system.dram)
         self.lowering = Lowering(system, trace.tables)
         adders = (
             system.dram.organization.channels * design.units // design.units_per_dimm * design.adders_per_dimm
         )
-        self.sums = PooledSums(trace.tables, self.nmp, adders, design.adders_per_dimm)
+        self.sums = PooledSums(trace.tables, self.nmp, adders, design.adders_per_dimm, self.lowering)
         self._check_trace()
         per_unit = resolve_units(design.seen_memory(), ranks=design.unit_ranks, units=design.units)
         summing_clk = arithmetic_clk(
@@ -77,22 +81,38 @@ class _Replay:
             adders_per_dimm=design.adders_per_dimm,
         )
         self.units = ChannelUnits(
-            system, design, per_unit, summing_clk, options.log_limit, options.interval_clk
+            system, design, per_unit, summing_clk, options.log_limit, options.interval_clk, options.log_total
         )
+        self.packets = options.packets
+        if self.packets is not None:
+            self._begin_packets(self.packets)
         self.requests = 0
         self.table_bursts = np.zeros(len(trace.tables), dtype=np.int64)
         self.table_hits = np.zeros(len(trace.tables), dtype=np.int64)
 
     def _check_trace(self) -> None:
-        trace = self.trace
+        trace, design = self.trace, self.design
         if trace.operation is not None and np.any(trace.operation):
             raise InputError(
                 f"{trace.name}: tables are read-only to near-memory units, but the trace updates rows"
             )
         for table, bursts in zip(trace.tables, self.lowering.vector_lines.tolist(), strict=True):
-            refusal = self.design.check_vector(table.vector_bytes, bursts)
+            size = table.vector_bytes, bursts
+            refusal = guarded(type(design), "check_vector", design.check_vector, *size)
             if refusal:
                 raise InputError(f"{trace.name}: table {table.name!r}: {refusal}")
+
+    def _begin_packets(self, log: PacketLog) -> None:
+        """Refuse what no NMP instruction can say, and have the packets written."""
+        begins = (self.lowering.table_base | self.lowering.table_stride) % LINE_BYTES
+        log.begin(self.system.name, self.design, self.system.dram)
+        if np.any(begins):
+            table = self.trace.tables[int(np.argmax(begins != 0))]
+            raise InputError(
+                f"{self.trace.name}: table {table.name!r}: the field Daddr of an NMP instruction counts bursts of "
+                f"{LINE_BYTES} bytes, and rows begin inside of them; set placement.row_align_bytes = {LINE_BYTES} or "
+                "more"
+            )
 
     def parts(self, packets: Packets) -> Iterator[tuple[Packets, Ints]]:
         """Cut packets, with their arrivals, into runs of about a chunk of lookups that hold no batch in part."""
@@ -127,14 +147,22 @@ class _Replay:
         adder = self._number(coordinates, self.design.adder_bank_bits)
         self._check_one_unit(lookup, coordinates, adder)
         self._check_whole_rows(lookup, adder, tables)
+        locality = self._locality(rows, np.repeat(packets.batch, sizes))
         order, hit = self.units.feed(
-            coordinates, lookup, pooling, self._locality(rows, np.repeat(packets.batch, sizes)),
-            self.sums.result_bursts[bag_tables], packet_first, arrivals,
+            coordinates, lookup, pooling, locality, self.sums.result_bursts[bag_tables], packet_first, arrivals,
         )  # fmt: skip
         weights = None if trace.weight is None else np.asarray(trace.weight[source])
         self.sums.add(
             packet_first, order, lookup, adder, rows, tables, pooling, weights, bag_tables, starts, sizes
         )
+        if self.packets is not None:
+            self.packets.take(
+                Bursts(
+                    coordinates, lookup, pooling, locality, self.sums.factors(weights), packet_first,
+                    packets.packet_bags, bag_tables, self.sums.result_bursts,
+                    tuple(table.dtype for table in trace.tables), self.sums.operator,
+                )
+            )  # fmt: skip
         self.requests += len(coordinates)
         if self.nmp.cache.size:
             table = bag_tables[packets.packet_bags[:-1]]  # one for a whole packet
@@ -184,15 +212,16 @@ class _Replay:
         if np.any((lookup[1:] == lookup[:-1]) & (unit[1:] != unit[:-1])):
             raise InputError(
                 f"system {self.system.name!r}: a vector lies over two {design.level}s, and a {design.level} unit needs "
-                "whole vectors: vector_bytes must divide placement.page_bytes, and dram.address_map must have the "
-                "channel and rank bits above the vector, as 'skylake' does"
+                "whole vectors: placement.row_align_bytes must keep rows off the borders of pages (left out, it does), "
+                "placement.page_bytes must hold one, and dram.address_map must have the channel and rank bits above "
+                "it, as 'skylake' does"
             )
 
     def _check_whole_rows(
         self, lookup: npt.NDArray[np.int32], adder: npt.NDArray[np.int32], tables: npt.NDArray[np.int32]
     ) -> None:
         """Refuse 8-bit rows over several adders, of which only the one with the last burst has scale and bias."""
-        rowwise = self.sums.contents.rowwise
+        rowwise = self.sums.contents.rowwise & ~self.lowering.table_split
         if not np.any(rowwise):
             return
         over = (lookup[1:] == lookup[:-1]) & (adder[1:] != adder[:-1]) & rowwise[tables[lookup[1:]]]
@@ -200,7 +229,8 @@ class _Replay:
             table = self.trace.tables[tables[lookup[1 + int(np.argmax(over))]]]
             raise InputError(
                 f"{self.trace.name}: table {table.name!r}: rows of type {table.dtype!r} need the scale and bias at "
-                f"their end, and design {self.design.name!r} adds their bursts in several places"
+                f"their end, and design {self.design.name!r} adds their bursts in several places; leave "
+                "placement.row_align_bytes out"
             )
 
     def outcome(self) -> Outcome:
@@ -209,6 +239,7 @@ class _Replay:
         units.finish()
         counts, packets, rank_clocks = units.counts(), units.packet_counts(), units.rank_clocks()
         latency, organization = units.latency_histogram(), self.system.dram.organization
+        commands, queues = units.log()
         return Outcome(
             cycles=units.cycles,
             requests=self.requests,
@@ -224,7 +255,10 @@ class _Replay:
             peak_bytes_per_clk=organization.channels * units.adders * LINE_BYTES / units.burst_clk,
             ledger=self._ledger(counts, rank_clocks, packets),
             kernel_cpu_s=units.cpu_s,
-            commands=units.commands(),
+            commands=commands,
+            queues=queues,
+            packets=units.packets(),
+            hits=units.hits(),
             interval_clk=self.interval_clk,
             series=units.series(),
             nmp=self._figures(packets),
@@ -243,6 +277,7 @@ class _Replay:
             "load_imbalance": packets["slowest_rank_reads"] * units / self.requests,
             "rank_reads": self.units.rank_reads().tolist(),
             "sums": self.sums.figures(),
+            **self.lowering.figures(),
         }
         if self.design.adder != "unit":
             figures["gathered_bursts"] = self.units.gathered_bursts()

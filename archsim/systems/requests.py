@@ -113,7 +113,7 @@ def lower_windows(system: SystemSpec, trace: EmbeddingTrace) -> Iterator[Address
     Parameters
     ----------
     system : SystemSpec
-        Memory and placement; near-memory units do not matter.
+        Memory and placement; of near-memory units matters only that their rows may be padded.
     trace : EmbeddingTrace
         The lookups.
 
@@ -149,7 +149,7 @@ def lower_trace(system: SystemSpec, trace: EmbeddingTrace) -> AddressTrace:
     Parameters
     ----------
     system : SystemSpec
-        Memory and placement; near-memory units do not matter.
+        Memory and placement; of near-memory units matters only that their rows may be padded.
     trace : EmbeddingTrace
         The lookups.
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from archsim.cache.spec import Hierarchy, MemoryCache
 from archsim.dram.spec import LINE_BYTES, DramSpec
-from archsim.nmp.designs import design_class
+from archsim.nmp.designs import guarded, make_design
 from archsim.nmp.spec import NmpSpec
 from archsim.spec import FieldError, Spec
 from archsim.systems.frames import check_placement
@@ -47,7 +47,8 @@ class SystemSpec(Spec):
                 f"must divide dram.organization.ranks = {self.dram.organization.ranks}",
             )
         if self.nmp is not None:
-            design_class(self.nmp.design)(self.nmp, self.dram).check()
+            design = make_design(self.nmp, self.dram)
+            guarded(type(design), "check", design.check)
         return self
 
     def _check_caches(self) -> None:

@@ -35,9 +35,11 @@ class ChannelUnits:
     arithmetic_clk : int
         Clocks from the last data of a packet to its sums, see `archsim.nmp.arithmetic`.
     log_limit : int
-        Commands to keep, per rank.
+        Commands and hits to keep, per rank, and packets.
     interval_clk : int
         Length of an interval of the time series; 0: no series.
+    log_total : int
+        Commands, and hits, to keep of all ranks together; 0: what each rank keeps.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class ChannelUnits:
         arithmetic_clk: int,
         log_limit: int,
         interval_clk: int,
+        log_total: int = 0,
     ) -> None:
         from archsim.kernels.recnmp import RankUnits
 
@@ -58,8 +61,10 @@ class ChannelUnits:
         differences = design.kernel_parameters()
         channels = range(system.dram.organization.channels)
         self.kernels = [
-            RankUnits(parameters, list(tables), log_limit, interval_clk, differences) for _ in channels
+            RankUnits(parameters, list(tables), log_limit, interval_clk, differences, log_total)
+            for _ in channels
         ]
+        self._log_end = log_total or None
         self.cpu_s = 0.0
 
     def feed(
@@ -171,15 +176,39 @@ class ChannelUnits:
         """Return the time series of all ranks together."""
         return merged_series([part for kernel in self.kernels for part in kernel.series()])
 
-    def commands(self) -> Ints:
-        """Return the command log in order of clock, then of channel and rank; banks are counted channel by channel."""
+    def log(self) -> tuple[Ints, npt.NDArray[np.int32]]:
+        """Return the command log, int64 [5, n], and what waited in its unit at each command, int32 [2, n].
+
+        Both are in order of clock, then of channel and rank; banks are counted channel by channel.
+        """
         parts = []
         for number, kernel in enumerate(self.kernels):
             part = kernel.commands()
             part[2] += number * self.spec.organization.banks
             parts.append(part)
         together: Ints = np.concatenate(parts, axis=1)
-        return together if len(parts) == 1 else together[:, np.argsort(together[0], kind="stable")]
+        queues: npt.NDArray[np.int32] = np.concatenate([kernel.queues() for kernel in self.kernels], axis=1)
+        order = np.argsort(together[0], kind="stable")[: self._log_end]
+        return together[:, order], queues[:, order]
+
+    def packets(self) -> Ints:
+        """Return the log of packets in order of start, int64 [len(PACKET_LOG), n] of `archsim.systems.outcome`."""
+        parts = []
+        for number, kernel in enumerate(self.kernels):
+            own = kernel.packets()
+            parts.append(np.concatenate([np.full((1, own.shape[1]), number, dtype=np.int64), own]))
+        together: Ints = np.concatenate(parts, axis=1)
+        return together[:, np.argsort(together[2], kind="stable")]
+
+    def hits(self) -> Ints:
+        """Return the log of RankCache hits in order of clock, int64 [4, n]; units are counted channel by channel."""
+        parts = []
+        for number, kernel in enumerate(self.kernels):
+            own = kernel.hits()
+            own[1] += number * self.design.units
+            parts.append(own)
+        together: Ints = np.concatenate(parts, axis=1)
+        return together[:, np.argsort(together[0], kind="stable")[: self._log_end]]
 
     def utilisation(self) -> list[dict[str, float]]:
         """Return, per channel, the busy share of each shared resource."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 from archsim.errors import InputError, nearest
 from archsim.nmp.designs.base import Adder, Design, Level
 from archsim.nmp.designs.chameleon import Chameleon
+from archsim.nmp.designs.guard import guarded
 from archsim.nmp.designs.ideal import Ideal
 from archsim.nmp.designs.recnmp import RecNMP
 from archsim.nmp.designs.tensordimm import TensorDIMM
@@ -14,7 +15,21 @@ from archsim.nmp.designs.trim_bank import TRiMBank
 from archsim.nmp.designs.trim_bank_group import TRiMBankGroup
 from archsim.nmp.designs.trim_rank import TRiMRank
 
-__all__ = ["Adder", "Design", "Level", "design_class", "design_names", "register", "registered_designs"]
+if TYPE_CHECKING:
+    from archsim.dram.spec import DramSpec
+    from archsim.nmp.spec import NmpSpec
+
+__all__ = [
+    "Adder",
+    "Design",
+    "Level",
+    "design_class",
+    "design_names",
+    "guarded",
+    "make_design",
+    "register",
+    "registered_designs",
+]
 
 D = TypeVar("D", bound=type[Design])
 
@@ -83,3 +98,16 @@ def design_class(name: str) -> type[Design]:
     if name not in known:
         raise InputError(f"unknown design{nearest(name, known)}")
     return known[name]
+
+
+def make_design(nmp: NmpSpec, dram: DramSpec) -> Design:
+    """Return the design that ``nmp.design`` names, on a memory.
+
+    Raises
+    ------
+    InputError
+        For an unknown name; and when a user's class fails.
+    """
+    design = design_class(nmp.design)
+    made: Design = guarded(design, "__init__", design, nmp, dram)
+    return made

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from archsim.dram.address import BANK_SHIFT, CHANNEL_SHIFT, ROW_SHIFT
 from archsim.dram.spec import LINE_BYTES, DramSpec
 from archsim.errors import InputError
+from archsim.nmp.daddr import daddr_lack
+from archsim.nmp.designs.guard import guarded
 from archsim.spec import FieldError
 
 if TYPE_CHECKING:
@@ -59,6 +61,9 @@ class Design:
     issue_clk, issue_burst_clk : int
         Clocks of the pins that an instruction takes, and that each of its bursts adds. With (1, 0), several
         instructions share a clock, as ``nmp.instructions_per_clk`` says.
+    nmp_instructions : bool
+        The host sends instructions of the 79-bit format of ``docs/recnmp.md``; a memory whose places its field Daddr
+        cannot name is refused.
     needs : tuple of str
         The `OPTIONS` that must be given; the others must not.
     """
@@ -74,6 +79,7 @@ class Design:
     broadcast: ClassVar[bool] = False
     issue_clk: ClassVar[int] = 1
     issue_burst_clk: ClassVar[int] = 0
+    nmp_instructions: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, nmp: NmpSpec, dram: DramSpec) -> None:
@@ -99,6 +105,13 @@ class Design:
         if nmp.cache.size and not self.rank_cache:
             rule = f"must be 0 with design = {self.name!r}, whose units have no RankCache"
             raise FieldError(f"nmp.cache.size = {nmp.cache.size}", rule)
+        lack = daddr_lack(self.dram.organization) if self.nmp_instructions else ""
+        if lack:
+            rule = (
+                f"the NMP instructions of design = {self.name!r} cannot name every burst: {lack}; take fewer ranks, "
+                "rows or columns per channel, and more channels, which Daddr does not name"
+            )
+            raise FieldError("dram.organization", rule)
 
     def memory(self) -> DramSpec:
         """Return the memory as its units see it: other rules or timings, the same organization."""
@@ -144,7 +157,9 @@ class Design:
         InputError
             When it is organized otherwise than the memory of the system.
         """
-        memory = self.memory()
+        memory = guarded(type(self), "memory", self.memory)
+        if not isinstance(memory, DramSpec):
+            raise InputError(f"design {self.name!r}: memory() must return a DramSpec, not {memory!r:.60}")
         if memory.organization != self.dram.organization:
             raise InputError(f"design {self.name!r}: memory() must keep the organization as it is")
         return memory
@@ -157,7 +172,7 @@ class Design:
         InputError
             When that is no array of as many places inside the memory.
         """
-        placed = self.place(coordinates, lookup, packet_first)
+        placed: Ints = guarded(type(self), "place", self.place, coordinates, lookup, packet_first)
         if placed is coordinates:
             return placed
         shape = getattr(placed, "shape", None), getattr(placed, "dtype", None)

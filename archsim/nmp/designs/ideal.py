@@ -16,6 +16,7 @@ class Ideal(Design):
     name = "ideal"
     most_bursts = MOST_BURSTS
     most_bursts_because = "vsize has 3 bits"
+    nmp_instructions = True
     _dealt = 0
 
     def place(self, coordinates: Ints, lookup: npt.NDArray[np.int32], packet_first: Ints) -> Ints:

@@ -16,3 +16,4 @@ class RecNMP(Design):
     silicon = True
     most_bursts = MOST_BURSTS
     most_bursts_because = "vsize has 3 bits"
+    nmp_instructions = True

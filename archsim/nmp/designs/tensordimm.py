@@ -26,9 +26,3 @@ class TensorDIMM(Design):
                 f"{self.name!r}, as the preset 'tensordimm-8rank' does for 4 DIMMs of 2 ranks"
             )
             raise FieldError("dram.address_map", rule)
-
-    def check_vector(self, vector_bytes: int, bursts: int) -> str:
-        """Also refuse vectors that do not fill their last piece."""
-        if vector_bytes % LINE_BYTES:
-            return f"a vector of {vector_bytes} bytes: design {self.name!r} needs multiples of {LINE_BYTES}, its stripe"
-        return super().check_vector(vector_bytes, bursts)
