@@ -29,7 +29,8 @@ Examples:
   archsim study pareto my-study --minimise time_ns --minimise energy_nj --plot front.pdf
   archsim study pareto my-study --minimise time_ns --maximise cache_hit_ratio --constraint 'area_mm2 < 2.0'
   archsim study pareto my-study --minimise 'edp = time_ns * energy_nj' --minimise area_mm2 --json
-  archsim study pareto my-search        objectives and constraints of the search
+
+Of a folder that `archsim optimize` made, objectives and constraints are those of the search unless others are given.
 """
 
 SENSITIVITY_EXAMPLES = """\b
