@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from archsim.result import compare as compare
     from archsim.simulation import simulate as simulate
     from archsim.studies.merge import merge_studies as merge_studies
+    from archsim.studies.search import optimize as optimize
     from archsim.studies.study import Study as Study
     from archsim.studies.study import open_study as open_study
     from archsim.studies.sweeping import sweep as sweep
@@ -50,6 +51,7 @@ _HOME = {
     "merge_studies": "archsim.studies.merge",
     "open_study": "archsim.studies.study",
     "open_trace": "archsim.traces",
+    "optimize": "archsim.studies.search",
     "simulate": "archsim.simulation",
     "sweep": "archsim.studies.sweeping",
 }

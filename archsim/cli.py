@@ -13,6 +13,7 @@ from archsim.cli_cache import CACHE_EXAMPLES, cache
 from archsim.cli_check import CHECK_EXAMPLES, check
 from archsim.cli_cite import CITE_EXAMPLES, cite
 from archsim.cli_model import MODEL_EXAMPLES, model
+from archsim.cli_optimize import OPTIMIZE_EXAMPLES, optimize
 from archsim.cli_options import (
     CONTEXT,
     DEFAULT_COMMANDS,
@@ -43,6 +44,7 @@ from archsim.cli_options import (
 )
 from archsim.cli_report import REPORT_EXAMPLES, report
 from archsim.cli_study import study_app
+from archsim.cli_study_views import add_views
 from archsim.cli_sweep import SWEEP_EXAMPLES, sweep
 from archsim.cli_trace import trace_app
 from archsim.cli_validate import VALIDATE_EXAMPLES, validate
@@ -64,6 +66,7 @@ Examples:
 """,
 )
 app.add_typer(trace_app, name="trace")
+add_views(study_app)
 app.add_typer(study_app, name="study")
 
 
@@ -202,6 +205,9 @@ app.command(epilog=MODEL_EXAMPLES)(model)
 
 
 app.command(epilog=SWEEP_EXAMPLES)(sweep)
+
+
+app.command(epilog=OPTIMIZE_EXAMPLES)(optimize)
 
 
 app.command(epilog=REPORT_EXAMPLES)(report)

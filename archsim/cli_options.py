@@ -6,9 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+
+if TYPE_CHECKING:
+    from archsim.studies.runner import Runner
 
 #: What `archsim replay` compares when no --system is given.
 DEFAULT_SYSTEMS = ("host-8rank", "recnmp-base-8rank", "recnmp-opt-8rank")
@@ -83,6 +86,49 @@ def progress_bar(total: int, unit: str = "lookup") -> Iterator[Callable[[int], N
         total=total, unit=unit, unit_scale=True, delay=2, disable=None, leave=False, file=sys.stderr
     ) as bar:
         yield cast(Callable[[int], None], bar.update)
+
+
+def seconds(text: str) -> float:
+    """Read a time limit: seconds, or a time with its unit."""
+    from archsim.errors import InputError
+    from archsim.units import parse_quantity
+
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    if text.endswith("min"):
+        return 60 * seconds(text.removesuffix("min").strip())
+    try:
+        return float(parse_quantity(text, "s"))
+    except InputError as error:
+        raise typer.BadParameter(f"{error}, or a number of seconds") from None
+
+
+def check_runner(workers: int | None, dask: str | None) -> None:
+    """Refuse two answers to where points run."""
+    from archsim.errors import InputError
+
+    if workers is not None and dask is not None:
+        raise InputError("--workers: is for this machine; a Dask cluster has its own")
+
+
+@contextmanager
+def study_runner(workers: int | None, dask: str | None) -> Iterator[Runner]:
+    """Give what runs the points of a study: processes of this machine, or a Dask cluster."""
+    from archsim.studies.runner import Runner
+
+    if dask is None:
+        with Runner(workers=workers) as runner:
+            yield runner
+        return
+    from archsim.studies.cluster import dask_cluster
+
+    with (
+        dask_cluster(dask) as cluster,
+        Runner(cluster.executor, workers=cluster.workers, gone=cluster.name) as runner,
+    ):
+        yield runner
 
 
 @contextmanager
@@ -237,3 +283,38 @@ TimelineLimitOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        parser=positive,
+        help="Processes; changes no result. Default: one per processor.",
+    ),
+]
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS",
+        help="Run on the Dask cluster whose scheduler is there, such as tcp://10.0.0.1:8786.",
+    ),
+]
+TimeLimitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        metavar="T",
+        parser=seconds,
+        help="Give up a point after this time: seconds, or with a unit, such as 10min.",
+    ),
+]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Run points again that failed before.")]
+StudyArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        show_default=False,
+        help="A study: the folder that `sweep --out` or `optimize --out` made.",
+    ),
+]

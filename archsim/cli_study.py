@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archsim.cli_options import CONTEXT, JsonOption
+from archsim.cli_options import CONTEXT, JsonOption, StudyArgument
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,11 +19,6 @@ study_app = typer.Typer(
     rich_markup_mode=None,
     help="Look into, merge and export studies.",
 )
-
-StudyArgument = Annotated[
-    Path,
-    typer.Argument(metavar="DIR", show_default=False, help="A study: the folder that `sweep --out` made."),
-]
 
 
 @study_app.callback(invoke_without_command=True)

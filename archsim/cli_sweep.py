@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,20 +11,25 @@ import typer
 
 from archsim.cli_options import (
     BytesOption,
+    DaskOption,
     DesignOption,
     FormatOption,
     JsonOption,
     LimitOption,
     OrderOption,
+    RetryOption,
     RowsOption,
     SetOption,
     TablesOption,
+    TimeLimitOption,
+    WorkersOption,
+    check_runner,
     positive,
+    study_runner,
 )
 
 if TYPE_CHECKING:
     from archsim.studies.plan import Plan
-    from archsim.studies.runner import Runner
     from archsim.studies.sweeping import Progress
 
 #: Failed points that are shown without --json.
@@ -62,23 +65,6 @@ axes are added to the study. Look at it with `archsim study info DIR`, or `archs
 
 Exit status: 0 done; 1 some points have no result; 2 bad input; 130 interrupted.
 """
-
-
-def _seconds(text: str) -> float:
-    """Read a time limit: seconds, or a time with its unit."""
-    from archsim.errors import InputError
-    from archsim.units import parse_quantity
-
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    if text.endswith("min"):
-        return 60 * _seconds(text.removesuffix("min").strip())
-    try:
-        return float(parse_quantity(text, "s"))
-    except InputError as error:
-        raise typer.BadParameter(f"{error}, or a number of seconds") from None
 
 
 def sweep(
@@ -124,35 +110,10 @@ def sweep(
     ] = None,
     overrides: SetOption = None,
     design: DesignOption = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            parser=positive,
-            help="Processes; changes no result. Default: one per processor.",
-        ),
-    ] = None,
-    dask: Annotated[
-        str | None,
-        typer.Option(
-            "--dask",
-            metavar="ADDRESS",
-            help="Run on the Dask cluster whose scheduler is there, such as tcp://10.0.0.1:8786.",
-        ),
-    ] = None,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(
-            "--time-limit",
-            metavar="T",
-            parser=_seconds,
-            help="Give up a point after this time: seconds, or with a unit, such as 10min.",
-        ),
-    ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Run points again that failed before.")
-    ] = False,
+    workers: WorkersOption = None,
+    dask: DaskOption = None,
+    time_limit: TimeLimitOption = None,
+    retry_failed: RetryOption = False,
     max_points: Annotated[
         int | None,
         typer.Option("--max-points", metavar="N", parser=positive, help="Allow more than 100,000 points."),
@@ -166,10 +127,7 @@ def sweep(
     as_json: JsonOption = False,
 ) -> None:
     """Replay all combinations of systems and parameters; resumable."""
-    from archsim.errors import InputError
-
-    if workers is not None and dask is not None:
-        raise InputError("--workers: is for this machine; a Dask cluster has its own")
+    check_runner(workers, dask)
     from archsim.studies.axes import parse_axes
     from archsim.studies.plan import MOST_POINTS, make_plan
     from archsim.studies.space import Space
@@ -193,7 +151,7 @@ def sweep(
             print(f"{out}: {now.before:,} of {now.points:,} points are there already", file=sys.stderr)
         state = now
 
-    with _runner(workers, dask) as runner:
+    with study_runner(workers, dask) as runner:
         try:
             run_plan(plan, space, out, runner, retry_failed=retry_failed, show=sys.stderr.isatty(), told=told)
         except KeyboardInterrupt:
@@ -207,23 +165,6 @@ def sweep(
     _tell(plan, out, state, as_json)
     if state.bad:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _runner(workers: int | None, dask: str | None) -> Iterator[Runner]:
-    from archsim.studies.runner import Runner
-
-    if dask is None:
-        with Runner(workers=workers) as runner:
-            yield runner
-        return
-    from archsim.studies.cluster import dask_cluster
-
-    with (
-        dask_cluster(dask) as cluster,
-        Runner(cluster.executor, workers=cluster.workers, gone=cluster.name) as runner,
-    ):
-        yield runner
 
 
 def _tell(plan: Plan, out: Path, state: Progress, as_json: bool) -> None:

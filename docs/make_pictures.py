@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -68,6 +69,14 @@ def only(**values: Any) -> dict[str, list[Any]]:
     return {name: [column[i] for i in kept] for name, column in whole.items()}
 
 
+@cache
+def swept() -> archsim.Study:
+    """Return the grid of search.md."""
+    axes = {CACHE: "8KiB..1MiB*2", "nmp.cache.ways": [1, 4, 16], PACKETS: POOLINGS}
+    out = Path(tempfile.mkdtemp()) / "grid"
+    return archsim.sweep("preset:meta-2021", "recnmp-opt-2rank", axes, out=out, limit=20_000, progress=False)
+
+
 def policies() -> Any:
     """Return miss ratios of a few policies."""
     accesses = Accesses.of(trace()).held()
@@ -90,6 +99,8 @@ PICTURES: dict[str, Callable[[], Any]] = {
     "sweep": lambda: plots.plot_sweep(only(poolings_per_packet=8), CACHE, "time_ns", "dram.organization.ranks"),
     "grid": lambda: plots.plot_grid(only(ranks=8), CACHE, PACKETS, "time_ns"),
     "pareto": lambda: plots.plot_pareto(study(), "time_ns", "energy_nj", by="dram.organization.ranks"),
+    "front": lambda: plots.plot_front(swept(), ["time_ns", "energy_nj", "area_mm2"], ["area_mm2 < 4"]),
+    "sensitivity": lambda: plots.plot_sensitivity(swept(), "energy_nj"),
     "bars": lambda: plots.plot_bars(only(size_bytes=131072), "dram.organization.ranks", "time_ns", PACKETS),
 }  # fmt: skip
 

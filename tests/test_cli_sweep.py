@@ -114,9 +114,9 @@ def test_a_folder_that_cannot_be_made_is_said_before_any_point_runs(missing, tmp
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1.5 s", 1.5), ("10min", 600), ("250ms", 0.25)])
 def test_time_limits_have_units(text, seconds):
-    from archsim.cli_sweep import _seconds
+    from archsim.cli_options import seconds as read
 
-    assert _seconds(text) == seconds
+    assert read(text) == seconds
 
 
 def test_the_values_of_the_help_are_axes():

@@ -8,6 +8,7 @@ from archsim.report.model_plots import plot_co_located
 from archsim.report.pareto_plots import plot_pareto
 from archsim.report.plots import plot_comparison
 from archsim.report.roofline_plots import plot_ceilings, plot_roofline
+from archsim.report.search_plots import plot_front, plot_sensitivity
 from archsim.report.study_plots import plot_grid, plot_study, plot_sweep
 from archsim.report.style import COLOURS, COLUMN_IN, TWO_COLUMNS_IN, house, new_figure, save
 
@@ -23,11 +24,13 @@ __all__ = [
     "plot_co_located",
     "plot_comparison",
     "plot_energy",
+    "plot_front",
     "plot_grid",
     "plot_latency",
     "plot_miss_ratio",
     "plot_pareto",
     "plot_roofline",
+    "plot_sensitivity",
     "plot_series",
     "plot_speedup",
     "plot_study",

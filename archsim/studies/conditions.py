@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from archsim.errors import InputError, nearest
 from archsim.spec_errors import short
@@ -73,19 +73,24 @@ class Condition:
         The paths that it may name, with the unit of each.
     """
 
+    #: How an error message begins, what it calls a name, and what it gives as an example.
+    label: ClassVar[str] = LABEL
+    named: ClassVar[str] = "an axis"
+    example: ClassVar[str] = "nmp.cache.size > 64KiB and dram.timing.tRCD != 16"
+
     text: str
     units: Mapping[str, str]
     tree: ast.expr = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.text) > _LONGEST:
-            raise InputError(f"{LABEL}: must have at most {_LONGEST:,} characters, not {len(self.text):,}")
+            raise InputError(
+                f"{self.label}: must have at most {_LONGEST:,} characters, not {len(self.text):,}"
+            )
         try:
             tree = ast.parse(_TOKENS.sub(_quoted, self.text.strip()), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            raise self._error(
-                "cannot be read; write it like nmp.cache.size > 64KiB and dram.timing.tRCD != 16"
-            ) from None
+            raise self._error(f"cannot be read; write it like {self.example}") from None
         object.__setattr__(self, "tree", tree)
 
     def holds(self, values: Mapping[str, Value]) -> bool:
@@ -103,7 +108,7 @@ class Condition:
         except RecursionError:
             raise self._error("is nested too deeply") from None
         if not isinstance(value, bool):
-            raise self._error("must be true or false, such as nmp.cache.size > 64KiB")
+            raise self._error(f"must be true or false, such as {self.example}")
         return value
 
     def _value(self, node: ast.expr, values: Mapping[str, Value]) -> Any:
@@ -124,22 +129,22 @@ class Condition:
             return tuple(self._value(part, values) for part in node.elts)
         if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float | str):
             return node.value
-        path = _path(node)
+        path = path_of(node)
         if path in ("true", "false"):
             return path == "true"
         if path is None:
             raise self._error(f"{short(ast.unparse(node))}: only comparisons of axes with values are known")
         if path not in values:
-            raise self._error(f"{path}: not an axis{nearest(path, values)}")
+            raise self._error(f"{path}: not {self.named}{nearest(path, values)}")
         return values[path]
 
     def _compare(self, node: ast.Compare, values: Mapping[str, Value]) -> bool:
         terms = [node.left, *node.comparators]
         found = [self._value(term, values) for term in terms]
         # A quantity is read in the unit of the path that it is compared with.
-        unit = next((self.units[path] for term in terms if self.units.get(path := _path(term) or "")), "")
+        unit = next((self.units[path] for term in terms if self.units.get(path := path_of(term) or "")), "")
         for index, term in enumerate(terms):
-            if unit and _path(term) not in self.units:
+            if unit and path_of(term) not in self.units:
                 found[index] = self._converted(found[index], unit)
         for one, kind, other in zip(found, node.ops, found[1:], strict=False):
             if type(kind) not in _COMPARE:
@@ -179,7 +184,7 @@ class Condition:
         return value
 
     def _error(self, message: str) -> InputError:
-        return InputError(f"{LABEL} {short(self.text)}: {message}")
+        return InputError(f"{self.label} {short(self.text)}: {message}")
 
 
 def all_hold(conditions: Iterable[Condition], values: Mapping[str, Value]) -> bool:
@@ -192,7 +197,7 @@ def _quoted(found: re.Match[str]) -> str:
     return found[0] if text or word in _WORDS else f"'{number} {word}'"
 
 
-def _path(node: ast.expr) -> str | None:
+def path_of(node: ast.expr) -> str | None:
     """Return ``a.b.c`` for the tree of that expression, None for anything else."""
     names: list[str] = []
     while isinstance(node, ast.Attribute):

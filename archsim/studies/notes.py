@@ -138,8 +138,13 @@ def unit_of_column(column: str) -> str:
     if not is_configuration(column):
         note = note_of(column)
         return "" if note is None else note.unit
-    name = column.rpartition(".")[2].lower()
-    return next((unit for ending, unit in _UNITS.items() if name.endswith(f"_{ending}")), "")
+    return ending_unit(column)
+
+
+def ending_unit(name: str) -> str:
+    """Return the unit that the end of a name says; empty where it says none."""
+    last = name.rpartition(".")[2].lower()
+    return next((unit for ending, unit in _UNITS.items() if last.endswith(f"_{ending}")), "")
 
 
 def markdown() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archsim.errors import InputError, nearest
 from archsim.studies.columns import IDENTITY, PROVENANCE, STATUSES, Value, column_of, is_metric
@@ -201,6 +201,64 @@ class Study:
         values = speedup_of(self, self.column(metric), baseline)
         found: pd.Series[float] = pandas.Series(values, name="speedup", dtype=float)
         return found
+
+    def pareto(self, objectives: Any = None, constraints: str | Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the done points that no other beats: none is nowhere worse and somewhere better. Equal ones all stay.
+
+        Only points of one trace are compared; of several traces each has its front.
+
+        Parameters
+        ----------
+        objectives : str, sequence of str, or mapping
+            Any number of metrics or expressions over columns, of which less is wanted: ``"time_ns"``,
+            ``"edp = time_ns * energy_nj"``, ``"maximise bandwidth_gbps"``; or a mapping of them to ``"minimise"`` or
+            ``"maximise"``. Default: those of the last search in this folder, with its constraints.
+        constraints : str or sequence of str, optional
+            Conditions over columns, such as ``"area_mm2 < 1.0"``; only points that meet all of them count.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``point_id``, what tells points apart, and the objectives; the best of the first objective first.
+            ``attrs["units"]`` has the units, ``attrs["hypervolume"]`` the share of the box between the best and worst
+            values that the front dominates (None for several traces).
+        """
+        from archsim.studies.pareto import front_of_study
+
+        pandas = needed("pandas", "sweep", "pareto")
+        front = front_of_study(self, objectives, constraints)
+        frame: pd.DataFrame = pandas.DataFrame(front.rows)
+        frame.attrs["units"] = {each.name: each.unit for each in front.objectives}
+        frame.attrs["hypervolume"] = front.hypervolume
+        return frame
+
+    def sensitivity(self, metric: str, base: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Return how strongly a metric depends on each axis, for each system and trace.
+
+        On a full grid ``first_order`` and ``total`` are the Sobol' indices of the axis, exactly: the share of the
+        variance that it explains alone, ``Var(E[y | x]) / Var(y)``, and with all its interactions,
+        ``E[Var(y | all other axes)] / Var(y)`` (Sobol' 2001; Homma and Saltelli 1996). ``percent_per_doubling`` comes
+        from a least-squares fit of log2 y over log2 x and needs no grid; see `archsim.studies.sensitivity`.
+
+        Parameters
+        ----------
+        metric : str
+            A metric or an expression over columns.
+        base : mapping, optional
+            A value for each axis. Adds how far below and above that point the metric gets when one axis changes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per axis, the strongest first; ``attrs["notes"]`` says what could not be told, and why.
+        """
+        from archsim.studies.sensitivity import sensitivity_of
+
+        pandas = needed("pandas", "sweep", "sensitivity")
+        found = sensitivity_of(self, metric, base)
+        frame: pd.DataFrame = pandas.DataFrame(found.rows)
+        frame.attrs["notes"] = found.notes
+        return frame
 
     def query(self, sql: str) -> pd.DataFrame:
         """Return what an SQL query (DuckDB) answers; the table is ``points``, with the rows of any status.

@@ -152,7 +152,7 @@ def sweep(
         executor = InProcess()
         workers = None
     with Runner(executor, workers=workers) as runner:
-        run_plan(plan, space, Path(out), runner, retry_failed=retry_failed, show=_shown(progress))
+        run_plan(plan, space, Path(out), runner, retry_failed=retry_failed, show=shows_progress(progress))
     from archsim.studies.study import open_study
 
     return open_study(out)
@@ -173,12 +173,12 @@ def run_plan(
     ``told`` is called once when it is known what there is to do, and again after each point.
     """
     store = Store.create(out, plan.definition, code_version=space.code)
-    _check_designs(store, space)
+    check_designs(store, space)
     with store:
         for path, trace in space.held.items():
-            _hold(Path(path), trace)
+            hold_trace(Path(path), trace)
         found = store.finished()
-        retried = _retried(store, plan.tasks, found, retry_failed)
+        retried = points_again(store, plan.tasks, found, retry_failed)
         todo = [task for task in plan.tasks if task.point_id not in found or task.point_id in retried]
         state = Progress(len(plan.tasks), len(plan.tasks) - len(todo))
         running = {task.point_id for task in todo}
@@ -187,7 +187,7 @@ def run_plan(
                 state.statuses[found[task.point_id]] += 1
         told(state)
         started = time.perf_counter()
-        with _bar(len(todo), show) as advance:
+        with progress_bar(len(todo), show) as advance:
             for row in runner.run(todo):
                 store.add(row)
                 state.statuses[str(row["status"])] += 1
@@ -198,7 +198,9 @@ def run_plan(
     return state
 
 
-def _retried(store: Store, tasks: Iterable[Task], found: Mapping[str, str], retry_failed: bool) -> set[str]:
+def points_again(
+    store: Store, tasks: Iterable[Task], found: Mapping[str, str], retry_failed: bool
+) -> set[str]:
     """Which points that have a row run again: failed ones when asked for, late ones when they get more time."""
     again = {task.point_id for task in tasks if retry_failed and found.get(task.point_id) == "failed"}
     late = {task.point_id: task for task in tasks if found.get(task.point_id) == "timeout"}
@@ -214,7 +216,7 @@ def _retried(store: Store, tasks: Iterable[Task], found: Mapping[str, str], retr
     return again
 
 
-def _check_designs(store: Store, space: Space) -> None:
+def check_designs(store: Store, space: Space) -> None:
     """Refuse a design file that has changed since the study began."""
     sweeps = store.definition.sweeps
     known = {(each["path"], each["sha256"]) for sweep in sweeps for each in sweep.get("designs", [])}
@@ -226,7 +228,7 @@ def _check_designs(store: Store, space: Space) -> None:
             )
 
 
-def _hold(path: Path, trace: Any) -> None:
+def hold_trace(path: Path, trace: Any) -> None:
     """Write a trace that was given as an object, once; its folder is named by its content."""
     from archsim.traces import write_native
 
@@ -239,7 +241,8 @@ def _several(given: Any) -> list[Any]:
     return list(given) if isinstance(given, list | tuple) else [given]
 
 
-def _shown(progress: bool | None) -> bool:
+def shows_progress(progress: bool | None) -> bool:
+    """Tell whether to show progress: as asked, else on a terminal and in notebooks."""
     return (_in_notebook() or sys.stderr.isatty()) if progress is None else progress
 
 
@@ -249,7 +252,7 @@ def _in_notebook() -> bool:
 
 
 @contextmanager
-def _bar(total: int, show: bool) -> Iterator[Callable[[int], None]]:
+def progress_bar(total: int, show: bool, unit: str = "point") -> Iterator[Callable[[int], None]]:
     """Show points and failures as they come; as a widget where a notebook has them."""
     import tqdm
 
@@ -258,7 +261,7 @@ def _bar(total: int, show: bool) -> Iterator[Callable[[int], None]]:
         from tqdm.notebook import tqdm_notebook
 
         kind = tqdm_notebook
-    with kind(total=total, unit="point", disable=not show) as bar:
+    with kind(total=total, unit=unit, disable=not show) as bar:
 
         def advance(bad: int) -> None:
             if bad:
