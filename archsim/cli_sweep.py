@@ -41,7 +41,7 @@ Values of --vary:
   nmp.poolings_per_packet=1..8          whole numbers, both ends included
   dram.timing.tRCD=14..20:2             in steps of 2
   nmp.cache.size=8KiB..1MiB*2           each twice the one before
-  dram.timing.tCL+dram.timing.tRCD=16:16,17:17
+  dram.timing.CL+dram.timing.tRCD=16:16,17:17
                                         two parameters at a time
   dram.preset=ddr4-2400,ddr4-3200       presets in place of a table
   workload.pooling=20,40,80             of a generated trace

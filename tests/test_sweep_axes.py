@@ -61,8 +61,8 @@ def test_a_range_counts_like_its_slow_twin(first, length, step, digits):
 
 
 def test_linked_parameters_vary_together():
-    axis = Axis.parse("dram.timing.tCL+dram.timing.tRCD=16:17,18:19")
-    assert axis.paths == ("dram.timing.tCL", "dram.timing.tRCD")
+    axis = Axis.parse("dram.timing.CL+dram.timing.tRCD=16:17,18:19")
+    assert axis.paths == ("dram.timing.CL", "dram.timing.tRCD")
     assert axis.values == (("16", "17"), ("18", "19"))
 
 

@@ -41,8 +41,8 @@ class Axis:
     (('14',), ('16',), ('18',), ('20',))
     >>> Axis.parse("nmp.cache.size=64KiB..256KiB*2").values
     (('64KiB',), ('128KiB',), ('256KiB',))
-    >>> Axis.parse("dram.timing.tCL+dram.timing.tRCD=16:16,17:17").paths
-    ('dram.timing.tCL', 'dram.timing.tRCD')
+    >>> Axis.parse("dram.timing.CL+dram.timing.tRCD=16:16,17:17").paths
+    ('dram.timing.CL', 'dram.timing.tRCD')
     """
 
     paths: tuple[str, ...]
