@@ -1,8 +1,13 @@
-"""A small trace that several test files replay."""
+"""What all tests share: settings of hypothesis, and a small trace."""
 
 import pytest
+from hypothesis import settings
 
 from archsim.traces import open_trace, write_native
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("archsim", deadline=None)
+settings.load_profile("archsim")
 
 
 @pytest.fixture(scope="session")

@@ -175,7 +175,7 @@ def test_the_examples_of_the_document_run():
     for block in blocks:
         exec(compile(block, "docs/caches.md", "exec"), names)  # one after the other, as in a notebook
     assert len(blocks) == 3
-    assert names["curve"].hits([3]).tolist() == [simulate("lru", ids, 3).hits]
+    assert names["curve"].hits([3]).tolist() == [simulate("lru", names["ids"], 3).hits]
 
 
 def test_a_user_policy_that_evicts_what_is_not_there_is_refused():

@@ -192,7 +192,8 @@ class Part:
         """Return those of the columns that the part has, as an Arrow table."""
         present = [name for name in columns if name in self.kinds]
         with self._damage():
-            table = self._file.read(columns=present)
+            # Idle threads of Arrow may end the process with an abort when the interpreter has gone.
+            table = self._file.read(columns=present, use_threads=False)
         if table.num_rows != self.rows:
             raise InputError(f"{self.path}: damaged: {table.num_rows} rows, not {self.rows}")
         return table
