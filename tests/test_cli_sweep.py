@@ -157,6 +157,6 @@ def test_the_python_of_the_page_runs(tmp_path, monkeypatch, capsys):
 def test_the_axes_of_the_page_are_axes():
     page = (Path(__file__).parents[1] / "docs" / "studies.md").read_text(encoding="utf-8")
     axes = re.findall(r"^\| `([\w.+]+=[^`]+)` \|", page, flags=re.M)
-    assert len(axes) == 6
+    assert len(axes) == 7
     for text in axes:
         assert len(Axis.parse(text).values) > 1

@@ -227,3 +227,26 @@ def test_the_code_version_covers_what_computes_and_not_what_prints():
     assert {"systems/host.py", "kernels/dram.pyx", "kernels/dram_replay.h", "traces/trace.py"} <= names
     assert "studies/columns.py" in names
     assert not [name for name in names if name.startswith(("cli", "report/", "validate/", "studies/store"))]
+
+
+@pytest.mark.parametrize(
+    ("axis", "fixed", "message"),
+    [
+        (
+            "dram.timing.tRCD=14,15",
+            "dram.timing.tRCD=99",
+            "--set dram.timing.tRCD=99: dram.timing.tRCD varies; leave one of them out",
+        ),
+        (
+            "dram.preset=ddr4-2400,ddr4-3200",
+            "dram.organization.ranks=8",
+            "--set dram.organization.ranks=8: --vary dram.preset replaces the whole table and would undo it; vary both "
+            "together, as in dram.preset+dram.organization.ranks=A:1,B:1",
+        ),
+    ],
+)
+def test_what_an_axis_would_undo_is_not_set(axis, fixed, message, tmp_path):
+    space = Space(["preset:zipf"], ["host-8rank"], tmp_path / "s", overrides=[fixed], reading={"limit": 100})
+    with pytest.raises(InputError) as caught:
+        make_plan(space, parse_axes([axis]))
+    assert str(caught.value) == message

@@ -394,3 +394,18 @@ def test_progress_shows_points_and_failures(capsys, tmp_path):
 def test_rows_are_plain_json(sweep):
     for row in sweep().to_arrow().to_pylist():
         json.dumps(row)
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "name"),
+    [({"limit": 80}, "traces", "zipf"), ({"overrides": ["dram.timing.CL=18"]}, "systems", "host-2rank")],
+)
+def test_a_study_takes_no_other_trace_or_system_of_a_name_that_it_has(changed, kind, name, tmp_path):
+    common = {"out": tmp_path / "s", "limit": 60, "workers": 0}
+    archsim.sweep("preset:zipf", "host-2rank", {"dram.timing.tRCD": [14]}, **common)
+    before = (tmp_path / "s" / "study.json").read_bytes()
+    with pytest.raises(InputError, match=f"has another of the {kind}, also named '{name}'"):
+        archsim.sweep("preset:zipf", "host-2rank", {"dram.timing.tRCD": [14]}, **(common | changed))
+    assert (tmp_path / "s" / "study.json").read_bytes() == before
+    row = archsim.open_study(tmp_path / "s").to_arrow(["lookups"]).to_pylist()
+    assert row == [{"lookups": 60}]

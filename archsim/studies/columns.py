@@ -85,7 +85,8 @@ def metric_columns(result: Result) -> Row:
         name = f"energy_{row['component']}_{row['event']}_nj"
         energy[name] = energy.get(name, 0.0) + row["energy_nj"]
     metrics = {key: value for key, value in run.items() if key not in _NO_METRICS}
-    return {**dict(_scalars(metrics, "")), **energy}
+    lookups = {} if result.trace.lookups is None else {"lookups": result.trace.lookups}
+    return {**lookups, **dict(_scalars(metrics, "")), **energy}
 
 
 def row_columns(result: Result) -> Row:

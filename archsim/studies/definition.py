@@ -62,7 +62,7 @@ class Definition:
         Raises
         ------
         InputError
-            When the other is of other code or other axes.
+            When the other is of other code or other axes, or has another system or trace of a name that is there.
         """
         if self.code_version != wanted.code_version:
             raise InputError(
@@ -74,12 +74,29 @@ class Definition:
                 f"{path}: has other axes, {_names(self.axes)}; this sweep varies {_names(wanted.axes)}: "
                 "choose a new folder (studies merge later)"
             )
+        for kind in ("systems", "traces"):
+            known = _hashes(self, kind)
+            for (name, workload), sha256 in _hashes(wanted, kind).items():
+                if known.get((name, workload), sha256) != sha256:
+                    raise InputError(
+                        f"{path}: has another of the {kind}, also named {name!r}, and the rows of both would look "
+                        "alike; choose a new folder (studies merge later)"
+                    )
         new = tuple(sweep for sweep in wanted.sweeps if sweep not in self.sweeps)
         return replace(self, sweeps=self.sweeps + new) if new else self
 
     def to_json(self) -> str:
         """Return the text of ``study.json``."""
         return json.dumps({"schema": SCHEMA, **vars(self)}, indent=None) + "\n"
+
+
+def _hashes(definition: Definition, kind: str) -> dict[tuple[str, str], str]:
+    """Return the hash of each system or trace by its name and by what varies the workload."""
+    return {
+        (each["name"], json.dumps(each.get("workload", []))): each["sha256"]
+        for sweep in definition.sweeps
+        for each in sweep[kind]
+    }
 
 
 def _names(axes: frozenset[frozenset[str]]) -> str:

@@ -28,6 +28,7 @@ IDENTITY_NOTES = (
     Note("code_version", "", "version and hash of the sources that can change a result"),
 )
 METRIC_NOTES = (
+    Note("lookups", "", "lookups of the trace; none for a trace of addresses"),
     Note("cycles", "clk", "memory clocks of the run"),
     Note("time_ns", "ns", "run time"),
     Note("requests", "", "requests of the front end, one access of the DRAM each"),

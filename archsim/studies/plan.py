@@ -83,6 +83,7 @@ def make_plan(
     """
     if time_limit_s is not None and not 0 < time_limit_s < math.inf:
         raise InputError(f"time limit of {time_limit_s:g} s: must be above 0")
+    space.check_free([path for axis in axes for path in axis.paths])
     combinations = _count(space, axes, max_points)
     units = {path: space.unit(path) for axis in axes for path in axis.paths}
     conditions = [Condition(text, units) for text in where]

@@ -101,7 +101,7 @@ class Space:
         self.designs = tuple(DesignFile.of(path) for path in designs)
         for design in self.designs:
             load_design(Path(design.path))
-        overrides = list(overrides)
+        self.overrides = overrides = list(overrides)
         self.systems = load_systems(systems, [text for text in overrides if not text.startswith(WORKLOAD)])
         self.labels = [str(system.name if isinstance(system, SystemSpec) else system) for system in systems]
         self.held: dict[str, Trace] = {}
@@ -136,6 +136,25 @@ class Space:
         if name.endswith(".toml"):
             text = f"{PRESET}{Path(name).absolute()}"
         return TraceSource(text, reading=options)
+
+    def check_free(self, paths: Iterable[str]) -> None:
+        """Refuse axes that would undo what is set for all points.
+
+        Raises
+        ------
+        InputError
+            For a parameter that is set and varied, or set in a table that presets replace.
+        """
+        for text in self.overrides:
+            fixed = text.partition("=")[0].strip()
+            for path in paths:
+                if fixed == path:
+                    raise InputError(f"--set {text}: {path} varies; leave one of them out")
+                if path.endswith(".preset") and fixed.startswith(path.removesuffix("preset")):
+                    raise InputError(
+                        f"--set {text}: {LABEL} {path} replaces the whole table and would undo it; vary both together, "
+                        f"as in {path}+{fixed}=A:1,B:1"
+                    )
 
     def takes(self, path: str) -> list[bool]:
         """Which systems (for ``workload.``: which traces) is a parameter for?
