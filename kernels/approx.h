@@ -5,10 +5,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
-#define APPROX_CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define APPROX_CLONES
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+#define APPROX_SSE2
 #endif
 
 /* Adds the errors of n products to counts (wrong, nonzero exact, sum |e|, sum e, greatest |e|), to squares (low and high
@@ -40,38 +39,114 @@ static void approx_errors(const int64_t *product, const int64_t *exact, int64_t 
     }
 }
 
-#define APPROX_COLUMNS 512 /* of one pass, whose sums and part of b stay in the nearest caches */
+/* Lanes: rows of a that are looked up together. Steps: values of k that share a pass over the sums. */
+#define APPROX_LANES 8
+#define APPROX_STEPS 4
+#define APPROX_COLUMNS 1024 /* of one pass, whose sums stay in the nearest caches */
 
-/* out[i, j] += sum over k of table[a[i, k], b[k, j]], with 32-bit sums over `chunk` steps of k, which cannot overflow. */
+/* woven[q, lane] = rows[lane][q]: one load then finds the products of q and of all lanes. */
+static void approx_weave(const int32_t *const *rows, int64_t width, int32_t *woven) {
+    int64_t q, lane;
+#ifdef APPROX_SSE2
+    for (lane = 0; lane < APPROX_LANES; lane += 4)
+        for (q = 0; q < width; q += 4) {
+            int32_t *out = woven + q * APPROX_LANES + lane;
+            __m128i r0 = _mm_loadu_si128((const __m128i *)(rows[lane] + q));
+            __m128i r1 = _mm_loadu_si128((const __m128i *)(rows[lane + 1] + q));
+            __m128i r2 = _mm_loadu_si128((const __m128i *)(rows[lane + 2] + q));
+            __m128i r3 = _mm_loadu_si128((const __m128i *)(rows[lane + 3] + q));
+            __m128i low01 = _mm_unpacklo_epi32(r0, r1), low23 = _mm_unpacklo_epi32(r2, r3);
+            __m128i high01 = _mm_unpackhi_epi32(r0, r1), high23 = _mm_unpackhi_epi32(r2, r3);
+            _mm_storeu_si128((__m128i *)out, _mm_unpacklo_epi64(low01, low23));
+            _mm_storeu_si128((__m128i *)(out + APPROX_LANES), _mm_unpackhi_epi64(low01, low23));
+            _mm_storeu_si128((__m128i *)(out + 2 * APPROX_LANES), _mm_unpacklo_epi64(high01, high23));
+            _mm_storeu_si128((__m128i *)(out + 3 * APPROX_LANES), _mm_unpackhi_epi64(high01, high23));
+        }
+#else
+    for (q = 0; q < width; q++)
+        for (lane = 0; lane < APPROX_LANES; lane++) woven[q * APPROX_LANES + lane] = rows[lane][q];
+#endif
+}
+
+/* sums[lane] += entry[lane] */
+static inline void approx_add(int32_t *sums, const int32_t *entry) {
+#ifdef APPROX_SSE2
+    __m128i *s = (__m128i *)sums;
+    const __m128i *e = (const __m128i *)entry;
+    _mm_storeu_si128(s, _mm_add_epi32(_mm_loadu_si128(s), _mm_loadu_si128(e)));
+    _mm_storeu_si128(s + 1, _mm_add_epi32(_mm_loadu_si128(s + 1), _mm_loadu_si128(e + 1)));
+#else
+    int lane;
+    for (lane = 0; lane < APPROX_LANES; lane++) sums[lane] += entry[lane];
+#endif
+}
+
+/* out[i, j] += sum over k of table[a[i, k], b[k, j]], with 32-bit sums over `chunk` steps of k, which cannot overflow.
+ * woven has room for STEPS * width * LANES numbers, sums for COLUMNS * LANES. The width is a multiple of 4. */
 #define APPROX_GATHER(NAME, INDEX)                                                                                       \
-    APPROX_CLONES static void NAME(const int32_t *table, int64_t width, const INDEX *a, const INDEX *b, int64_t rows,    \
-                                   int64_t depth, int64_t columns, int64_t chunk, int64_t *out) {                       \
-        int32_t sums[APPROX_COLUMNS];                                                                                    \
-        int64_t first, from, i, j, k;                                                                                    \
+    static void NAME(const int32_t *table, int64_t width, const INDEX *a, const INDEX *b, int64_t rows, int64_t depth,   \
+                     int64_t columns, int64_t chunk, int64_t *out, int32_t *woven, int32_t *sums) {                      \
+        int64_t first, from, i, j, k, lane, step, size = width * APPROX_LANES;                                           \
         for (first = 0; first < columns; first += APPROX_COLUMNS) {                                                      \
             int64_t n = columns - first < APPROX_COLUMNS ? columns - first : APPROX_COLUMNS;                             \
             for (from = 0; from < depth; from += chunk) {                                                                \
                 int64_t to = from + chunk < depth ? from + chunk : depth;                                                \
-                for (i = 0; i < rows; i++) {                                                                             \
-                    memset(sums, 0, sizeof(sums));                                                                       \
-                    for (k = from; k + 4 <= to; k += 4) {                                                                \
-                        const int32_t *t0 = table + width * a[i * depth + k], *t1 = table + width * a[i * depth + k + 1]; \
-                        const int32_t *t2 = table + width * a[i * depth + k + 2];                                        \
-                        const int32_t *t3 = table + width * a[i * depth + k + 3];                                        \
-                        const INDEX *b0 = b + k * columns + first, *b1 = b0 + columns;                                   \
-                        const INDEX *b2 = b1 + columns, *b3 = b2 + columns;                                              \
-                        for (j = 0; j < n; j++) sums[j] += t0[b0[j]] + t1[b1[j]] + t2[b2[j]] + t3[b3[j]];                \
+                for (i = 0; i < rows; i += APPROX_LANES) {                                                               \
+                    int64_t lanes = rows - i < APPROX_LANES ? rows - i : APPROX_LANES;                                   \
+                    memset(sums, 0, (size_t)n * APPROX_LANES * sizeof(int32_t));                                         \
+                    for (k = from; k < to; k += step) {                                                                  \
+                        const INDEX *b0 = b + k * columns + first, *b1 = b0 + columns, *b2 = b1 + columns,               \
+                                    *b3 = b2 + columns;                                                                  \
+                        int64_t each;                                                                                    \
+                        step = to - k < APPROX_STEPS ? 1 : APPROX_STEPS;                                                 \
+                        for (each = 0; each < step; each++) {                                                            \
+                            const int32_t *entries[APPROX_LANES];                                                        \
+                            for (lane = 0; lane < APPROX_LANES; lane++) /* beyond the last row: that again, not used */  \
+                                entries[lane] = table + width * a[(i + (lane < lanes ? lane : 0)) * depth + k + each];   \
+                            approx_weave(entries, width, woven + each * size);                                           \
+                        }                                                                                                \
+                        if (step == 1)                                                                                   \
+                            for (j = 0; j < n; j++) approx_add(sums + j * APPROX_LANES, woven + APPROX_LANES * b0[j]);   \
+                        else                                                                                             \
+                            for (j = 0; j < n; j++)                                                                      \
+                                approx_add_4(sums + j * APPROX_LANES, woven + APPROX_LANES * b0[j],                      \
+                                             woven + size + APPROX_LANES * b1[j],                                        \
+                                             woven + 2 * size + APPROX_LANES * b2[j],                                    \
+                                             woven + 3 * size + APPROX_LANES * b3[j]);                                   \
                     }                                                                                                    \
-                    for (; k < to; k++) {                                                                                \
-                        const int32_t *t0 = table + width * a[i * depth + k];                                            \
-                        const INDEX *b0 = b + k * columns + first;                                                       \
-                        for (j = 0; j < n; j++) sums[j] += t0[b0[j]];                                                    \
-                    }                                                                                                    \
-                    for (j = 0; j < n; j++) out[i * columns + first + j] += sums[j];                                     \
+                    for (j = 0; j < n; j++)                                                                              \
+                        for (lane = 0; lane < lanes; lane++)                                                             \
+                            out[(i + lane) * columns + first + j] += sums[j * APPROX_LANES + lane];                      \
                 }                                                                                                        \
             }                                                                                                            \
         }                                                                                                                \
+    }                                                                                                                    \
+    /* The same without weaving, for few columns. */                                                                     \
+    static void NAME##_few(const int32_t *table, int64_t width, const INDEX *a, const INDEX *b, int64_t rows,            \
+                           int64_t depth, int64_t columns, int64_t *out) {                                               \
+        int64_t i, j, k;                                                                                                 \
+        for (i = 0; i < rows; i++)                                                                                       \
+            for (k = 0; k < depth; k++) {                                                                                \
+                const int32_t *entries = table + width * a[i * depth + k];                                               \
+                for (j = 0; j < columns; j++) out[i * columns + j] += entries[b[k * columns + j]];                       \
+            }                                                                                                            \
     }
+
+/* The same of four entries. */
+static inline void approx_add_4(int32_t *sums, const int32_t *p, const int32_t *q, const int32_t *r, const int32_t *t) {
+#ifdef APPROX_SSE2
+    int half;
+    for (half = 0; half < 2; half++) {
+        __m128i one = _mm_add_epi32(_mm_loadu_si128((const __m128i *)p + half), _mm_loadu_si128((const __m128i *)q + half));
+        __m128i two = _mm_add_epi32(_mm_loadu_si128((const __m128i *)r + half), _mm_loadu_si128((const __m128i *)t + half));
+        __m128i *s = (__m128i *)sums + half;
+        _mm_storeu_si128(s, _mm_add_epi32(_mm_loadu_si128(s), _mm_add_epi32(one, two)));
+    }
+#else
+    int lane;
+    for (lane = 0; lane < APPROX_LANES; lane++) sums[lane] += p[lane] + q[lane] + r[lane] + t[lane];
+#endif
+}
 
 APPROX_GATHER(approx_gather_8, uint8_t)
 APPROX_GATHER(approx_gather_16, uint16_t)

@@ -15,8 +15,8 @@ from archsim.errors import InputError
 class BrokenArray(Multiplier):
     """The broken array: no cell for bit i of a and bit j of b where i + j < ``v``, nor where j < ``h``.
 
-    ``v`` is the vertical and ``h`` the horizontal break. Signed, a cell of one sign bit counts with a negative weight, as
-    two's complement has it; a cell left out adds 0, and the constants of a Baugh-Wooley array stay.
+    ``v`` is the vertical and ``h`` the horizontal break. Signed, a cell of one sign bit counts with a negative weight,
+    as in two's complement; a cell left out adds 0, and the constants of a Baugh-Wooley array stay.
     """
 
     v: int = 0
