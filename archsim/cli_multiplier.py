@@ -71,12 +71,13 @@ def multiplier(
         if plot.suffix.lower() not in (".png", ".svg", ".pdf"):
             raise InputError(f"{plot}: must end in .png, .svg or .pdf")
         check_new(plot)
-    from archsim.approx import metrics
+    from archsim.approx import Multiplier, metrics
     from archsim.approx import multiplier as named
     from archsim.approx.imports import load_table
     from archsim.approx.names import examples
 
-    rows, chosen = [], []
+    rows: list[dict[str, Any]] = []
+    chosen: list[Multiplier] = []
     for name in names or [each.name for each in examples(bits or 8, signed)]:
         if name in tables:
             loaded = load_table(name, signed=signed, bits=bits, order=order, claims=claims)
@@ -106,8 +107,8 @@ def _row(each: Any, found: Any) -> dict[str, Any]:
     costs = None
     if cost is not None:
         costs = {
-            "energy_pj": cost.energy_pj, "power_mw": cost.power_mw, "delay_ns": cost.delay_ns, "area_um2": cost.area_um2,
-            "node_nm": cost.node_nm, "source": cost.source,
+            "energy_pj": cost.energy_pj, "power_mw": cost.power_mw, "delay_ns": cost.delay_ns,
+            "area_um2": cost.area_um2, "node_nm": cost.node_nm, "source": cost.source,
         }  # fmt: skip
     head = {"name": each.name, "bits": each.bits, "signed": each.signed}
     return {
@@ -151,8 +152,9 @@ def _lines(rows: list[dict[str, Any]]) -> list[str]:
         least = "" if row["exhaustive"] else ">="
         cells.append(
             [
-                row["name"], f"{row['bits']}{sign}", f"{100 * row['ep']:.3f} %", f"{row['med']:.6g}", f"{row['nmed']:.6f}",
-                f"{100 * row['mred']:.3f} %", f"{least}{row['wce']:,}", f"{least}{100 * row['wcre']:.2f} %",
+                row["name"], f"{row['bits']}{sign}", f"{100 * row['ep']:.3f} %", f"{row['med']:.6g}",
+                f"{row['nmed']:.6f}", f"{100 * row['mred']:.3f} %", f"{least}{row['wce']:,}",
+                f"{least}{100 * row['wcre']:.2f} %",
                 f"{row['mse']:.6g}", f"{100 * row['bias']:+.3f} %", *costs,
             ]
         )  # fmt: skip

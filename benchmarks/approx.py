@@ -52,7 +52,7 @@ def main() -> None:
         print(f"  {label:<30}{1e3 * wall:>9.1f}{1e3 * cpu:>9.1f}{share}  {note}", flush=True)
 
     print(
-        f"{options.size} cubed, 8 bits unsigned, {os.cpu_count()} processors: ms and times float64 BLAS, wall and CPU"
+        f"{options.size} cubed, 8 bits, {os.cpu_count()} processors: ms, and times float64 BLAS, wall and CPU"
     )
     show("float64 BLAS, exact", *base)
     for name in NAMES:

@@ -210,7 +210,7 @@ def test_layers_have_multipliers_of_their_own_and_a_ledger():
     rows = choice.ledger({"fc1": 1_000_000, "fc2": 10_000})
     assert Counter(row.event for row in rows) == {"fc1 cheap": 1, "fc2 exact": 1}
     assert total_nj(rows) == pytest.approx(1e6 * 0.1e-3 + 1e4 * 0.391 * 1.43 * 1e-3, abs=1e-3)
-    with pytest.raises(InputError, match="unknown .did you mean 'fc2'"):
+    with pytest.raises(InputError, match=r"unknown \(did you mean 'fc2'"):
         choice.ledger({"fc2": 1})
     with pytest.raises(InputError, match="no energy from a cited source"):
         Choice(multiplier("drum6")).ledger({"fc1": 1})
@@ -245,7 +245,7 @@ def test_what_cannot_be_multiplied_is_refused(a, b, options, rule):
 def test_a_sum_that_just_fits_is_kept():
     each = multiplier("exact", 8, True)
     assert gemm([[-128]], [[127]], each, accumulator_bits=15)[0, 0] == -16256
-    with pytest.raises(InputError, match="sum .0, 0.: 16384"):
+    with pytest.raises(InputError, match=r"sum \[0, 0\]: 16384"):
         gemm([[-128]], [[-128]], each, accumulator_bits=15)
 
 

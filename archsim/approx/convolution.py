@@ -46,7 +46,7 @@ def conv2d(
     """
     x, weight = multiplier.check_operands(x, "x"), multiplier.check_operands(weight, "weight")
     _check_shapes(x, weight, stride, padding, dilation, groups)
-    images, channels, height, width = x.shape
+    images, _, height, width = x.shape
     outputs, depth, rows, columns = weight.shape
     size = tuple(
         (edge + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -26,8 +27,8 @@ METHODS = ("auto", "low-rank", "gather", "direct")
 _EXACT = {np.dtype(np.float32): 1 << 24, np.dtype(np.float64): 1 << 53}
 #: Shortest piece of a sum for which the faster 32-bit product pays.
 _SHORTEST = 64
-#: Time of a product by table over that of an exact one in 64-bit floating point, measured by benchmarks/approx.py, and of
-#: the other route: fixed, and per term, by the type that the pieces are exact in.
+#: Time of a product by table over that of an exact one in 64-bit floating point, measured by benchmarks/approx.py, and
+#: of the other route: fixed, and per term, by the type that the pieces are exact in.
 _GATHER_COST = 2.2
 _TERMS_COST = {np.dtype(np.float32): (0.45, 0.55), np.dtype(np.float64): (0.2, 1.0)}
 #: Sums of int32 in the kernel are over so many products at most, so that its part of the operands stays near.
@@ -215,7 +216,7 @@ def _gather(a: NDArray[Any], b: NDArray[Any], multiplier: Multiplier, threads: i
     with ThreadPoolExecutor(workers) as pool:
         parts = [
             pool.submit(kernel.gather, table, left[low:high], right, chunk, out[low:high])
-            for low, high in zip(edges, edges[1:], strict=False)
+            for low, high in pairwise(edges)
         ]
         for part in parts:
             part.result()

@@ -88,8 +88,8 @@ def load_table(
     bits : int, optional
         Refuse a table of another width.
     order : {"code", "value"}
-        Of rows and columns of a signed table: by the bits of the operand as an unsigned number (0, 1, ..., -2, -1), as a
-        C array is indexed, or by its value (-128 first).
+        Of rows and columns of a signed table: by the bits of the operand as an unsigned number (0, 1, ..., -2, -1), as
+        a C array is indexed, or by its value (-128 first).
     claims : Path, optional
         Text with claims as EvoApproxLib writes them; default: the table's own file, if it is text.
 
@@ -135,7 +135,8 @@ def _cost(claims: dict[str, float], path: Path) -> Cost | None:
     keys = ("PDK45_PWR", "PDK45_DELAY", "PDK45_AREA")
     if not all(key in claims for key in keys):
         return None
-    return Cost(*(claims[key] for key in keys), 45, f"claims of {path.name}: {', '.join(keys)}")
+    power, delay, area = (claims[key] for key in keys)
+    return Cost(power, delay, area, 45, f"claims of {path.name}: {', '.join(keys)}")
 
 
 def _signed_words(raw: Ints, bits: int, findings: list[str]) -> Ints:
@@ -144,7 +145,8 @@ def _signed_words(raw: Ints, bits: int, findings: list[str]) -> Ints:
     if raw.max() < limit or raw.min() < 0 or raw.max() >= 2 * limit:
         return raw
     findings.append(
-        f"signed products stored as unsigned words of {2 * bits} bits (up to {int(raw.max())}): read as two's complement"
+        f"signed products stored as unsigned words of {2 * bits} bits (up to {int(raw.max())}): "
+        "read as two's complement"
     )
     return np.where(raw >= limit, raw - 2 * limit, raw)
 

@@ -51,7 +51,7 @@ class Factors:
 
     def table(self) -> Ints:
         """Return all products."""
-        return np.einsum("ra,rb->ab", self.left, self.right) // self.denominator
+        return np.asarray(np.einsum("ra,rb->ab", self.left, self.right) // self.denominator, np.int64)
 
 
 def _most(values: Ints) -> int:

@@ -136,8 +136,8 @@ def _products(multiplier: Multiplier, operands: Ints, first: int, step: int) -> 
 def sampled(multiplier: Multiplier, *, strata: int = STRATA, pairs: int = PAIRS, seed: int = 0) -> Metrics:
     """Estimate the errors from pairs drawn evenly from every stratum.
 
-    Both operands are cut into ``strata`` intervals of equal length; from each of the ``strata**2`` squares come ``pairs``
-    pairs. The estimate is the mean over squares; its variance is that of the means of the squares.
+    Both operands are cut into ``strata`` intervals of equal length; from each of the ``strata**2`` squares come
+    ``pairs`` pairs. The estimate is the mean over squares; its variance is that of the means of the squares.
 
     Parameters
     ----------
