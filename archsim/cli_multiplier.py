@@ -76,9 +76,10 @@ def multiplier(
     from archsim.approx.imports import load_table
     from archsim.approx.names import examples
 
+    width = 8 if bits is None else bits
     rows: list[dict[str, Any]] = []
     chosen: list[Multiplier] = []
-    for name in names or [each.name for each in examples(bits or 8, signed)]:
+    for name in names or [each.name for each in examples(width, signed)]:
         if name in tables:
             loaded = load_table(name, signed=signed, bits=bits, order=order, claims=claims)
             chosen.append(loaded.multiplier)
@@ -87,7 +88,7 @@ def multiplier(
             row["mismatches"] = [str(each) for each in loaded.mismatches]
             row["findings"] = list(loaded.findings)
         else:
-            chosen.append(named(name, bits or 8, signed))
+            chosen.append(named(name, width, signed))
             row = _row(chosen[-1], metrics(chosen[-1]))
         rows.append(row)
     try:

@@ -41,7 +41,7 @@ def _slow(a, b, each):
 
 
 @pytest.mark.parametrize("signed", [False, True])
-@pytest.mark.parametrize("bits", [4, 8, 10, 12, 16])
+@pytest.mark.parametrize("bits", [4, 8, 9, 12, 16])
 def test_every_route_gives_the_sum_of_products(bits, signed):
     for each in examples(bits, signed):
         a, b = _operands(each, (3, 7)), _operands(each, (7, 5), 2)
@@ -52,6 +52,12 @@ def test_every_route_gives_the_sum_of_products(bits, signed):
         assert gemm(a, b, each, method="direct").tolist() == expected, each.label
         if bits <= 10:
             assert gemm(a, b, each, method="gather").tolist() == expected, each.label
+
+
+def test_tables_of_10_bits_are_looked_up():
+    each = multiplier("mitchell", 10, True)
+    a, b = _operands(each, (11, 9)), _operands(each, (9, 300), 2)
+    np.testing.assert_array_equal(gemm(a, b, each, method="gather"), gemm(a, b, each, method="direct"))
 
 
 @settings(max_examples=80, deadline=None)

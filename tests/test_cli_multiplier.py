@@ -59,6 +59,7 @@ def test_the_errors_are_drawn(tmp_path, bits):
         (["drum99"], "k = 99"),
         (["drum6", "--bits", "99"], "bits = 99"),
         (["--bits", "99"], "bits = 99"),
+        (["exact", "--bits", "0"], "bits = 0"),
         (["nope.npy"], "nope.npy: cannot be read"),
         (["exact", "--claims", "x.c"], "is for one table, not 0"),
         (["exact", "--plot", "x.doc"], "must end in .png, .svg or .pdf"),

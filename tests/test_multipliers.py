@@ -1,6 +1,8 @@
 """Multipliers: bit for bit as defined, their errors as counted, refusals, and tables of the user."""
 
+import doctest
 import re
+import time
 from fractions import Fraction
 from math import floor
 
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multiplier_twins import bam, product
 
+import archsim.approx
 from archsim.approx import (
     FAMILIES,
     examples,
@@ -391,6 +394,27 @@ def test_a_table_of_another_width_is_refused(tmp_path):
 def test_a_function_must_return_whole_numbers():
     with pytest.raises(InputError, match=r"f\(0, 0\) = 0.0: must be a whole number"):
         from_function(lambda a, b: a * b * 1.0, bits=4, title="f")
+
+
+def test_a_comment_without_end_does_not_hang(tmp_path):
+    (tmp_path / "x.csv").write_text("1\n" + "/* " * 1_000_000)
+    with pytest.raises(InputError, match="1 numbers"):
+        load_table(tmp_path / "x.csv")
+
+
+def test_the_example_of_the_package_runs():
+    tried = doctest.testmod(archsim.approx)
+    assert tried.attempted > 0
+    assert tried.failed == 0
+
+
+def test_errors_of_8_bits_take_less_than_50_ms():
+    seconds = []
+    for _ in range(5):
+        start = time.process_time()
+        exhaustive(multiplier("mitchell"))
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.05
 
 
 def test_costs_have_a_source_or_are_none():

@@ -15,7 +15,7 @@ from archsim.files import check_plain
 #: Largest file that is read; a table of 10 bits takes 12 MB as text.
 MOST_BYTES = 64 << 20
 
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
+_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*|#[^\n]*", re.DOTALL)
 _NUMBER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|\d+)[uUlL]*")
 _SEPARATOR = re.compile(r"[\s,;{}]*")
 
