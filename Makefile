@@ -63,6 +63,7 @@ bench: $(RUN)
 	@$(BIN)/python benchmarks/traces.py
 	@$(BIN)/python benchmarks/cache.py
 	@$(BIN)/python benchmarks/cache_curves.py
+	@$(BIN)/python benchmarks/approx.py
 
 figures: $(RUN)
 	@$(BIN)/python docs/make_figures.py

@@ -14,7 +14,7 @@ OPTIMISE = ["/O2"] if sys.platform == "win32" else ["-O3", "-ffp-contract=off"]
 
 KERNELS = (
     "dram", "recnmp", "lowering", "sums_check", "text", "text_lines", "draws", "reuse", "stack_distance", "set_lru",
-    "cache", "curves", "cache_chain", "cache_memory",
+    "cache", "curves", "cache_chain", "cache_memory", "approx",
 )  # fmt: skip
 
 
@@ -43,6 +43,7 @@ setup(
         "archsim": [
             "py.typed",
             "presets/*/*.toml",
+            "approx/*.toml",
             "citations/*.bib",
             "citations/*.toml",
             "validate/data/*",

@@ -13,6 +13,7 @@ from archsim.cli_cache import CACHE_EXAMPLES, cache
 from archsim.cli_check import CHECK_EXAMPLES, check
 from archsim.cli_cite import CITE_EXAMPLES, cite
 from archsim.cli_model import MODEL_EXAMPLES, model
+from archsim.cli_multiplier import MULTIPLIER_EXAMPLES, multiplier
 from archsim.cli_optimize import OPTIMIZE_EXAMPLES, optimize
 from archsim.cli_options import (
     CONTEXT,
@@ -202,6 +203,9 @@ app.command(epilog=CHECK_EXAMPLES)(check)
 
 
 app.command(epilog=MODEL_EXAMPLES)(model)
+
+
+app.command(epilog=MULTIPLIER_EXAMPLES)(multiplier)
 
 
 app.command(epilog=SWEEP_EXAMPLES)(sweep)

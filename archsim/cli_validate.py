@@ -16,6 +16,7 @@ Examples:
   archsim validate                      everything there is to compare with
   archsim validate dram --json
   archsim validate hardware --plot curves.png
+  archsim validate multipliers
   archsim validate recnmp
   archsim validate traces
 """
@@ -25,7 +26,9 @@ def validate(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="NAME", show_default=False, help="dram, hardware, recnmp, traces; default: all."
+            metavar="NAME",
+            show_default=False,
+            help="dram, hardware, multipliers, recnmp, traces; default: all.",
         ),
     ] = None,
     data: Annotated[

@@ -13,6 +13,7 @@ from examples import NOT_RUN, blocks_of, command_lines, examples_of_commands, ru
 from program import run
 
 import archsim
+import archsim.approx
 from archsim import show
 from archsim.spec import preset_path
 from archsim.traces import write_native
@@ -107,6 +108,16 @@ def _block_of_designs(language):
     return [block for block in blocks if block.language == language][-1]
 
 
+def _products(path):
+    """Write a table of signed products as an array of C holds it."""
+    table = archsim.approx.multiplier("mitchell", 8, signed=True).table()
+    np.save(path, np.roll(table, (128, 128), (0, 1)))
+
+
+def _claims(path):
+    path.write_text("// MAE = 114\n// EP% = 87.89 %\n", encoding="utf-8")
+
+
 #: Files of the reader's that examples name, and what makes one.
 GIVEN = {
     "TRACE": _tables,
@@ -119,6 +130,8 @@ GIVEN = {
     "kaggle-emb.npz": _tables,
     "long-trace": _native,
     "monday": _study,
+    "mul8s_1L2H.c": _claims,
+    "mul8s_1L2H.npy": _products,
     "my-own.toml": _workload,
     "my-system.toml": _system,
     "my-trace": _native,

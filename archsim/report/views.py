@@ -5,6 +5,7 @@ from archsim.report.energy_plots import plot_energy
 from archsim.report.memory_plots import plot_banks, plot_latency, plot_series
 from archsim.report.miss_plots import plot_miss_ratio
 from archsim.report.model_plots import plot_co_located
+from archsim.report.multiplier_plots import plot_error_map, plot_errors
 from archsim.report.pareto_plots import plot_pareto
 from archsim.report.plots import plot_comparison
 from archsim.report.roofline_plots import plot_ceilings, plot_roofline
@@ -24,6 +25,8 @@ __all__ = [
     "plot_co_located",
     "plot_comparison",
     "plot_energy",
+    "plot_error_map",
+    "plot_errors",
     "plot_front",
     "plot_grid",
     "plot_latency",

@@ -15,6 +15,7 @@ __all__ = ["NAMES", "Row", "assumptions", "validate"]
 NAMES = {
     "dram": "DRAM channel against Ramulator 2.1, DRAMsim3 and DRAMSys",
     "hardware": "DRAM channel against the bandwidth-latency curves of a Xeon Gold 5218",
+    "multipliers": "approximate multipliers against figures of all, or many, pairs of operands",
     "recnmp": "RecNMP against the figures of its paper",
     "traces": "generated traces against published statistics of production traces",
 }

@@ -19,6 +19,7 @@ from archsim.spec import preset_path
 MODULES = {
     "archsim.traces": "Traces",
     "archsim.cache": "Caches",
+    "archsim.approx": "Approximate multipliers",
     "archsim.nmp": "Near-memory designs",
     "archsim.models.inference": "Whole models",
     "archsim.report.views": "Pictures",

@@ -1,0 +1,47 @@
+"""Approximate multipliers: bit-true products, errors, costs, tables of the user, matrix products and convolutions.
+
+>>> from archsim.approx import metrics, multiplier
+>>> drum = multiplier("drum6", bits=8)
+>>> int(drum.multiply(200, 123))
+24888
+>>> metrics(drum).wce
+2000
+"""
+
+from __future__ import annotations
+
+from archsim.approx.base import Multiplier
+from archsim.approx.convolution import conv2d
+from archsim.approx.costs import Cost
+from archsim.approx.gemm import Plan, gemm, plan
+from archsim.approx.imports import LoadedTable, load_table
+from archsim.approx.layers import Choice
+from archsim.approx.lowrank import Factors, factorise, factors_of
+from archsim.approx.metrics import Metrics, exhaustive, metrics, sampled
+from archsim.approx.names import FAMILIES, examples, multiplier
+from archsim.approx.tables import TableMultiplier, from_function, from_table
+
+__all__ = [
+    "FAMILIES",
+    "Choice",
+    "Cost",
+    "Factors",
+    "LoadedTable",
+    "Metrics",
+    "Multiplier",
+    "Plan",
+    "TableMultiplier",
+    "conv2d",
+    "examples",
+    "exhaustive",
+    "factorise",
+    "factors_of",
+    "from_function",
+    "from_table",
+    "gemm",
+    "load_table",
+    "metrics",
+    "multiplier",
+    "plan",
+    "sampled",
+]
