@@ -12,12 +12,12 @@ import time
 from collections import OrderedDict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from archsim.errors import InputError, printable
 from archsim.studies.code import code_version
 from archsim.studies.columns import Row
-from archsim.studies.points import DesignFile, Task, TraceSource
+from archsim.studies.points import DesignFile, Marks, Task, TraceSource
 
 if TYPE_CHECKING:
     from archsim.systems.spec import SystemSpec
@@ -27,9 +27,17 @@ if TYPE_CHECKING:
 OPEN_TRACES = 2
 _LONGEST_ERROR = 500
 _TIME_UP = "time limit of {:g} s reached"
+#: Times that a trace may be written anew, with the same content, under one point.
+_REOPENED = 3
+
+
+class _OpenTrace(NamedTuple):
+    trace: Trace
+    marks: Marks  # of its files before they were opened
+
 
 _lock = threading.Lock()  # an executor may run points in threads
-_open: OrderedDict[TraceSource, Trace] = OrderedDict()
+_open: OrderedDict[TraceSource, _OpenTrace] = OrderedDict()
 _designs: dict[str, str] = {}
 
 
@@ -61,21 +69,31 @@ def run_point(task: Task, attempt: int = 1) -> Row:
     """
     started = time.perf_counter()
     _check_code(task.code)
-    with _lock:
-        for design in task.designs:
-            _load_design(design)
-        trace = _trace(task.trace)
+    for _ in range(_REOPENED + 1):
+        with _lock:
+            for design in task.designs:
+                _load_design(design)
+            opened = _trace(task.trace)
+        row = _row(task, opened.trace, started)
+        # Files are mapped, not copied: what was rewritten meanwhile was replayed in part. Opening it again tells
+        # whether it still is the trace of the study.
+        if task.trace.marks() == opened.marks:
+            return {**row, "wall_s": time.perf_counter() - started, "attempts": attempt}
+    raise InputError(f"{task.trace.source}: is written again and again while it is replayed")
+
+
+def _row(task: Task, trace: Trace, started: float) -> Row:
+    """Replay a point, or say why it cannot be."""
     try:
-        row = _replayed(task, trace, started)
+        return _replayed(task, trace, started)
     except TimeUpError:
-        row = row_without_result(task, "timeout", time_up(task))
+        return row_without_result(task, "timeout", time_up(task))
     except MemoryError as error:
-        row = row_without_result(task, "failed", f"not enough memory: {error}".rstrip(": "))
+        return row_without_result(task, "failed", f"not enough memory: {error}".rstrip(": "))
     except InputError as error:
-        row = row_without_result(task, "failed", str(error))
+        return row_without_result(task, "failed", str(error))
     except (Exception, SystemExit) as error:
-        row = row_without_result(task, "failed", f"{type(error).__name__}: {error}")
-    return {**row, "wall_s": time.perf_counter() - started, "attempts": attempt}
+        return row_without_result(task, "failed", f"{type(error).__name__}: {error}")
 
 
 def row_without_result(task: Task, status: str, error: str) -> Row:
@@ -178,12 +196,13 @@ def _load_design(design: DesignFile) -> None:
     _designs[design.path] = design.sha256
 
 
-def _trace(source: TraceSource) -> Trace:
-    """Open a trace, or take it from the last few; the caller holds the lock."""
-    if source in _open:
-        _open.move_to_end(source)
-        return _open[source]
-    while len(_open) >= OPEN_TRACES:
-        _open.popitem(last=False)
-    _open[source] = trace = source.open()
-    return trace
+def _trace(source: TraceSource) -> _OpenTrace:
+    """Open a trace, or take it from the last few unless its files have changed; the caller holds the lock."""
+    marks = source.marks()
+    before = _open.pop(source, None)
+    if before is None or before.marks != marks:
+        while len(_open) >= OPEN_TRACES:
+            _open.popitem(last=False)
+        before = _OpenTrace(source.open(verify=before is not None), marks)
+    _open[source] = before
+    return before

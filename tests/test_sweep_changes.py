@@ -1,0 +1,106 @@
+"""Traces and design files that change under a running sweep, or between two: no row of what is not the study's."""
+
+import os
+import shutil
+from itertools import count
+
+import numpy as np
+import pytest
+
+import archsim
+from archsim.errors import InputError
+from archsim.studies import worker
+from archsim.traces import write_native
+
+AXES = {"dram.timing.tRCD": [15, 16, 17], "dram.timing.tRP": [15, 16]}
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Run a sweep in this process unless told otherwise."""
+
+    def run(trace, system="host-2rank", axes=AXES, *, out="study", **options):
+        options.setdefault("workers", None if "executor" in options else 0)
+        return archsim.sweep(trace, system, axes, out=tmp_path / out, progress=False, **options)
+
+    return run
+
+
+@pytest.fixture
+def rewritten(native_trace, tmp_path, monkeypatch):
+    """Return a trace, and a function that has it changed by ``act(folder)`` while its third point is replayed."""
+    monkeypatch.setattr(worker, "_open", type(worker._open)())
+    folder = tmp_path / "rewritten"
+    shutil.copytree(native_trace, folder)
+    replayed, rows = worker._replayed, []
+
+    def install(act):
+        def spy(*arguments):
+            row = replayed(*arguments)
+            rows.append(row)
+            if len(rows) >= 3:
+                act(folder)
+            return row
+
+        monkeypatch.setattr(worker, "_replayed", spy)
+        return rows
+
+    return folder, install
+
+
+def test_a_trace_rewritten_under_a_replay_leaves_no_row_of_it(rewritten, sweep, tmp_path):
+    folder, install = rewritten
+
+    def act(folder):
+        rows = np.load(folder / "rows.npy")
+        np.save(folder / "rows.npy", np.full_like(rows, rows[0]))
+
+    install(act)
+    with pytest.raises(InputError, match=r"sha256 = .* but the columns hash to .*: damaged"):
+        sweep(folder)
+    assert len(archsim.open_study(tmp_path / "study")) == 2
+
+
+def test_a_long_trace_that_changes_meanwhile_is_read_whole_again(rewritten, sweep, monkeypatch):
+    monkeypatch.setattr("archsim.traces.formats.native.VERIFY_BYTES", 0)
+    folder, install = rewritten
+    install(lambda folder: np.save(folder / "rows.npy", np.load(folder / "rows.npy")[::-1].copy()))
+    with pytest.raises(InputError, match=r"sha256 = .* but the columns hash to .*: damaged"):
+        sweep(folder)
+
+
+def test_another_trace_in_the_place_of_one_between_points_ends_the_sweep(rewritten, sweep, tmp_path):
+    folder, install = rewritten
+    other = archsim.open_trace("preset:zipf", overrides=["lookups=2000", "rows=4000"])
+
+    def act(folder):
+        shutil.rmtree(folder)
+        write_native(other, folder)
+
+    install(act)
+    with pytest.raises(InputError, match="holds another trace than when the sweep began"):
+        sweep(folder)
+    assert len(archsim.open_study(tmp_path / "study")) == 2
+
+
+def test_a_trace_written_again_with_the_same_content_costs_a_replay(rewritten, sweep):
+    folder, install = rewritten
+    times = iter(range(1, 3))
+
+    def act(folder):
+        if (now := next(times, None)) is not None:
+            os.utime(folder / "rows.npy", ns=(now, now))
+
+    replayed = install(act)
+    study = sweep(folder)
+    assert len(replayed) == 6 + 2
+    assert study.counts["done"] == 6
+    assert study.digest() == sweep(folder, out="alone").digest()
+
+
+def test_a_trace_that_never_comes_to_rest_is_an_error(rewritten, sweep):
+    folder, install = rewritten
+    times = count(1)
+    install(lambda folder: os.utime(folder / "rows.npy", ns=(next(times),) * 2))
+    with pytest.raises(InputError, match="is written again and again"):
+        sweep(folder)
