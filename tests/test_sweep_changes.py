@@ -2,7 +2,9 @@
 
 import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from itertools import count
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -13,6 +15,15 @@ from archsim.studies import worker
 from archsim.traces import write_native
 
 AXES = {"dram.timing.tRCD": [15, 16, 17], "dram.timing.tRP": [15, 16]}
+
+DESIGN = """
+from archsim.nmp import Design, register
+
+@register
+class Mine(Design):
+    name = "mine"
+    issue_clk = {issue_clk}
+"""
 
 
 @pytest.fixture
@@ -104,3 +115,27 @@ def test_a_trace_that_never_comes_to_rest_is_an_error(rewritten, sweep):
     install(lambda folder: os.utime(folder / "rows.npy", ns=(next(times),) * 2))
     with pytest.raises(InputError, match="is written again and again"):
         sweep(folder)
+
+
+def test_workers_that_outlive_a_sweep_load_the_design_of_the_next_one(
+    sweep, native_trace, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("archsim.nmp.designs._registered", {})
+    files = {}
+    for issue_clk in (1, 4):
+        files[issue_clk] = tmp_path / f"design_{issue_clk}.py"
+        files[issue_clk].write_text(DESIGN.format(issue_clk=issue_clk), encoding="utf-8")
+
+    def times(issue_clk, out, **where):
+        study = sweep(
+            native_trace, "recnmp-base-2rank", {"dram.timing.tRCD": [15]}, out=out,
+            overrides=["nmp.design=mine", "nmp.instructions_per_clk=1"], designs=[files[issue_clk]], **where,
+        )  # fmt: skip
+        return study.to_arrow("time_ns").to_pydict()["time_ns"]
+
+    expected = {issue_clk: times(issue_clk, f"alone_{issue_clk}", workers=1) for issue_clk in files}
+    assert expected[1] != expected[4]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        for number, issue_clk in enumerate([1, 4, 1]):
+            where = {"executor": executor, "workers": 1}
+            assert times(issue_clk, f"again_{number}", **where) == expected[issue_clk]

@@ -38,7 +38,7 @@ class _OpenTrace(NamedTuple):
 
 _lock = threading.Lock()  # an executor may run points in threads
 _open: OrderedDict[TraceSource, _OpenTrace] = OrderedDict()
-_designs: dict[str, str] = {}
+_designs: tuple[DesignFile, ...] = ()  # what was loaded last
 
 
 class TimeUpError(Exception):
@@ -71,8 +71,7 @@ def run_point(task: Task, attempt: int = 1) -> Row:
     _check_code(task.code)
     for _ in range(_REOPENED + 1):
         with _lock:
-            for design in task.designs:
-                _load_design(design)
+            _load_designs(task.designs)
             opened = _trace(task.trace)
         row = _row(task, opened.trace, started)
         # Files are mapped, not copied: what was rewritten meanwhile was replayed in part. Opening it again tells
@@ -184,16 +183,22 @@ def _check_code(code: str) -> None:
         )
 
 
-def _load_design(design: DesignFile) -> None:
-    """Register the designs of a file, once per process; the caller holds the lock."""
-    if _designs.get(design.path) == design.sha256:
+def _load_designs(designs: tuple[DesignFile, ...]) -> None:
+    """Register the designs of files unless they were the last to be loaded; the caller holds the lock.
+
+    A worker may outlive a sweep, and the next one have another file with a design of the same name.
+    """
+    global _designs
+    if not designs or designs == _designs:
         return
     from archsim.nmp.design_files import load_design
 
-    if DesignFile.of(design.path) != design:
-        raise InputError(f"--design {design.path}: has changed since the sweep began")
-    load_design(Path(design.path))
-    _designs[design.path] = design.sha256
+    _designs = ()
+    for design in designs:
+        if DesignFile.of(design.path) != design:
+            raise InputError(f"--design {design.path}: has changed since the sweep began")
+        load_design(Path(design.path))
+    _designs = designs
 
 
 def _trace(source: TraceSource) -> _OpenTrace:
