@@ -69,9 +69,10 @@ class LocalPool(Executor):
 
     def give_up(self, future: Future[Any]) -> None:
         """End the process that runs a call; the call fails with `WorkerDiedError`."""
-        for lane in self._lanes:
-            if lane.call is not None and lane.call.future is future:
-                lane.let_go()
+        with self._lock:  # so that no lane goes on to another call meanwhile
+            for lane in self._lanes:
+                if lane.call is not None and lane.call.future is future:
+                    lane.let_go()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let go of all processes at once; what runs is given up."""
@@ -120,6 +121,7 @@ class _Lane:
         self.call: _Call | None = None
         self._pool: ProcessPoolExecutor | None = None
         self._leash: Connection | None = None
+        self._context = _Spawn()
         self._dropped: list[ProcessPoolExecutor] = []
 
     def start(self, call: _Call) -> Future[Any]:
@@ -139,13 +141,14 @@ class _Lane:
     def _new_pool(self) -> ProcessPoolExecutor:
         # The worker watches one end; who closes the other, or dies, lets go of it.
         watched, self._leash = Pipe(duplex=False)
-        self._pool = ProcessPoolExecutor(1, mp_context=_Spawn(), initializer=_begin, initargs=(watched,))
+        self._pool = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin, initargs=(watched,))
         return self._pool
 
     def let_go(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, whatever it does, and even when it does not look at its leash."""
         if self._leash is not None:
             self._leash.close()
+        self._context.kill()
 
     def drop(self) -> None:
         """Forget a broken pool; it is kept, because it may be holding a lock while it tells of its end."""
@@ -162,7 +165,20 @@ class _WorkerProcess(SpawnProcess):
 
 
 class _Spawn(SpawnContext):
-    Process = _WorkerProcess
+    """Starts worker processes, and knows the last one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process: _WorkerProcess | None = None
+
+    def Process(self, *args: Any, **kwargs: Any) -> _WorkerProcess:  # type: ignore[override]
+        self._process = _WorkerProcess(*args, **kwargs)
+        return self._process
+
+    def kill(self) -> None:
+        """Kill the last process, if it was started."""
+        if self._process is not None and self._process.pid is not None:
+            self._process.kill()
 
 
 @contextmanager
@@ -197,6 +213,7 @@ def _no_main_module() -> Iterator[None]:
 def _begin(leash_end: Connection) -> None:
     """Prepare a worker: Ctrl-C is for the parent, and nobody works for a parent that is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_by_signal(leash_end)
     parent = parent_process()
     ends: list[Any] = [leash_end] if parent is None else [leash_end, parent.sentinel]
 
@@ -205,6 +222,22 @@ def _begin(leash_end: Connection) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="archsim-leash", daemon=True).start()
+
+
+def _end_by_signal(leash_end: Connection) -> None:
+    """Have the kernel end this process when the leash is let go, on Linux.
+
+    The thread that watches it cannot run while a point holds the interpreter lock. The kernel sends SIGIO, which ends
+    a process that has not asked for anything else; on macOS it would be ignored.
+    """
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    number = leash_end.fileno()
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(number, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(number, fcntl.F_SETFL, fcntl.fcntl(number, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 class InProcess(Executor):
