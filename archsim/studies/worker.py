@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from archsim.errors import InputError, printable
 from archsim.studies.code import code_version
 from archsim.studies.columns import Row
+from archsim.studies.executors import tell_begun
 from archsim.studies.points import DesignFile, Marks, Task, TraceSource
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def run_point(task: Task, attempt: int = 1) -> Row:
         with _lock:
             _load_designs(task.designs)
             opened = _trace(task.trace)
-        row = _row(task, opened.trace, started)
+        tell_begun()
+        row = _row(task, opened.trace)
         # Files are mapped, not copied: what was rewritten meanwhile was replayed in part. Opening it again tells
         # whether it still is the trace of the study.
         if task.trace.marks() == opened.marks:
@@ -81,10 +83,10 @@ def run_point(task: Task, attempt: int = 1) -> Row:
     raise InputError(f"{task.trace.source}: is written again and again while it is replayed")
 
 
-def _row(task: Task, trace: Trace, started: float) -> Row:
+def _row(task: Task, trace: Trace) -> Row:
     """Replay a point, or say why it cannot be."""
     try:
-        return _replayed(task, trace, started)
+        return _replayed(task, trace)
     except TimeUpError:
         return row_without_result(task, "timeout", time_up(task))
     except MemoryError as error:
@@ -143,12 +145,15 @@ def preload() -> None:
     import archsim.traces.generators.stream  # noqa: F401
 
 
-def _replayed(task: Task, trace: Trace, started: float) -> Row:
+def _replayed(task: Task, trace: Trace) -> Row:
     from archsim.simulation import simulate
     from archsim.studies.columns import row_columns
 
+    # Not from when the call began: only the first point of each worker opens the trace.
+    began = time.perf_counter()
+
     def check_time(_done: int) -> None:
-        if task.time_limit_s is not None and time.perf_counter() - started > task.time_limit_s:
+        if task.time_limit_s is not None and time.perf_counter() - began > task.time_limit_s:
             raise TimeUpError
 
     result = simulate(_system(task), trace, threads=1, progress=check_time)
