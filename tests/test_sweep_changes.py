@@ -139,3 +139,33 @@ def test_workers_that_outlive_a_sweep_load_the_design_of_the_next_one(
         for number, issue_clk in enumerate([1, 4, 1]):
             where = {"executor": executor, "workers": 1}
             assert times(issue_clk, f"again_{number}", **where) == expected[issue_clk]
+
+
+@pytest.mark.parametrize(
+    ("raised", "error"),
+    [
+        ("ValueError(object())", "ValueError: <object object at 0x...>"),
+        (
+            "ValueError('<A at 0x000001F0A1B2C3D4>, <B at 0x7f0011223344>')",
+            "ValueError: <A at 0x...>, <B at 0x...>",
+        ),
+        ("ValueError('bits 0xff of 0x1ffff')", "ValueError: bits 0xff of 0x1ffff"),
+    ],
+)
+def test_errors_are_the_same_in_every_process(raised, error, sweep, native_trace, tmp_path, monkeypatch):
+    monkeypatch.setattr("archsim.nmp.designs._registered", {})
+    monkeypatch.setattr(worker, "_designs", ())
+    file = tmp_path / "design.py"
+    file.write_text(
+        DESIGN.format(issue_clk=1)
+        + f"""
+    def placed(self, coordinates, lookup, packet_first):
+        raise {raised}
+""",
+        encoding="utf-8",
+    )
+    study = sweep(
+        native_trace, "recnmp-base-2rank", {"dram.timing.tRCD": [15]}, overrides=["nmp.design=mine"], designs=[file]
+    )  # fmt: skip
+    found = study.to_arrow(["status", "error"], status=None).to_pylist()
+    assert found == [{"status": "failed", "error": error}]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: Traces that a worker keeps open.
 OPEN_TRACES = 2
 _LONGEST_ERROR = 500
+#: What Python prints of objects that have no text of their own; it differs from run to run.
+_MEMORY_ADDRESS = re.compile("0x[0-9a-f]{6,}", re.IGNORECASE)
 _TIME_UP = "time limit of {:g} s reached"
 #: Times that a trace may be written anew, with the same content, under one point.
 _REOPENED = 3
@@ -101,7 +103,7 @@ def row_without_result(task: Task, status: str, error: str) -> Row:
     """Return the row of a point that yields none: what it was, and why."""
     from archsim.studies.columns import configuration_columns
 
-    text = " ".join(printable(" ".join(error.split())).split())
+    text = _MEMORY_ADDRESS.sub("0x...", " ".join(printable(" ".join(error.split())).split()))
     row: Row = {
         "error": text if len(text) <= _LONGEST_ERROR else f"{text[: _LONGEST_ERROR - 3]}...",
         "system": task.system,
