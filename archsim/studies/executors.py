@@ -289,6 +289,9 @@ class InProcess(Executor):
 class PoolExecutor(Executor):
     """An executor over a pool with the interface of ``multiprocessing.Pool``, such as Ray's.
 
+    ``multiprocessing.Pool`` itself never answers for a call whose process was killed, and a sweep on it waits forever;
+    ``concurrent.futures.ProcessPoolExecutor``, which needs no wrapper, notices.
+
     Parameters
     ----------
     pool : object
