@@ -54,7 +54,7 @@ def sweep(tmp_path, native_trace):
 def design(tmp_path, monkeypatch):
     """Write a design that does something odd with two poolings per packet."""
     monkeypatch.setattr("archsim.nmp.designs._registered", {})
-    monkeypatch.setattr(worker, "_designs", {})
+    monkeypatch.setattr(worker, "_designs", ())
 
     def write(at_two, at_check="pass"):
         path = tmp_path / "odd.py"

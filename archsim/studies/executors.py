@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import Pipe, connection, parent_process
 from multiprocessing.connection import Connection
@@ -21,6 +21,8 @@ from typing import Any
 #: One thread per worker: points run side by side, not what is inside them.
 _ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _spawning = threading.Lock()
+#: In a worker: where it tells that work began.
+_telling: Connection | None = None
 
 
 class WorkerDiedError(RuntimeError):
@@ -69,9 +71,17 @@ class LocalPool(Executor):
 
     def give_up(self, future: Future[Any]) -> None:
         """End the process that runs a call; the call fails with `WorkerDiedError`."""
-        for lane in self._lanes:
-            if lane.call is not None and lane.call.future is future:
-                lane.let_go()
+        with self._lock:  # so that no lane goes on to another call meanwhile
+            for lane in self._lanes:
+                if lane.call is not None and lane.call.future is future:
+                    lane.let_go()
+
+    def began(self, future: Future[Any]) -> bool:
+        """Whether the call that runs has told that its work began, see `tell_begun`."""
+        with self._lock:
+            return any(
+                lane.call is not None and lane.call.future is future and lane.began() for lane in self._lanes
+            )
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let go of all processes at once; what runs is given up."""
@@ -120,11 +130,15 @@ class _Lane:
         self.call: _Call | None = None
         self._pool: ProcessPoolExecutor | None = None
         self._leash: Connection | None = None
+        self._told: Connection | None = None
+        self._began = False
+        self._context = _Spawn()
         self._dropped: list[ProcessPoolExecutor] = []
 
     def start(self, call: _Call) -> Future[Any]:
         """Run a call; a process that died while it had nothing to do is replaced."""
-        self.call = call
+        self.began()  # takes what the call before has told
+        self.call, self._began = call, False
         failed: Future[Any] = Future()
         for _ in range(2):
             try:
@@ -139,20 +153,32 @@ class _Lane:
     def _new_pool(self) -> ProcessPoolExecutor:
         # The worker watches one end; who closes the other, or dies, lets go of it.
         watched, self._leash = Pipe(duplex=False)
-        self._pool = ProcessPoolExecutor(1, mp_context=_Spawn(), initializer=_begin, initargs=(watched,))
+        self._told, telling = Pipe(duplex=False)
+        self._pool = ProcessPoolExecutor(
+            1, mp_context=self._context, initializer=_begin, initargs=(watched, telling)
+        )
         return self._pool
 
+    def began(self) -> bool:
+        """Whether the call has told that its work began."""
+        with suppress(OSError, EOFError):  # of a process that is gone
+            while self._told is not None and self._told.poll():
+                self._told.recv_bytes()
+                self._began = True
+        return self._began
+
     def let_go(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, whatever it does, and even when it does not look at its leash."""
         if self._leash is not None:
             self._leash.close()
+        self._context.kill()
 
     def drop(self) -> None:
         """Forget a broken pool; it is kept, because it may be holding a lock while it tells of its end."""
         if self._pool is not None:
             self._dropped.append(self._pool)
         self.let_go()
-        self._pool = self._leash = None
+        self._pool = self._leash = self._told = None
 
 
 class _WorkerProcess(SpawnProcess):
@@ -162,7 +188,20 @@ class _WorkerProcess(SpawnProcess):
 
 
 class _Spawn(SpawnContext):
-    Process = _WorkerProcess
+    """Starts worker processes, and knows the last one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process: _WorkerProcess | None = None
+
+    def Process(self, *args: Any, **kwargs: Any) -> _WorkerProcess:  # type: ignore[override]
+        self._process = _WorkerProcess(*args, **kwargs)
+        return self._process
+
+    def kill(self) -> None:
+        """Kill the last process, if it was started."""
+        if self._process is not None and self._process.pid is not None:
+            self._process.kill()
 
 
 @contextmanager
@@ -194,9 +233,18 @@ def _no_main_module() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _begin(leash_end: Connection) -> None:
+def tell_begun() -> None:
+    """Tell the pool of this process, if it is in one, that the call has all it needs and its work begins."""
+    if _telling is not None:
+        _telling.send_bytes(b"")
+
+
+def _begin(leash_end: Connection, telling: Connection) -> None:
     """Prepare a worker: Ctrl-C is for the parent, and nobody works for a parent that is gone."""
+    global _telling
+    _telling = telling
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_by_signal(leash_end)
     parent = parent_process()
     ends: list[Any] = [leash_end] if parent is None else [leash_end, parent.sentinel]
 
@@ -205,6 +253,22 @@ def _begin(leash_end: Connection) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="archsim-leash", daemon=True).start()
+
+
+def _end_by_signal(leash_end: Connection) -> None:
+    """Have the kernel end this process when the leash is let go, on Linux.
+
+    The thread that watches it cannot run while a point holds the interpreter lock. The kernel sends SIGIO, which ends
+    a process that has not asked for anything else; on macOS it would be ignored.
+    """
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    number = leash_end.fileno()
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(number, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(number, fcntl.F_SETFL, fcntl.fcntl(number, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 class InProcess(Executor):
@@ -224,6 +288,9 @@ class InProcess(Executor):
 
 class PoolExecutor(Executor):
     """An executor over a pool with the interface of ``multiprocessing.Pool``, such as Ray's.
+
+    ``multiprocessing.Pool`` itself never answers for a call whose process was killed, and a sweep on it waits forever;
+    ``concurrent.futures.ProcessPoolExecutor``, which needs no wrapper, notices.
 
     Parameters
     ----------

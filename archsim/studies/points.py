@@ -6,6 +6,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ from archsim.traces.workloads import PRESET, open_trace
 
 if TYPE_CHECKING:
     from archsim.traces.formats.registry import Trace
+
+#: Path, size in bytes, time of the last change in ns, and inode of each file.
+Marks = tuple[tuple[str, int, int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,35 @@ class TraceSource:
         """Whether the trace is made from a preset."""
         return self.source.startswith(PRESET)
 
-    def open(self) -> Trace:
+    def marks(self) -> Marks:
+        """Return size, time of change and number of every file of the trace: they tell a trace that was rewritten.
+
+        Nothing for a generated trace, and less where files are gone.
+        """
+        if self.generated:
+            return ()
+        path, found = Path(self.source), []
+        with suppress(OSError):
+            for file in sorted(path.iterdir()) if path.is_dir() else (path,):
+                status = file.stat()
+                found.append((str(file), status.st_size, status.st_mtime_ns, status.st_ino))
+        return tuple(found)
+
+    def open(self, *, verify: bool = False) -> Trace:
         """Open the trace and compare its content with the hash, where there is one.
+
+        Parameters
+        ----------
+        verify : bool
+            Read all of a native trace however long it is, where else a long one is known by the hash that it records.
 
         Raises
         ------
         InputError
             When it cannot be opened, or is not the trace that the study is of.
         """
-        trace: Trace = open_trace(self.source, overrides=self.workload, **dict(self.reading))
+        options = {**dict(self.reading), "overrides": self.workload, "verify": verify}
+        trace: Trace = open_trace(self.source, **options)
         if self.sha256 and trace.sha256 != self.sha256:
             raise InputError(
                 f"{self.source}: holds another trace than when the sweep began: SHA-256 {trace.sha256[:16]}..., "

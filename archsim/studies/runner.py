@@ -24,7 +24,7 @@ IN_FLIGHT = 2
 _DIED = "the worker process died each time this point ran (killed, or out of memory)"
 _GONE = "all points before are kept, and the same call goes on from there"
 _POLL_S = 0.5
-#: A point that does not see its limit itself is ended after twice the limit and this long.
+#: A point that does not see its limit itself is ended this long after twice the limit, from when its replay began.
 GRACE_S = 30.0
 
 
@@ -151,16 +151,16 @@ class Runner:
         return list(done)
 
     def _end_overdue(self) -> None:
-        now = time.monotonic()
+        pool, now = self.executor, time.monotonic()
+        if not isinstance(pool, LocalPool):
+            return
         for future, flight in self._flying.items():
             limit = flight.task.time_limit_s
-            if limit is None or not future.running():
+            if limit is None or not future.running() or not pool.began(future):
                 continue
-            if now - self._since.setdefault(future, now) > 2 * limit + GRACE_S and isinstance(
-                self.executor, LocalPool
-            ):
+            if now - self._since.setdefault(future, now) > 2 * limit + GRACE_S:
                 self._overdue.add(future)
-                self.executor.give_up(future)
+                pool.give_up(future)
 
     def _row(self, future: Future[Row], flight: _Flight) -> Row | None:
         """Return the row of a point that ended, or None when it is to run again."""

@@ -12,12 +12,13 @@ import time
 from collections import OrderedDict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from archsim.errors import InputError, printable
 from archsim.studies.code import code_version
 from archsim.studies.columns import Row
-from archsim.studies.points import DesignFile, Task, TraceSource
+from archsim.studies.executors import tell_begun
+from archsim.studies.points import DesignFile, Marks, Task, TraceSource
 
 if TYPE_CHECKING:
     from archsim.systems.spec import SystemSpec
@@ -26,11 +27,21 @@ if TYPE_CHECKING:
 #: Traces that a worker keeps open.
 OPEN_TRACES = 2
 _LONGEST_ERROR = 500
+#: What Python prints of objects that have no text of their own; it differs from run to run.
+_MEMORY_ADDRESS = re.compile("0x[0-9a-f]{6,}", re.IGNORECASE)
 _TIME_UP = "time limit of {:g} s reached"
+#: Times that a trace may be written anew, with the same content, under one point.
+_REOPENED = 3
+
+
+class _OpenTrace(NamedTuple):
+    trace: Trace
+    marks: Marks  # of its files before they were opened
+
 
 _lock = threading.Lock()  # an executor may run points in threads
-_open: OrderedDict[TraceSource, Trace] = OrderedDict()
-_designs: dict[str, str] = {}
+_open: OrderedDict[TraceSource, _OpenTrace] = OrderedDict()
+_designs: tuple[DesignFile, ...] = ()  # what was loaded last
 
 
 class TimeUpError(Exception):
@@ -61,28 +72,38 @@ def run_point(task: Task, attempt: int = 1) -> Row:
     """
     started = time.perf_counter()
     _check_code(task.code)
-    with _lock:
-        for design in task.designs:
-            _load_design(design)
-        trace = _trace(task.trace)
+    for _ in range(_REOPENED + 1):
+        with _lock:
+            _load_designs(task.designs)
+            opened = _trace(task.trace)
+        tell_begun()
+        row = _row(task, opened.trace)
+        # Files are mapped, not copied: what was rewritten meanwhile was replayed in part. Opening it again tells
+        # whether it still is the trace of the study.
+        if task.trace.marks() == opened.marks:
+            return {**row, "wall_s": time.perf_counter() - started, "attempts": attempt}
+    raise InputError(f"{task.trace.source}: is written again and again while it is replayed")
+
+
+def _row(task: Task, trace: Trace) -> Row:
+    """Replay a point, or say why it cannot be."""
     try:
-        row = _replayed(task, trace, started)
+        return _replayed(task, trace)
     except TimeUpError:
-        row = row_without_result(task, "timeout", time_up(task))
+        return row_without_result(task, "timeout", time_up(task))
     except MemoryError as error:
-        row = row_without_result(task, "failed", f"not enough memory: {error}".rstrip(": "))
+        return row_without_result(task, "failed", f"not enough memory: {error}".rstrip(": "))
     except InputError as error:
-        row = row_without_result(task, "failed", str(error))
+        return row_without_result(task, "failed", str(error))
     except (Exception, SystemExit) as error:
-        row = row_without_result(task, "failed", f"{type(error).__name__}: {error}")
-    return {**row, "wall_s": time.perf_counter() - started, "attempts": attempt}
+        return row_without_result(task, "failed", f"{type(error).__name__}: {error}")
 
 
 def row_without_result(task: Task, status: str, error: str) -> Row:
     """Return the row of a point that yields none: what it was, and why."""
     from archsim.studies.columns import configuration_columns
 
-    text = " ".join(printable(" ".join(error.split())).split())
+    text = _MEMORY_ADDRESS.sub("0x...", " ".join(printable(" ".join(error.split())).split()))
     row: Row = {
         "error": text if len(text) <= _LONGEST_ERROR else f"{text[: _LONGEST_ERROR - 3]}...",
         "system": task.system,
@@ -126,12 +147,15 @@ def preload() -> None:
     import archsim.traces.generators.stream  # noqa: F401
 
 
-def _replayed(task: Task, trace: Trace, started: float) -> Row:
+def _replayed(task: Task, trace: Trace) -> Row:
     from archsim.simulation import simulate
     from archsim.studies.columns import row_columns
 
+    # Not from when the call began: only the first point of each worker opens the trace.
+    began = time.perf_counter()
+
     def check_time(_done: int) -> None:
-        if task.time_limit_s is not None and time.perf_counter() - started > task.time_limit_s:
+        if task.time_limit_s is not None and time.perf_counter() - began > task.time_limit_s:
             raise TimeUpError
 
     result = simulate(_system(task), trace, threads=1, progress=check_time)
@@ -166,24 +190,31 @@ def _check_code(code: str) -> None:
         )
 
 
-def _load_design(design: DesignFile) -> None:
-    """Register the designs of a file, once per process; the caller holds the lock."""
-    if _designs.get(design.path) == design.sha256:
+def _load_designs(designs: tuple[DesignFile, ...]) -> None:
+    """Register the designs of files unless they were the last to be loaded; the caller holds the lock.
+
+    A worker may outlive a sweep, and the next one have another file with a design of the same name.
+    """
+    global _designs
+    if not designs or designs == _designs:
         return
     from archsim.nmp.design_files import load_design
 
-    if DesignFile.of(design.path) != design:
-        raise InputError(f"--design {design.path}: has changed since the sweep began")
-    load_design(Path(design.path))
-    _designs[design.path] = design.sha256
+    _designs = ()
+    for design in designs:
+        if DesignFile.of(design.path) != design:
+            raise InputError(f"--design {design.path}: has changed since the sweep began")
+        load_design(Path(design.path))
+    _designs = designs
 
 
-def _trace(source: TraceSource) -> Trace:
-    """Open a trace, or take it from the last few; the caller holds the lock."""
-    if source in _open:
-        _open.move_to_end(source)
-        return _open[source]
-    while len(_open) >= OPEN_TRACES:
-        _open.popitem(last=False)
-    _open[source] = trace = source.open()
-    return trace
+def _trace(source: TraceSource) -> _OpenTrace:
+    """Open a trace, or take it from the last few unless its files have changed; the caller holds the lock."""
+    marks = source.marks()
+    before = _open.pop(source, None)
+    if before is None or before.marks != marks:
+        while len(_open) >= OPEN_TRACES:
+            _open.popitem(last=False)
+        before = _OpenTrace(source.open(verify=before is not None), marks)
+    _open[source] = before
+    return before
