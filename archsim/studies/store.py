@@ -87,6 +87,10 @@ class Store:
         """Return the status (``done``, ``failed``, ``timeout``) of every point that has a row, by point_id."""
         return dict(Snapshot.open(self.path).status)
 
+    def kinds(self) -> dict[str, str]:
+        """Return the kind of every column of the rows that are there: ``bool``, ``int``, ``float`` or ``str``."""
+        return dict(Snapshot.open(self.path).kinds)
+
     def __enter__(self) -> Self:
         self._lock = _locked(self.path)
         try:
