@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from archsim.errors import InputError
-from archsim.files import new_folder
+from archsim.files import new_folder, open_own
 from archsim.studies import journal, parts
 from archsim.studies.columns import STATUSES
 from archsim.studies.definition import Definition, read_definition, write_definition
@@ -216,10 +216,7 @@ def _locked(folder: Path) -> int:
     import fcntl
 
     file = folder / LOCK
-    try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
+    descriptor = open_own(file)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
