@@ -29,6 +29,30 @@ def check_plain(path: Path) -> None:
         raise InputError(f"{path}: not a regular file")
 
 
+def open_own(path: Path, flags: int = 0) -> int:
+    """Open a file of ours for reading and writing, made when it is not there, and return its descriptor.
+
+    Raises
+    ------
+    InputError
+        When it cannot be written, or is anything else: a link would have us write into somebody's file, and a pipe
+        would never end.
+    """
+    try:
+        # Without O_NONBLOCK, a pipe or a device could be waited for here.
+        wanted = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | flags
+        descriptor = os.open(path, wanted, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InputError(f"{path}: is a symbolic link, which is not written through; remove it") from None
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InputError(f"{path}: not a regular file")
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
 def check_new(path: Path) -> None:
     """Refuse a target that exists, or whose parent folder does not.
 

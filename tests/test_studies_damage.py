@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import zlib
 
 import pytest
@@ -171,3 +174,45 @@ def test_a_row_that_fits_no_column_is_refused_and_not_written(tmp_path, new, sai
         before = (folder / journal.FILE).read_bytes()
         assert said in refusal(lambda: target.add(new))
         assert (folder / journal.FILE).read_bytes() == before
+
+
+# names in the folder that are no files
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "points/part-00007-00000000.parquet", "study.json"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_without_waiting_for_it(name, tmp_path):
+    folder = written(tmp_path / "s", SWEEP, ROWS)
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    code = "import sys, archsim; archsim.open_study(sys.argv[1])"
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=60)
+    assert done.stderr.splitlines()[-1].endswith(f"InputError: {folder / name}: not a regular file")
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "lock"])
+@pytest.mark.parametrize("kind", ["pipe", "link", "dangling", "folder"])
+def test_what_is_written_in_place_is_a_regular_file_of_the_study(kind, name, tmp_path):
+    folder, target = written(tmp_path / "s", SWEEP, ROWS), tmp_path / "precious"
+    (folder / name).unlink(missing_ok=True)
+    target.write_text("mine\n")
+    rule = {"pipe": "not a regular file", "folder": "cannot be written: Is a directory"}.get(
+        kind, "a symbolic link"
+    )
+    if kind == "pipe":
+        os.mkfifo(folder / name)
+    elif kind == "folder":
+        (folder / name).mkdir()
+    else:
+        (folder / name).symlink_to(target if kind == "link" else tmp_path / "gone")
+
+    def write():
+        if name == "lock":
+            with Store.open(folder):
+                pass
+        else:
+            journal.JournalWriter(folder / name)
+
+    assert f"{folder / name}: " in (said := refusal(write))
+    assert rule in said
+    assert target.read_text() == "mine\n"
+    assert not (tmp_path / "gone").exists()

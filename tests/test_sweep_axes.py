@@ -1,9 +1,10 @@
 """Axes and conditions: what they mean, and what they refuse."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.errors import InputError
@@ -58,6 +59,42 @@ def test_a_range_counts_like_its_slow_twin(first, length, step, digits):
         expected.append(at)
         at += by
     assert [Decimal(value) for value in values(f"{start}..{stop}:{by}")] == expected
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(105, 300), st.integers(0, 8))
+def test_a_logarithmic_range_counts_like_its_slow_twin(first, length, percent, digits):
+    scale = Fraction(1, 10**digits)
+    start, stop, by = first * scale, (first + length) * scale, Fraction(percent, 100)
+    expected, at = [], start
+    while at <= stop:
+        expected.append(at)
+        at *= by
+    ends = [f"{Decimal(each).scaleb(-digits):f}" for each in (first, first + length)]
+    found = values(f"{ends[0]}..{ends[1]}*{percent / 100}")
+    assert len(found) == len(expected)
+    for text, exact in zip(found, expected, strict=True):
+        assert Fraction(text) == exact if 10**25 % exact.denominator == 0 else text == repr(float(exact))
+
+
+def test_a_range_that_ends_on_a_power_has_it_however_long_it_is():
+    assert values(f"1..{2**330}*2") == [str(2**power) for power in range(331)]
+    assert values(f"{2**200}..{3**150 * 2**50}*1.5")[-1] == str(3**150 * 2**50)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"1..1{'0' * 400}*2", "--vary a: '10+[.]{3}: a number of a range has at most 100 characters"),
+        (f"1..1{'0' * 5000}*2", "--vary a: '10+[.]{3}: a number of a range has at most 100 characters"),
+        ("1..9e99*1.0000000000000001", "has 100,001 values or more"),
+        ("1..2*1.000001", "has 100,001 values or more"),
+        (f"1..9e99:0.{'0' * 90}1", r"has [\d,]+ values or more"),
+    ],
+)
+def test_numbers_that_no_float_tells_apart_or_holds_are_refused_in_one_line(text, message):
+    with pytest.raises(InputError, match=message):
+        values(text)
 
 
 def test_linked_parameters_vary_together():

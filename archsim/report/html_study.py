@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archsim.errors import InputError
@@ -12,9 +12,10 @@ from archsim.report.html_data import varying
 from archsim.report.html_parts import Raw, described, details, number, paragraph, section, table, text
 from archsim.report.html_pictures import drawn
 from archsim.report.html_sources import citations_section
+from archsim.spec import apply_overrides, preset_names
 from archsim.studies.columns import is_configuration
 from archsim.studies.text import counts_text
-from archsim.systems.spec import SystemSpec
+from archsim.systems.spec import SystemSpec, load_system
 
 if TYPE_CHECKING:
     from archsim.studies.study import Study
@@ -223,21 +224,53 @@ def _shown(value: Any) -> str:
 
 
 def _systems(study: Study) -> tuple[list[SystemSpec], list[str]]:
-    """Load the systems of a study again, and name those that are no longer what they were."""
-    from archsim.peers import load_system
-
+    """Return the systems of a study, with the presets of its axes laid over them; and name what cannot be made."""
     wanted = {
         (each["name"], each["sha256"]): each for sweep in study.definition.sweeps for each in sweep["systems"]
     }
     found, gone = [], []
-    for (_, sha256), each in wanted.items():
-        try:
-            spec = load_system(str(each.get("source")))
-        except (InputError, OSError):
-            gone.append(str(each["name"]))
-            continue
-        if spec.sha256() == sha256:
+    for (name, sha256), each in wanted.items():
+        spec = _system(study.definition.specs.get(sha256), each.get("source"))
+        if spec is not None and spec.sha256() == sha256:
             found.append(spec)
         else:
-            gone.append(str(each["name"]))
+            gone.append(str(name))
+    chosen, lost = _presets_of_axes(study, found)
+    return found + chosen, gone + lost
+
+
+def _system(tree: Mapping[str, Any] | None, source: object) -> SystemSpec | None:
+    """Return a system as a study keeps it, or a shipped one; a study may be a stranger's, so no file is opened."""
+    try:
+        if tree is not None:
+            return SystemSpec.from_dict(tree, "study")
+        return load_system(str(source)) if source in preset_names("system") else None
+    except InputError:  # of a design that is not shipped, or of another archsim
+        return None
+
+
+def _presets_of_axes(study: Study, systems: Sequence[SystemSpec]) -> tuple[list[SystemSpec], list[str]]:
+    """Return what the systems become under each preset that an axis has, and name those that suit none of them."""
+    steps: dict[tuple[str, ...], None] = {}
+    for sweep in study.definition.sweeps:
+        for axis in sweep["axes"]:
+            places = [place for place, path in enumerate(axis["paths"]) if str(path).endswith(".preset")]
+            for step in axis["values"] if places else ():
+                if all(step[place] in sweep["points"][axis["columns"][place]] for place in places):
+                    steps[
+                        tuple(f"{path}={value}" for path, value in zip(axis["paths"], step, strict=True))
+                    ] = None
+    found, gone = [], []
+    for step in steps:
+        several = [spec for each in systems if (spec := _overridden(each, step)) is not None]
+        found += several
+        if not several:
+            gone.append(", ".join(step))
     return found, gone
+
+
+def _overridden(system: SystemSpec, overrides: Sequence[str]) -> SystemSpec | None:
+    try:
+        return apply_overrides(system, overrides)
+    except InputError:  # for another system, or allowed only beside other axes
+        return None

@@ -17,6 +17,9 @@ from archsim.units import parse_quantity
 #: Most values of one axis.
 MOST_VALUES = 100_000
 LABEL = "--vary"
+#: Most characters of a number of a range.
+_LONGEST_NUMBER = 100
+_EXACT_BITS, _KEPT_BITS = 2048, 512
 
 _NUMBER = r"[+-]?\d+(?:_\d+)*(?:\.\d+)?(?:[eE][+-]?\d{1,2})?"
 _QUANTITY = rf"({_NUMBER})\s*([^\W\d_][^\W\d_/]*(?:/[^\W\d_]+)?)?"
@@ -181,6 +184,10 @@ def _split(text: str, separator: str) -> list[str]:
 
 def _range(place: str, found: re.Match[str]) -> Iterator[str]:
     start, unit, end, end_unit, kind, step, step_unit = found.groups()
+    for number in (start, end, step):
+        if number and len(number) > _LONGEST_NUMBER:
+            rule = f"a number of a range has at most {_LONGEST_NUMBER} characters"
+            raise InputError(f"{place.partition('=')[0]}: {short(number)}: {rule}")
     if kind == "*" and step_unit:
         raise InputError(f"{place}: the factor {step}{step_unit} must be a plain number")
     units = [unit, end_unit, *([step_unit] if kind == ":" else [])]
@@ -190,7 +197,7 @@ def _range(place: str, found: re.Match[str]) -> Iterator[str]:
     first, last = Fraction(start) * scales[0], Fraction(end) * scales[1]
     if kind is None and (base or first.denominator != 1 or last.denominator != 1):
         raise InputError(
-            f"{place}: needs a step or a factor, such as {start}{unit or ''}..{end}{unit or ''}*2"
+            f"{place}: needs a step or a factor, such as {start}{unit or ''}..{end}{end_unit or ''}*2"
         )
     by = Fraction(step or 1) * (scales[2] if kind == ":" else 1)
     if first > last:
@@ -198,16 +205,29 @@ def _range(place: str, found: re.Match[str]) -> Iterator[str]:
     if kind == "*":
         if by <= 1 or first <= 0:
             raise InputError(f"{place}: needs a factor above 1 and a first value above 0")
-        count = math.floor((math.log(last) - math.log(first)) / math.log(by)) + 1
     else:
         if by <= 0:
             raise InputError(f"{place}: the step must be above 0")
-        count = (last - first) // by + 1
-    if count > MOST_VALUES:
-        raise _too_many(place, count)
-    while first <= last:
+        if (count := (last - first) // by + 1) > MOST_VALUES:
+            raise _too_many(place, count)
+    for number in range(MOST_VALUES + 1):
+        if first > last:
+            return
+        if number == MOST_VALUES:  # not foreseen by logarithms, which cannot tell a factor close to 1 from 1
+            raise _too_many(place, number + 1)
         yield _decimal(first) + base
-        first = first * by if kind == "*" else first + by
+        first = _shortened(first * by) if kind == "*" else first + by
+
+
+def _shortened(number: Fraction) -> Fraction:
+    """Return a number that is exact while it is short, and right to 512 bits when its fraction grows long.
+
+    No end of a range is that long, nor is any number on the way to one that the range meets exactly.
+    """
+    if number.denominator.bit_length() <= _EXACT_BITS:
+        return number
+    excess = min(number.numerator.bit_length(), number.denominator.bit_length()) - _KEPT_BITS
+    return Fraction(number.numerator >> excess, number.denominator >> excess)
 
 
 def _base(place: str, units: list[str]) -> tuple[str, list[int]]:
@@ -226,7 +246,7 @@ def _base(place: str, units: list[str]) -> tuple[str, list[int]]:
 
 def _decimal(number: Fraction) -> str:
     """Write a number exactly where 25 decimals can, else as the nearest float."""
-    for digits in range(26):
+    for digits in range(26 if 10**25 % number.denominator == 0 else 0):
         scaled: Fraction = number * 10**digits
         if scaled.denominator == 1:
             sign, text = "-" * (scaled < 0), f"{abs(int(scaled)):0{digits + 1}d}"

@@ -36,20 +36,26 @@ class Definition:
         Each with ``systems``, ``traces`` (lists of objects with ``name``, ``source``, ``sha256``), ``axes`` (objects
         with ``paths``, ``columns``, ``values``), ``where`` (text or None) and ``points``: a table, column by column,
         with ``point_id``, ``system``, ``trace`` and the columns of the axes, a value for each point in its order.
+    specs : dict
+        Every system of the sweeps by its SHA-256, as the tree of its canonical JSON.
     """
 
     code_version: str
     archsim_version: str
     created: str
     sweeps: tuple[dict[str, Any], ...] = field(default=())
+    specs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def new(cls, code_version: str, sweeps: tuple[dict[str, Any], ...]) -> Definition:
-        """Return the definition of a study that begins now."""
+        """Return the definition of a study that begins now; sweeps bring their systems as ``specs``."""
         from archsim import __version__
 
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(code_version, __version__, now, tuple(json.loads(json.dumps(each)) for each in sweeps))
+        own = tuple(json.loads(json.dumps(each)) for each in sweeps)
+        # Sweeps of one study are often of the same systems, which are kept once.
+        specs = {sha256: tree for each in own for sha256, tree in each.pop("specs", {}).items()}
+        return cls(code_version, __version__, now, own, specs)
 
     @property
     def axes(self) -> frozenset[frozenset[str]]:
@@ -83,7 +89,9 @@ class Definition:
                         "alike; choose a new folder (studies merge later)"
                     )
         new = tuple(sweep for sweep in wanted.sweeps if sweep not in self.sweeps)
-        return replace(self, sweeps=self.sweeps + new) if new else self
+        if not new and wanted.specs.keys() <= self.specs.keys():
+            return self
+        return replace(self, sweeps=self.sweeps + new, specs=wanted.specs | self.specs)
 
     def to_json(self) -> str:
         """Return the text of ``study.json``."""
@@ -180,8 +188,11 @@ def _checked(found: dict[str, Any], where: str) -> Definition:
         raise InputError(f"{where}: damaged: schema = {schema} must be {SCHEMA}")
     for number, sweep in enumerate(found["sweeps"]):
         _check_sweep(sweep, f"{where}: sweeps[{number}]")
+    specs = found.setdefault("specs", {})
+    _check_keys(found, {"specs": dict}, where)
+    _check_keys(specs, dict.fromkeys(specs, dict), f"{where}: specs")
     return Definition(
-        found["code_version"], found["archsim_version"], found["created"], tuple(found["sweeps"])
+        found["code_version"], found["archsim_version"], found["created"], tuple(found["sweeps"]), specs
     )
 
 

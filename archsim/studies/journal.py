@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from archsim.errors import InputError
+from archsim.files import check_plain, open_own
 from archsim.studies.columns import STATUSES, Row
 from archsim.studies.definition import parse_json
 
@@ -57,9 +58,10 @@ def read_rows(file: Path) -> Iterator[Row]:
     Raises
     ------
     InputError
-        Naming the first damaged line.
+        Naming the first damaged line; for a pipe or a device, whose end may never come.
     """
     try:
+        check_plain(file)
         content = file.read_bytes()
     except FileNotFoundError:
         return
@@ -79,10 +81,7 @@ class JournalWriter:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        try:
-            self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise InputError(f"{file}: cannot be written: {error.strerror}") from None
+        self._descriptor = open_own(file, os.O_APPEND)
         self._size = _whole(self._descriptor)
         os.ftruncate(self._descriptor, self._size)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,8 @@ def _definition(studies: list[Study], mixed: bool) -> Definition:
     sweeps: list[dict[str, Any]] = []
     for each in studies:
         sweeps += [sweep for sweep in each.definition.sweeps if sweep not in sweeps]
-    return Definition.new(", ".join(versions), tuple(sweeps))
+    specs = {sha256: tree for each in studies for sha256, tree in each.definition.specs.items()}
+    return replace(Definition.new(", ".join(versions), tuple(sweeps)), specs=specs)
 
 
 def _check_equal(first: Study, second: Study) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from archsim.errors import InputError
+from archsim.files import check_plain
 from archsim.studies.columns import Row, Value
 
 FOLDER = "points"
@@ -169,6 +170,7 @@ class Part:
 
         self.path = path
         try:
+            check_plain(path)
             self._stream = path.open("rb")
         except FileNotFoundError:
             raise

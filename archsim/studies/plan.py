@@ -199,6 +199,7 @@ def _definition(
     points |= {column: [task.axes[column] for task in tasks] for column in columns}
     return {
         "systems": systems,
+        "specs": space.specs(),
         "traces": list(traces.values()),
         "axes": [
             {

@@ -78,7 +78,8 @@ def run_search(
         When no proposal of the first batch is an allowed design, and for what stops a sweep.
     """
     record = Record(search, out)
-    store = Store.create(out, record.sweep, code_version=search.space.code)
+    sweep = {**record.sweep, "specs": search.space.specs()}
+    store = Store.create(out, sweep, code_version=search.space.code)
     check_designs(store, search.space)
     state = SearchProgress(search.trials)
     started = time.perf_counter()

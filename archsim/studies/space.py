@@ -156,6 +156,10 @@ class Space:
                         f"as in {path}+{fixed}=A:1,B:1"
                     )
 
+    def specs(self) -> dict[str, Any]:
+        """Return every system by its SHA-256, as the tree of its canonical JSON."""
+        return {spec.sha256(): json.loads(spec.canonical_json()) for spec in self.systems}
+
     def takes(self, path: str) -> list[bool]:
         """Which systems (for ``workload.``: which traces) is a parameter for?
 

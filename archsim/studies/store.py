@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from archsim.errors import InputError
-from archsim.files import new_folder
+from archsim.files import new_folder, open_own
 from archsim.studies import journal, parts
 from archsim.studies.columns import STATUSES
 from archsim.studies.definition import Definition, read_definition, write_definition
@@ -86,6 +86,10 @@ class Store:
     def finished(self) -> dict[str, str]:
         """Return the status (``done``, ``failed``, ``timeout``) of every point that has a row, by point_id."""
         return dict(Snapshot.open(self.path).status)
+
+    def kinds(self) -> dict[str, str]:
+        """Return the kind of every column of the rows that are there: ``bool``, ``int``, ``float`` or ``str``."""
+        return dict(Snapshot.open(self.path).kinds)
 
     def __enter__(self) -> Self:
         self._lock = _locked(self.path)
@@ -212,10 +216,7 @@ def _locked(folder: Path) -> int:
     import fcntl
 
     file = folder / LOCK
-    try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
+    descriptor = open_own(file)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from archsim.errors import InputError
+from archsim.spec_errors import short
+from archsim.studies import parts
 from archsim.studies.axes import Axis, parse_axes
+from archsim.studies.columns import configuration_columns
 from archsim.studies.executors import InProcess
 from archsim.studies.plan import MOST_POINTS, Plan, make_plan
 from archsim.studies.points import Task
@@ -174,6 +177,7 @@ def run_plan(
     """
     store = Store.create(out, plan.definition, code_version=space.code)
     check_designs(store, space)
+    check_kinds(plan, space, store.kinds(), out)
     with store:
         for path, trace in space.held.items():
             hold_trace(Path(path), trace)
@@ -226,6 +230,35 @@ def check_designs(store: Store, space: Space) -> None:
                 f"--design {design.path}: has changed since {store.path} began, and its points with it; "
                 "choose a new folder"
             )
+
+
+def check_kinds(plan: Plan, space: Space, stored: Mapping[str, str], out: Path) -> None:
+    """Refuse values that no column can hold together, or beside what is stored: no row of theirs could be added.
+
+    Parameters
+    ----------
+    plan, space : Plan, Space
+        What is to run.
+    stored : mapping
+        Kind of each column of the study, as `Store.kinds` has it.
+    out : Path
+        The study, for the message.
+    """
+    kinds = dict(stored)
+    found = [(spec.name, configuration_columns(spec)) for spec in space.systems]
+    found += [(task.trace.name, dict(task.axes)) for task in plan.tasks]
+    for name, row in found:
+        for column, value in row.items():
+            if value is None:
+                continue
+            kind = parts.kind_of(value)
+            before = kinds.setdefault(column, kind)
+            if kind == before:
+                continue
+            try:
+                kinds[column] = parts.common_kind(column, (before, kind), f"{out}: {name}")
+            except InputError as error:
+                raise InputError(f"{error}; choose a new folder for the value {short(str(value))}") from None
 
 
 def hold_trace(path: Path, trace: Any) -> None:
