@@ -110,7 +110,7 @@ def sweep(
     executor : concurrent.futures.Executor, optional
         Where to run instead, such as ``dask.distributed.Client(...).get_executor()``.
     time_limit_s : float, optional
-        Seconds for a point; looked at every 131,072 lookups.
+        Seconds for the replay of a point; looked at every 131,072 lookups.
     retry_failed : bool
         Run points again that failed before. Points that ran out of time run again when the limit has grown.
     max_points : int
