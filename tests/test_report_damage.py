@@ -7,6 +7,7 @@ from study_rows import refusal
 
 import archsim
 from archsim.errors import InputError
+from archsim.report import html_replay
 from archsim.report.folder import write_report
 from archsim.report.html_replay import replay_sections
 from archsim.report.html_study import study_sections
@@ -107,3 +108,14 @@ def test_any_value_of_a_study_may_be_anything(study, monkeypatch):
     assert any(
         f"{file}: sweeps[0].axes[1].values[0]: damaged: must be a list of texts" in line for line in refused
     )
+
+
+def test_a_hundred_systems_and_more_stand_in_the_order_of_their_runs(tmp_path):
+    (tmp_path / "systems").mkdir()
+    system = archsim.load_system("host-2rank")
+    for number in range(1, 103):
+        text = system.model_copy(update={"name": f"s{number}"}).to_toml()
+        (tmp_path / "systems" / f"{number:02d}-s{number}.toml").write_text(text)
+    assert [spec.name for spec in html_replay._systems(tmp_path, 102)] == [
+        f"s{number}" for number in range(1, 103)
+    ]

@@ -115,7 +115,10 @@ def _check(file: Path, where: str, found: Any, keys: Sequence[str]) -> None:
 def _systems(folder: Path, count: int) -> list[SystemSpec]:
     from archsim.peers import load_system
 
-    found = sorted((folder / "systems").glob("*.toml"))
+    # By number: 100 stands before 11 in the order of texts.
+    found = sorted(
+        (folder / "systems").glob("*.toml"), key=lambda file: (len(file.name.partition("-")[0]), file.name)
+    )
     if len(found) != count:
         raise InputError(
             f"{folder / 'systems'}: holds {len(found)} systems, but results.json has {count} runs"
