@@ -8,6 +8,7 @@ from typing import Any
 
 from archsim.errors import InputError
 from archsim.files import check_new, new_file
+from archsim.report.damage import blamed
 from archsim.report.html_page import page
 
 
@@ -67,7 +68,8 @@ def write_html(folder: Path, out: Path | None = None) -> Written:
         study = open_study(folder)
         points = len(study)
         library = plot_library() if points else ""
-        payload = study_payload(study) if points else ""
+        with blamed(folder, "points"):
+            payload = study_payload(study) if points else ""
         title, lead, sections = study_sections(study, plot=bool(library))
         content = page(title, lead, sections, payload=payload, library=library)
     else:

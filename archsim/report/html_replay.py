@@ -8,6 +8,7 @@ from typing import Any
 
 from archsim.errors import InputError
 from archsim.files import check_plain
+from archsim.report.damage import WRONG, blamed
 from archsim.report.html_config import configuration_section
 from archsim.report.html_parts import (
     Raw,
@@ -50,20 +51,32 @@ def replay_sections(folder: Path) -> tuple[str, str, list[str]]:
     """
     results = _read(folder / "results.json")
     trace, runs = results["trace"], results["runs"]
+    file = folder / "results.json"
+    with blamed(file, "trace"):
+        lead_words = trace_length(trace)
+        identity = _identity(folder, results)
     systems = [(run["system"], spec) for run, spec in zip(runs, _systems(folder, len(runs)), strict=True)]
     names = _numbered([run["system"] for run in runs])
-    lead = f"<p>{text(trace_length(trace))} through {text(', '.join(names))}</p>"
+    lead = f"<p>{text(lead_words)} through {text(', '.join(names))}</p>"
+
+    def of_runs(place: str, draw: Callable[[Sequence[Any], Sequence[str]], Any]) -> Any:
+        for at, both in enumerate(_both(runs, names)):  # to know whose the damage is
+            with blamed(file, f"runs[{at}].{place}"):
+                draw(*([each] for each in both))
+        return draw(runs, names)
+
     sections = [
-        section("run", "What was run", _identity(folder, results)),
-        section("results", "Results", _results(folder, runs, names)),
+        section("run", "What was run", identity),
+        section("results", "Results", of_runs("results", lambda runs, names: _results(folder, runs, names))),
         section("pictures", "Pictures", *_pictures(folder)),
-        section("utilisation", "Utilisation", _utilisation(runs, names)),
-        section("energy", "Energy", _energy(runs, names), _ledgers(runs, names)),
-        section("area", "Area", _area(runs, names)),
-        section("parts", "Channels and ranks", *_parts(runs, names)),
+        section("utilisation", "Utilisation", of_runs("utilisation", _utilisation)),
+        section("energy", "Energy", of_runs("energy", _energy), of_runs("energy", _ledgers)),
+        section("area", "Area", of_runs("area", _area)),
+        section("parts", "Channels and ranks", *of_runs("channels or ranks", _parts)),
         configuration_section([(name, spec) for name, (_, spec) in zip(names, systems, strict=True)]),
-        citations_section([spec for _, spec in systems], trace),
     ]
+    with blamed(file, "trace"):
+        sections.append(citations_section([spec for _, spec in systems], trace))
     return f"archsim: {trace['name']}", lead, sections
 
 
@@ -86,6 +99,8 @@ def _read(file: Path) -> dict[str, Any]:
             run,
             ("system", "system_sha256", "time_ns", "utilisation", "energy", "area"),
         )
+        if type(run["system"]) is not str:
+            raise InputError(f"{file}: runs[{place}].system: damaged: must be a text")
     return found
 
 
@@ -100,7 +115,10 @@ def _check(file: Path, where: str, found: Any, keys: Sequence[str]) -> None:
 def _systems(folder: Path, count: int) -> list[SystemSpec]:
     from archsim.peers import load_system
 
-    found = sorted((folder / "systems").glob("*.toml"))
+    # By number: 100 stands before 11 in the order of texts.
+    found = sorted(
+        (folder / "systems").glob("*.toml"), key=lambda file: (len(file.name.partition("-")[0]), file.name)
+    )
     if len(found) != count:
         raise InputError(
             f"{folder / 'systems'}: holds {len(found)} systems, but results.json has {count} runs"
@@ -151,11 +169,13 @@ def _read_run(file: Path) -> dict[str, Any]:
 def _results(folder: Path, runs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
     try:
         rows = comparison_rows(runs)
-    except (KeyError, TypeError, ValueError) as error:
+    except WRONG as error:
         # A folder from before a field was added has its own table.
         file = folder / "comparison.txt"
         if not file.is_file():
-            raise InputError(f"{folder / 'results.json'}: damaged: a run lacks {error}") from None
+            if isinstance(error, KeyError):
+                raise InputError(f"{folder / 'results.json'}: damaged: a run lacks {error}") from None
+            raise
         return code(file.read_text(encoding="utf-8", errors="replace"))
     kept, group = [], ""
     for row in rows:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archsim.errors import InputError
+from archsim.report.damage import blamed
 from archsim.report.html_config import parameters_section
 from archsim.report.html_data import varying
 from archsim.report.html_parts import Raw, described, details, number, paragraph, section, table, text
@@ -14,6 +15,7 @@ from archsim.report.html_pictures import drawn
 from archsim.report.html_sources import citations_section
 from archsim.spec import apply_overrides, preset_names
 from archsim.studies.columns import is_configuration
+from archsim.studies.definition import FILE
 from archsim.studies.text import counts_text
 from archsim.systems.spec import SystemSpec, load_system
 
@@ -38,12 +40,22 @@ def study_sections(study: Study, *, plot: bool) -> tuple[str, str, list[str]]:
     plot : bool
         Whether the page holds a library to plot with.
     """
+    name, file = study.path.resolve().name, study.path / FILE
+    with blamed(file, "sweeps"):
+        lead = f"<p>{text(counts_text(study))}</p>"
+        systems, gone = _systems(study)
+        definition = _definition(study)
+    with blamed(study.path, "points"):
+        return f"archsim study: {name}", lead, _sections(study, plot, definition, (systems, gone))
+
+
+def _sections(
+    study: Study, plot: bool, definition: str, cited: tuple[list[SystemSpec], list[str]]
+) -> list[str]:
     several, same = varying(study) if len(study) else ({}, {})
-    name = study.path.resolve().name
-    lead = f"<p>{text(counts_text(study))}</p>"
-    systems, gone = _systems(study)
-    sections = [
-        section("run", "What was run", _definition(study), _provenance(study)),
+    systems, gone = cited
+    return [
+        section("run", "What was run", definition, _provenance(study)),
         section("points", "Points", _interactive(plot)) if several else "",
         section("pictures", "Pictures", *_pictures(study, several)) if several else "",
         section("failures", "Points without a result", *_failures(study)),
@@ -54,7 +66,6 @@ def study_sections(study: Study, *, plot: bool) -> tuple[str, str, list[str]]:
         ),
         citations_section(systems, gone=gone),
     ]
-    return f"archsim study: {name}", lead, sections
 
 
 def _definition(study: Study) -> str:

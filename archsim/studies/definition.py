@@ -200,10 +200,21 @@ def _check_sweep(sweep: Any, where: str) -> None:
     _check_keys(sweep, _SWEEP, where)
     for part in ("systems", "traces"):
         for number, each in enumerate(sweep[part]):
-            _check_keys(each, {"name": str, "sha256": str}, f"{where}.{part}[{number}]")
+            place = f"{where}.{part}[{number}]"
+            _check_keys(each, {"name": str, "sha256": str}, place)
+            if not isinstance(each.get("source"), str | None):
+                raise InputError(f"{place}: damaged: source must be a text")
+            _check_texts(each.get("workload", []), f"{place}.workload")
+    if not isinstance(sweep.get("where"), str | None):
+        raise InputError(f"{where}: damaged: where must be a text")
     for number, axis in enumerate(sweep["axes"]):
         place = f"{where}.axes[{number}]"
-        _check_keys(axis, {"paths": list, "columns": list}, place)
+        _check_keys(axis, {"paths": list, "columns": list, "values": list}, place)
+        for name, texts in (
+            ("paths", axis["paths"]),
+            *((f"values[{at}]", step) for at, step in enumerate(axis["values"])),
+        ):
+            _check_texts(texts, f"{place}.{name}", len(axis["columns"]))
         for column in axis["columns"]:
             if type(column) is not str or type(sweep["points"].get(column)) is not list:
                 raise InputError(f"{place}: damaged: column {column!r} must stand in points")
@@ -218,6 +229,13 @@ def _check_sweep(sweep: Any, where: str) -> None:
                 name == "point_id" and type(value) is not str
             ):
                 raise InputError(f"{where}.points.{name}[{number}]: damaged: must be a single value")
+
+
+def _check_texts(found: Any, where: str, length: int | None = None) -> None:
+    if type(found) is not list or not all(type(each) is str for each in found):
+        raise InputError(f"{where}: damaged: must be a list of texts")
+    if length is not None and len(found) != length:
+        raise InputError(f"{where}: damaged: must have {length} texts, one for each column")
 
 
 def _check_keys(found: Any, types: Mapping[str, type], where: str) -> None:
