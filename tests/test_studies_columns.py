@@ -10,6 +10,7 @@ from archsim import load_system, open_trace, simulate
 from archsim.spec import preset_names
 from archsim.spec_errors import table_model, unit_of
 from archsim.studies import columns, notes
+from archsim.studies.notes import unit_of_column
 from archsim.systems.spec import SystemSpec
 
 FURTHER = (
@@ -140,3 +141,8 @@ def test_a_row_repeats_the_result(results):
 def test_the_page_has_the_table_of_the_code():
     page = (Path(__file__).parent.parent / "docs" / "studies.md").read_text(encoding="utf-8")
     assert "\n".join(notes.markdown()) in page
+
+
+def test_an_area_in_um2_has_its_unit():
+    assert unit_of_column("nmp.area.adder_um2") == "um2"
+    assert unit_of_column("nmp.area.unit_mm2") == "mm2"

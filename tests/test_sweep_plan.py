@@ -103,6 +103,14 @@ def test_conditions_may_name_the_system(plan):
     assert [task.system for task in found.tasks] == [HOST, "host-4rank", "host-4rank"]
 
 
+def test_conditions_name_a_trace_as_its_rows_do(plan, native_trace, tmp_path):
+    other = tmp_path / "another-name"
+    other.symlink_to(native_trace)
+    name = open_trace(native_trace).name
+    (task,) = plan([], traces=[other], where=[f"trace == '{name}'"]).tasks
+    assert task.trace.name == name != other.name
+
+
 def test_workloads_vary_slowest_so_that_traces_stay_open(plan):
     found = plan(
         ["dram.timing.tRCD=16,17", "workload.pooling=4,8"],

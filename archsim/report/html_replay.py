@@ -60,9 +60,9 @@ def replay_sections(folder: Path) -> tuple[str, str, list[str]]:
     lead = f"<p>{text(lead_words)} through {text(', '.join(names))}</p>"
 
     def of_runs(place: str, draw: Callable[[Sequence[Any], Sequence[str]], Any]) -> Any:
-        for at, both in enumerate(_both(runs, names)):  # to know whose the damage is
+        for at, (run, name) in enumerate(_both(runs, names)):  # to know whose the damage is
             with blamed(file, f"runs[{at}].{place}"):
-                draw(*([each] for each in both))
+                draw([run], [name])
         return draw(runs, names)
 
     sections = [

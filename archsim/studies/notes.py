@@ -119,7 +119,7 @@ NOTES = IDENTITY_NOTES + METRIC_NOTES + PROVENANCE_NOTES
 _UNITS = {
     "pj_per_bit": "pJ/bit", "bytes": "B", "bits": "bit", "clk": "clk", "ps": "ps", "ns": "ns", "s": "s", "nj": "nJ",
     "pj": "pJ", "mw": "mW", "ma": "mA", "v": "V", "ohm": "ohm", "mm2": "mm2", "mhz": "MHz", "nm": "nm", "c": "degC",
-    "gbps": "GB/s",
+    "um2": "um2", "gbps": "GB/s",
 }  # fmt: skip
 
 

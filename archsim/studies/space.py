@@ -203,8 +203,10 @@ class Space:
         return unit_of(cls, last)
 
     def shown(self, trace: int) -> str:
-        """Name a trace that need not have been opened yet, as a result names it."""
+        """Name a trace as a result names it; one that is generated need not have been made yet."""
         source = self.traces[trace]
+        if not source.name and not source.generated:
+            return self._opened(source)[0].name
         return source.name or Path(source.source.removeprefix(PRESET)).stem
 
     @staticmethod
