@@ -26,3 +26,11 @@ def wait_for(condition, seconds=60):
     while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.02)
+
+
+def begin_and_wait():
+    """Tell that work began, and take long; here, because workers can import it."""
+    from archsim.studies.executors import tell_begun
+
+    tell_begun()
+    time.sleep(600)

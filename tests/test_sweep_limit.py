@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from study_processes import wait_for
+from study_processes import begin_and_wait, wait_for
 
 import archsim
 from archsim.studies import runner as runners
@@ -68,12 +68,6 @@ def test_a_worker_that_is_slow_to_begin_is_not_ended(native_trace, tmp_path, mon
         overrides=["nmp.design=slow"], designs=[file], workers=1, time_limit_s=1.5, progress=False,
     )  # fmt: skip
     assert [row["status"] for row in statuses(study)] == ["done", "done"]
-
-
-def begin_and_wait():
-    """Tell that work began, and take long."""
-    tell_begun()
-    time.sleep(600)
 
 
 def test_a_pool_knows_which_calls_began():
