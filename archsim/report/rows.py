@@ -192,29 +192,10 @@ def labels_of(results: Sequence[Result]) -> list[str]:
 
 
 def metrics_of(result: Result) -> dict[str, Any]:
-    """Return a result as one flat row: scalars and tables of `Result.to_dict`, and the ledger."""
-    data = result.to_dict()
-    row: dict[str, Any] = {
-        "system": data.pop("system"),
-        "trace": result.trace.name,
-        "lookups": result.trace.lookups,
-    }
-    for entry in data.pop("energy"):
-        name = f"energy_{entry['component']}_{entry['event']}_nj"
-        row[name] = row.get(name, 0.0) + entry["energy_nj"]
-    data.pop("speedup")
-    row |= _flat("", data)
-    return row
+    """Return a result as one flat row: the metrics of a study, its system and its trace."""
+    from archsim.studies.columns import metric_columns
 
-
-def _flat(before: str, table: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            found |= _flat(f"{before}{key}_", value)
-        elif isinstance(value, str | int | float):
-            found[f"{before}{key}"] = value
-    return found
+    return {"system": result.system.name, "trace": result.trace.name, **metric_columns(result)}
 
 
 def _all_results(source: Any) -> bool:
