@@ -36,12 +36,13 @@ class BuildExt(build_ext):
     """Translate one kernel after another, which takes seconds, then run several C compilers at a time."""
 
     def finalize_options(self) -> None:
+        """Take every core unless told otherwise."""
         super().finalize_options()
         if self.parallel is None:
             self.parallel = min(len(KERNELS), os.cpu_count() or 1)
 
     def build_extensions(self) -> None:
-        # Cython is not safe in threads. Each extension is translated again below only if its C file is out of date.
+        """Translate all, then compile: Cython is not safe in threads, and leaves a C file that is up to date."""
         cythonize(self.extensions, quiet=True)
         super().build_extensions()
 
