@@ -15,8 +15,10 @@ cdef extern from "sums_check.h" nogil:
         int32_t elements, item_bytes, bits
         float step
         int32_t rowwise
-    void add_fp32(const TableRule *rule, int64_t row, float weight, int32_t first, int32_t last, float *psum)
-    void add_float64(const TableRule *rule, int64_t row, double weight, double *exact, double *magnitude)
+    uint32_t key_of_row(const TableRule *rule, int64_t row)
+    void add_fp32(const TableRule *rule, uint32_t key, float weight, int32_t first, int32_t count, float *psum)
+    void add_float64(const TableRule *rule, const int64_t *rows, const float *weights, int64_t count, double *exact,
+                     double *magnitude)
     void add_over_dimms(float *psums, int32_t ranks, int32_t ranks_per_dimm, int32_t elements, int64_t width,
                         float *total)
 
@@ -99,7 +101,7 @@ cdef class CheckSums:
         exact, magnitude : float64 arrays [poolings, elements]
             Zeros that receive the sums, and those of the magnitudes of what is added.
         """
-        cdef int64_t k, i, poolings = exact.shape[0], lookups = rows.shape[0]
+        cdef int64_t k, poolings = exact.shape[0], lookups = rows.shape[0]
         cdef TableRule rule
         if not poolings == tables.shape[0] == starts.shape[0] == sizes.shape[0] == magnitude.shape[0]:
             raise ValueError(f"{poolings} poolings of {tables.shape[0]} tables")
@@ -113,8 +115,9 @@ cdef class CheckSums:
         with nogil:
             for k in range(poolings):
                 rule = self.rule(tables[k])
-                for i in range(starts[k], starts[k] + sizes[k]):
-                    add_float64(&rule, rows[i], 1.0 if weights is None else weights[i], &exact[k, 0], &magnitude[k, 0])
+                if sizes[k]:
+                    add_float64(&rule, &rows[starts[k]], NULL if weights is None else &weights[starts[k]], sizes[k],
+                                &exact[k, 0], &magnitude[k, 0])
 
     def in_order(self, const int64_t[::1] packet_first, const int64_t[::1] order, const int32_t[::1] lookup,
                  const int32_t[::1] rank, const int64_t[::1] rows, const int32_t[::1] tables,
@@ -170,7 +173,8 @@ cdef class CheckSums:
 
     cdef bint add_packet(self, Packets *all, int64_t low, int64_t high, float[:, ::1] sums) noexcept nogil:
         """Add the bursts of one packet; returns whether all numbers are in range."""
-        cdef int64_t k, i, burst, base, tag, begin, first, last, offset, stride, piece, used = 0
+        cdef int64_t k, i, burst, base, tag, begin, end, first, last, offset, stride, piece, used = 0, together = low
+        cdef int32_t shift = 0  # of the bytes of an element: 1, 2 or 4
         cdef int64_t registers = <int64_t>all.ranks * all.width  # of a pooling
         cdef int32_t table
         cdef TableRule rule
@@ -184,7 +188,11 @@ cdef class CheckSums:
             return False
         rule = self.rule(table)
         offset, stride, piece = self.offset[table], self.stride[table], self.piece[table]
-        for k in range(low, high):
+        while not rule.rowwise and rule.item_bytes >> shift > 1:
+            shift += 1
+        while together < high:
+            k = together
+            together += 1
             burst = all.order[k]
             i = all.lookup[burst]
             tag = all.pooling[i] - base
@@ -206,15 +214,26 @@ cdef class CheckSums:
             else:
                 # Where the burst begins in the vector; below 0 where the vector begins inside the burst.
                 begin = (burst - all.first_burst[i]) * BURST_BYTES - (offset + all.rows[i] * stride & BURST_BYTES - 1)
-                first = max(begin, 0) // rule.item_bytes
-                last = min(last, (begin + BURST_BYTES) // rule.item_bytes)
+                end = begin + BURST_BYTES
+                # The next one may continue it, and has other elements of the same register.
+                while together < high and all.order[together] == burst + together - k and same_sum(all, burst, burst + together - k):
+                    end += BURST_BYTES
+                    together += 1
+                first = max(begin, 0) >> shift
+                last = min(last, end >> shift)
             if first < last:
-                add_fp32(&rule, all.rows[i], 1.0 if all.weights == NULL else all.weights[i], <int32_t>first,
-                         <int32_t>last, all.psums + tag * registers + all.rank[burst] * all.width)
+                add_fp32(&rule, key_of_row(&rule, all.rows[i]), 1.0 if all.weights == NULL else all.weights[i],
+                         <int32_t>first, <int32_t>(last - first),
+                         all.psums + tag * registers + all.rank[burst] * all.width + first)
         for tag in range(used):
             add_over_dimms(all.psums + tag * registers, all.ranks, all.ranks_per_dimm, rule.elements, all.width,
                            &sums[base + tag, 0])
         return True
+
+
+cdef inline bint same_sum(Packets *all, int64_t burst, int64_t other) noexcept nogil:
+    """Whether two bursts of a packet are of one vector and in one rank."""
+    return all.lookup[burst] == all.lookup[other] and all.rank[burst] == all.rank[other]
 
 
 cdef bint count_bursts(Packets *all, int64_t low, int64_t high) noexcept nogil:
