@@ -111,9 +111,11 @@ class Spec(BaseModel):
 
         Field types decide int or float, so a number reads the same however it was written.
         """
-        return json.dumps(
-            _plain_zeros(self.to_dict()), sort_keys=True, separators=(",", ":"), ensure_ascii=True
-        )
+        data = self.to_dict()
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        if "-0.0" in text:  # which may also begin -0.05
+            text = json.dumps(_plain_zeros(data), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return text
 
     def sha256(self) -> str:
         """Return the SHA-256 of `canonical_json`, in hexadecimal."""

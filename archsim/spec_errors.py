@@ -70,6 +70,7 @@ def _unit_of(cls: Model, key: str) -> str:
     return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
 
 
+@cache
 def table_model(cls: Model, key: str) -> Model | None:
     """Return the model of a field that is one table, optional or not; None for any other field."""
     annotation = cls.model_fields[key].annotation if key in cls.model_fields else None

@@ -17,7 +17,20 @@ typedef struct {
     int32_t elements, item_bytes, bits; /* significant bits of an element */
     float step;                         /* between neighbouring values */
     int32_t rowwise;                    /* 8-bit elements, then scale and bias */
+    int64_t offset, stride, piece;      /* as archsim.nmp.functional.RowLayout has them */
 } TableRule;
+
+/* Bursts and lookups of all packets, and what is kept while one of them is added. */
+typedef struct {
+    const int64_t *order, *rows;
+    const int32_t *lookup, *rank, *pooling;
+    const float *weights;             /* NULL: all 1 */
+    int64_t lookups, poolings, width; /* poolings to add, numbers of a register */
+    int32_t ranks, ranks_per_dimm, poolings_per_packet;
+    int64_t *first_burst; /* of each lookup */
+    int32_t *left;        /* bursts of each lookup still to come */
+    float *psums, *sums;  /* of one packet; results */
+} Packets;
 
 INLINE uint32_t scramble(uint32_t x) {
     x = (x ^ x >> 16) * 0x7FEB352Du;
@@ -50,27 +63,22 @@ INLINE float bias_of(const TableRule *t, uint32_t key) {
 enum { WIDE = 16, SOME = 64 };
 
 /* Adds elements of a row to those of a Psum register, each operation rounded to FP32; the first has number `first`. */
-ARCHSIM_CLONES static void add_fp32(const TableRule *rule, uint32_t key, float weight, int32_t first, int32_t count,
-                                    float *restrict psum) {
-    const TableRule t = *rule; /* a copy that no store can change */
+INLINE void add_fp32(const TableRule *t, int64_t row, float weight, int32_t first, int32_t count, float *restrict psum) {
+    const uint32_t key = key_of_row(t, row);
     uint32_t place = place_of(key, first);
-    if (t.rowwise) {
-        const float scale = weight * scale_of(&t, key), bias = weight * bias_of(&t, key);
+    if (t->rowwise) {
+        const float scale = weight * scale_of(t, key), bias = weight * bias_of(t, key);
         for (int32_t n = 0; n < count; n++) {
             const float product = scale * (float)drawn(place_of(place, n), 8);
             psum[n] += product + bias;
         }
         return;
     }
-    for (; count >= WIDE; count -= WIDE, psum += WIDE, place = place_of(place, WIDE)) {
-        float terms[WIDE];
+    for (; count >= WIDE; count -= WIDE, psum += WIDE, place = place_of(place, WIDE))
         for (int32_t n = 0; n < WIDE; n++)
-            terms[n] = weight * value_at(&t, place_of(place, n));
-        for (int32_t n = 0; n < WIDE; n++)
-            psum[n] += terms[n];
-    }
+            psum[n] += weight * value_at(t, place_of(place, n));
     for (int32_t n = 0; n < count; n++)
-        psum[n] += weight * value_at(&t, place_of(place, n));
+        psum[n] += weight * value_at(t, place_of(place, n));
 }
 
 /* Adds number `e` of rows in float64, row after row, and the magnitudes of what is added. */
@@ -137,8 +145,8 @@ ARCHSIM_CLONES static void add_float64(const TableRule *rule, const int64_t *row
 }
 
 /* Adds the registers of the ranks of each DIMM pairwise, neighbours first, and the DIMMs one after another. */
-ARCHSIM_CLONES static void add_over_dimms(float *restrict psums, int32_t ranks, int32_t ranks_per_dimm, int32_t elements,
-                                          int64_t width, float *restrict total) {
+INLINE void add_over_dimms(float *restrict psums, int32_t ranks, int32_t ranks_per_dimm, int32_t elements, int64_t width,
+                           float *restrict total) {
     for (int32_t dimm = 0; dimm < ranks; dimm += ranks_per_dimm) {
         float *of_dimm = psums + dimm * width;
         for (int32_t apart = 1; apart < ranks_per_dimm; apart *= 2)
@@ -152,6 +160,75 @@ ARCHSIM_CLONES static void add_over_dimms(float *restrict psums, int32_t ranks, 
         for (int32_t e = 0; e < elements; e++)
             total[e] = dimm ? total[e] + of_dimm[e] : of_dimm[e];
     }
+}
+
+enum { BURST_BYTES = 64 };
+
+/* Finds first burst and bursts of each lookup of a packet; returns whether all numbers are in range. */
+INLINE int count_bursts(const Packets *p, int64_t low, int64_t high) {
+    for (int64_t k = low; k < high; k++) {
+        const int64_t i = p->lookup[k];
+        if (i < 0 || i >= p->lookups || p->order[k] < low || p->order[k] >= high || p->rank[k] < 0 ||
+            p->rank[k] >= p->ranks)
+            return 0;
+        if (!p->left[i]++)
+            p->first_burst[i] = k;
+    }
+    return 1;
+}
+
+/* Whether two bursts of a packet are of one vector and in one rank. */
+INLINE int same_sum(const Packets *p, int64_t burst, int64_t other) {
+    return p->lookup[burst] == p->lookup[other] && p->rank[burst] == p->rank[other];
+}
+
+/* Adds the bursts of one packet, whose first pooling is among those to add; returns whether all numbers are in range. */
+ARCHSIM_CLONES static int add_in_order(const Packets *packets, const TableRule *rule, int64_t low, int64_t high) {
+    const Packets p = *packets;
+    const TableRule t = *rule;
+    const int64_t base = p.pooling[p.lookup[low]], registers = p.ranks * p.width; /* of a pooling */
+    int64_t used = 0;
+    int32_t shift = 0; /* of the bytes of an element: 1, 2 or 4 */
+    if (base < 0 || !count_bursts(&p, low, high))
+        return 0;
+    while (!t.rowwise && t.item_bytes >> shift > 1)
+        shift++;
+    for (int64_t k = low, next; k < high; k = next) {
+        const int64_t burst = p.order[k], i = p.lookup[burst], tag = p.pooling[i] - base;
+        int64_t first = 0, last = t.elements;
+        next = k + 1;
+        if (tag < 0 || tag >= p.poolings_per_packet)
+            return 0;
+        if (base + tag >= p.poolings)
+            continue;
+        for (; used <= tag; used++)
+            memset(p.psums + used * registers, 0, (size_t)registers * sizeof(float));
+        p.left[i]--;
+        if (t.rowwise && t.piece) { /* scale and bias come with every burst */
+            first = (burst - p.first_burst[i]) * t.piece;
+            last = first + t.piece < last ? first + t.piece : last;
+        } else if (t.rowwise) {
+            if (p.left[i]) /* scale and bias come with the last burst */
+                continue;
+        } else {
+            /* Where the burst begins in the vector; below 0 where the vector begins inside the burst. */
+            const int64_t begin = (burst - p.first_burst[i]) * BURST_BYTES -
+                                  ((t.offset + p.rows[i] * t.stride) & (BURST_BYTES - 1));
+            /* The next one may continue it, and then has other elements of the same register. */
+            while (next < high && p.order[next] == burst + next - k && same_sum(&p, burst, burst + next - k))
+                next++;
+            const int64_t end = (begin + (next - k) * BURST_BYTES) >> shift;
+            first = (begin > 0 ? begin : 0) >> shift;
+            last = end < last ? end : last;
+        }
+        if (first < last)
+            add_fp32(&t, p.rows[i], p.weights ? p.weights[i] : 1.0f, (int32_t)first, (int32_t)(last - first),
+                     p.psums + tag * registers + p.rank[burst] * p.width + first);
+    }
+    for (int64_t tag = 0; tag < used; tag++)
+        add_over_dimms(p.psums + tag * registers, p.ranks, p.ranks_per_dimm, t.elements, p.width,
+                       p.sums + (base + tag) * p.width);
+    return 1;
 }
 
 #endif
