@@ -71,9 +71,16 @@ class Spec(BaseModel):
     @classmethod
     def _from_text(cls, data: Any) -> Any:
         """Turn TOML arrays into tuples, and quantities written as text into numbers."""
-        if not isinstance(data, Mapping):
+        if not isinstance(data, dict) and not isinstance(data, Mapping):  # of the two, a dict is told sooner
             return data
-        return {key: _read_value(key, value, unit_of(cls, key)) for key, value in data.items()}
+        written = [
+            (key, value)
+            for key, value in data.items()
+            if isinstance(value, list | tuple) or (isinstance(value, str) and unit_of(cls, key))
+        ]
+        if not written:
+            return data
+        return {**data, **{key: _read_value(key, value, unit_of(cls, key)) for key, value in written}}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], label: str) -> Self:

@@ -204,14 +204,8 @@ ARCHSIM_CLONES static int add_packet(const Stream *stream, const TableForm *form
         } else {
             /* A burst holds 64 bytes of memory; the vector may begin inside its first one. */
             const int64_t start = burst * LINE - l->begin;
-            int64_t stop = start + LINE;
-            /* Bursts that arrive one after another in one rank are added together: they touch different elements. */
-            for (int64_t next = burst + 1; k + 1 < high && s.order[k + 1] == next && next < high &&
-                                           s.lookup[next] == s.lookup[burst] && s.rank[next] == s.rank[burst];
-                 next++, k++)
-                stop += LINE;
             first = (start > 0 ? start : 0) >> shift;
-            last = (stop < t.size ? stop : t.size) >> shift;
+            last = (start + LINE < t.size ? start + LINE : t.size) >> shift;
         }
         if (last <= first)
             continue;

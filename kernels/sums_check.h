@@ -28,7 +28,8 @@ typedef struct {
     int64_t lookups, poolings, width; /* poolings to add, numbers of a register */
     int32_t ranks, ranks_per_dimm, poolings_per_packet;
     int64_t *first_burst; /* of each lookup */
-    int32_t *left;        /* bursts of each lookup still to come */
+    uint32_t *keys;       /* of its row */
+    int32_t *left;        /* its bursts still to come */
     float *psums, *sums;  /* of one packet; results */
 } Packets;
 
@@ -63,8 +64,7 @@ INLINE float bias_of(const TableRule *t, uint32_t key) {
 enum { WIDE = 16, SOME = 64 };
 
 /* Adds elements of a row to those of a Psum register, each operation rounded to FP32; the first has number `first`. */
-INLINE void add_fp32(const TableRule *t, int64_t row, float weight, int32_t first, int32_t count, float *restrict psum) {
-    const uint32_t key = key_of_row(t, row);
+INLINE void add_fp32(const TableRule *t, uint32_t key, float weight, int32_t first, int32_t count, float *restrict psum) {
     uint32_t place = place_of(key, first);
     if (t->rowwise) {
         const float scale = weight * scale_of(t, key), bias = weight * bias_of(t, key);
@@ -101,6 +101,43 @@ INLINE void add_level(const uint32_t *keys, const double *scales, const double *
     }
 }
 
+/* The same as `add_number` of WIDE numbers from `e` on. */
+INLINE void add_weighted(const TableRule *t, const uint32_t *keys, const double *weights, int32_t rows, int32_t e,
+                         double *restrict exact, double *restrict magnitude) {
+    double sum[WIDE], size[WIDE];
+    memcpy(sum, exact, sizeof sum);
+    memcpy(size, magnitude, sizeof size);
+    for (int32_t i = 0; i < rows; i++) {
+        const uint32_t place = place_of(keys[i], e);
+        const double weight = weights[i];
+        for (int32_t n = 0; n < WIDE; n++) {
+            const double value = weight * value_at(t, place_of(place, n));
+            sum[n] += value;
+            size[n] += fabs(value);
+        }
+    }
+    memcpy(exact, sum, sizeof sum);
+    memcpy(magnitude, size, sizeof size);
+}
+
+/* The same where all weights are 1: in whole steps, which is exact in float64 as well, below 2^29 rows of 24 bits. */
+INLINE void add_whole(const TableRule *t, const uint32_t *keys, int32_t rows, int32_t e, double *restrict exact,
+                      double *restrict magnitude) {
+    int32_t sum[WIDE] = {0}, size[WIDE] = {0}; /* SOME numbers of 24 bits have room */
+    for (int32_t i = 0; i < rows; i++) {
+        const uint32_t place = place_of(keys[i], e);
+        for (int32_t n = 0; n < WIDE; n++) {
+            const int32_t steps = drawn(place_of(place, n), t->bits) - (1 << (t->bits - 1));
+            sum[n] += steps;
+            size[n] += steps < 0 ? -steps : steps;
+        }
+    }
+    for (int32_t n = 0; n < WIDE; n++) {
+        exact[n] += (double)sum[n] * t->step;
+        magnitude[n] += (double)size[n] * t->step;
+    }
+}
+
 /* Adds rows in float64, one after another, and the magnitudes of what is added; weights NULL: all 1. */
 ARCHSIM_CLONES static void add_float64(const TableRule *rule, const int64_t *rows, const float *weights, int64_t count,
                                        double *restrict exact, double *restrict magnitude) {
@@ -123,22 +160,11 @@ ARCHSIM_CLONES static void add_float64(const TableRule *rule, const int64_t *row
             continue;
         }
         int32_t e = 0;
-        for (; e + WIDE <= t.elements; e += WIDE) {
-            double sum[WIDE], size[WIDE];
-            memcpy(sum, exact + e, sizeof sum);
-            memcpy(size, magnitude + e, sizeof size);
-            for (int32_t i = 0; i < some; i++) {
-                const uint32_t place = place_of(keys[i], e);
-                const double weight = factors[i];
-                for (int32_t n = 0; n < WIDE; n++) {
-                    const double value = weight * value_at(&t, place_of(place, n));
-                    sum[n] += value;
-                    size[n] += fabs(value);
-                }
-            }
-            memcpy(exact + e, sum, sizeof sum);
-            memcpy(magnitude + e, size, sizeof size);
-        }
+        for (; e + WIDE <= t.elements; e += WIDE)
+            if (weights)
+                add_weighted(&t, keys, factors, some, e, exact + e, magnitude + e);
+            else
+                add_whole(&t, keys, some, e, exact + e, magnitude + e);
         for (; e < t.elements; e++)
             add_number(&t, keys, factors, some, e, exact + e, magnitude + e);
     }
@@ -164,22 +190,19 @@ INLINE void add_over_dimms(float *restrict psums, int32_t ranks, int32_t ranks_p
 
 enum { BURST_BYTES = 64 };
 
-/* Finds first burst and bursts of each lookup of a packet; returns whether all numbers are in range. */
-INLINE int count_bursts(const Packets *p, int64_t low, int64_t high) {
+/* Finds first burst, bursts and key of each lookup of a packet; returns whether all numbers are in range. */
+INLINE int count_bursts(const Packets *p, const TableRule *t, int64_t low, int64_t high) {
     for (int64_t k = low; k < high; k++) {
         const int64_t i = p->lookup[k];
         if (i < 0 || i >= p->lookups || p->order[k] < low || p->order[k] >= high || p->rank[k] < 0 ||
             p->rank[k] >= p->ranks)
             return 0;
-        if (!p->left[i]++)
+        if (!p->left[i]++) {
             p->first_burst[i] = k;
+            p->keys[i] = key_of_row(t, p->rows[i]);
+        }
     }
     return 1;
-}
-
-/* Whether two bursts of a packet are of one vector and in one rank. */
-INLINE int same_sum(const Packets *p, int64_t burst, int64_t other) {
-    return p->lookup[burst] == p->lookup[other] && p->rank[burst] == p->rank[other];
 }
 
 /* Adds the bursts of one packet, whose first pooling is among those to add; returns whether all numbers are in range. */
@@ -189,14 +212,13 @@ ARCHSIM_CLONES static int add_in_order(const Packets *packets, const TableRule *
     const int64_t base = p.pooling[p.lookup[low]], registers = p.ranks * p.width; /* of a pooling */
     int64_t used = 0;
     int32_t shift = 0; /* of the bytes of an element: 1, 2 or 4 */
-    if (base < 0 || !count_bursts(&p, low, high))
+    if (base < 0 || !count_bursts(&p, &t, low, high))
         return 0;
     while (!t.rowwise && t.item_bytes >> shift > 1)
         shift++;
-    for (int64_t k = low, next; k < high; k = next) {
+    for (int64_t k = low; k < high; k++) {
         const int64_t burst = p.order[k], i = p.lookup[burst], tag = p.pooling[i] - base;
         int64_t first = 0, last = t.elements;
-        next = k + 1;
         if (tag < 0 || tag >= p.poolings_per_packet)
             return 0;
         if (base + tag >= p.poolings)
@@ -214,15 +236,12 @@ ARCHSIM_CLONES static int add_in_order(const Packets *packets, const TableRule *
             /* Where the burst begins in the vector; below 0 where the vector begins inside the burst. */
             const int64_t begin = (burst - p.first_burst[i]) * BURST_BYTES -
                                   ((t.offset + p.rows[i] * t.stride) & (BURST_BYTES - 1));
-            /* The next one may continue it, and then has other elements of the same register. */
-            while (next < high && p.order[next] == burst + next - k && same_sum(&p, burst, burst + next - k))
-                next++;
-            const int64_t end = (begin + (next - k) * BURST_BYTES) >> shift;
+            const int64_t end = (begin + BURST_BYTES) >> shift;
             first = (begin > 0 ? begin : 0) >> shift;
             last = end < last ? end : last;
         }
         if (first < last)
-            add_fp32(&t, p.rows[i], p.weights ? p.weights[i] : 1.0f, (int32_t)first, (int32_t)(last - first),
+            add_fp32(&t, p.keys[i], p.weights ? p.weights[i] : 1.0f, (int32_t)first, (int32_t)(last - first),
                      p.psums + tag * registers + p.rank[burst] * p.width + first);
     }
     for (int64_t tag = 0; tag < used; tag++)
