@@ -13,8 +13,8 @@ from setuptools import Extension, find_packages, setup
 OPTIMISE = ["/O2"] if sys.platform == "win32" else ["-O3", "-ffp-contract=off"]
 
 KERNELS = (
-    "dram", "recnmp", "lowering", "sums", "sums_check", "text", "text_lines", "draws", "reuse", "stack_distance", "set_lru",
-    "cache", "curves", "cache_chain", "cache_memory", "approx",
+    "dram", "recnmp", "lowering", "sums", "sums_check", "text", "text_lines", "draws", "reuse", "stack_distance",
+    "set_lru", "cache", "curves", "cache_chain", "cache_memory", "approx",
 )  # fmt: skip
 
 

@@ -28,8 +28,7 @@ typedef struct {
     int64_t lookups, poolings, width; /* poolings to add, numbers of a register */
     int32_t ranks, ranks_per_dimm, poolings_per_packet;
     int64_t *first_burst; /* of each lookup */
-    uint32_t *keys;       /* of its row */
-    int32_t *left;        /* its bursts still to come */
+    int32_t *left;        /* bursts of each lookup still to come */
     float *psums, *sums;  /* of one packet; results */
 } Packets;
 
@@ -64,7 +63,8 @@ INLINE float bias_of(const TableRule *t, uint32_t key) {
 enum { WIDE = 16, SOME = 64 };
 
 /* Adds elements of a row to those of a Psum register, each operation rounded to FP32; the first has number `first`. */
-INLINE void add_fp32(const TableRule *t, uint32_t key, float weight, int32_t first, int32_t count, float *restrict psum) {
+INLINE void add_fp32(const TableRule *t, int64_t row, float weight, int32_t first, int32_t count, float *restrict psum) {
+    const uint32_t key = key_of_row(t, row);
     uint32_t place = place_of(key, first);
     if (t->rowwise) {
         const float scale = weight * scale_of(t, key), bias = weight * bias_of(t, key);
@@ -190,17 +190,15 @@ INLINE void add_over_dimms(float *restrict psums, int32_t ranks, int32_t ranks_p
 
 enum { BURST_BYTES = 64 };
 
-/* Finds first burst, bursts and key of each lookup of a packet; returns whether all numbers are in range. */
-INLINE int count_bursts(const Packets *p, const TableRule *t, int64_t low, int64_t high) {
+/* Finds first burst and bursts of each lookup of a packet; returns whether all numbers are in range. */
+INLINE int count_bursts(const Packets *p, int64_t low, int64_t high) {
     for (int64_t k = low; k < high; k++) {
         const int64_t i = p->lookup[k];
         if (i < 0 || i >= p->lookups || p->order[k] < low || p->order[k] >= high || p->rank[k] < 0 ||
             p->rank[k] >= p->ranks)
             return 0;
-        if (!p->left[i]++) {
+        if (!p->left[i]++)
             p->first_burst[i] = k;
-            p->keys[i] = key_of_row(t, p->rows[i]);
-        }
     }
     return 1;
 }
@@ -212,7 +210,7 @@ ARCHSIM_CLONES static int add_in_order(const Packets *packets, const TableRule *
     const int64_t base = p.pooling[p.lookup[low]], registers = p.ranks * p.width; /* of a pooling */
     int64_t used = 0;
     int32_t shift = 0; /* of the bytes of an element: 1, 2 or 4 */
-    if (base < 0 || !count_bursts(&p, &t, low, high))
+    if (base < 0 || !count_bursts(&p, low, high))
         return 0;
     while (!t.rowwise && t.item_bytes >> shift > 1)
         shift++;
@@ -241,7 +239,7 @@ ARCHSIM_CLONES static int add_in_order(const Packets *packets, const TableRule *
             last = end < last ? end : last;
         }
         if (first < last)
-            add_fp32(&t, p.keys[i], p.weights ? p.weights[i] : 1.0f, (int32_t)first, (int32_t)(last - first),
+            add_fp32(&t, p.rows[i], p.weights ? p.weights[i] : 1.0f, (int32_t)first, (int32_t)(last - first),
                      p.psums + tag * registers + p.rank[burst] * p.width + first);
     }
     for (int64_t tag = 0; tag < used; tag++)

@@ -22,7 +22,6 @@ cdef extern from "sums_check.h" nogil:
         int64_t lookups, poolings, width
         int32_t ranks, ranks_per_dimm, poolings_per_packet
         int64_t *first_burst
-        uint32_t *keys
         int32_t *left
         float *psums
         float *sums
@@ -143,11 +142,10 @@ cdef class CheckSums:
             raise ValueError(f"{ranks} ranks in DIMMs of {ranks_per_dimm}")
         if not bursts:
             return
-        first_burst, left, keys = np.empty(lookups, np.int64), np.zeros(lookups, np.int32), np.empty(lookups, np.uint32)
+        first_burst, left = np.empty(lookups, np.int64), np.zeros(lookups, np.int32)
         psums = np.empty((poolings_per_packet, ranks, sums.shape[1]), np.float32)
         cdef int64_t[::1] first_burst_view = first_burst
         cdef int32_t[::1] left_view = left
-        cdef uint32_t[::1] keys_view = keys
         cdef float[:, :, ::1] psums_view = psums
         all.order, all.lookup, all.rank, all.rows = &order[0], &lookup[0], &rank[0], &rows[0]
         all.pooling = &pooling[0]
@@ -156,8 +154,7 @@ cdef class CheckSums:
             all.weights = &weights[0]
         all.lookups, all.poolings, all.width = lookups, sums.shape[0], sums.shape[1]
         all.ranks, all.ranks_per_dimm, all.poolings_per_packet = ranks, ranks_per_dimm, poolings_per_packet
-        all.first_burst, all.left, all.keys = &first_burst_view[0], &left_view[0], &keys_view[0]
-        all.psums = &psums_view[0, 0, 0]
+        all.first_burst, all.left, all.psums = &first_burst_view[0], &left_view[0], &psums_view[0, 0, 0]
         all.sums = &sums[0, 0] if sums.shape[0] else NULL
         with nogil:
             for p in range(packet_first.shape[0] - 1):

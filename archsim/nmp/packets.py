@@ -172,7 +172,10 @@ class RoundScheduler:
     def _packets(self, rounds: list[dict[int, Ints]]) -> Packets:
         """Cut the batches of whole rounds into packets, in the order in which they are sent."""
         batches = [bags for batch_of in rounds for bags in batch_of.values()]
-        lengths, size = np.array([len(bags) for bags in batches], dtype=np.int64), self._nmp.poolings_per_packet
+        lengths, size = (
+            np.array([len(bags) for bags in batches], dtype=np.int64),
+            self._nmp.poolings_per_packet,
+        )
         counts = -(-lengths // size)
         batch = np.repeat(np.arange(len(batches)), counts)
         turn = np.arange(len(batch)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -144,7 +144,9 @@ class _Replay:
         tables = np.repeat(bag_tables, sizes)
         coordinates, lookup = self.lowering.lower(rows, tables)
         lookups_before = np.concatenate([starts, [len(rows)]])
-        packet_first = np.searchsorted(lookup, lookups_before[packets.packet_bags].astype(np.int32)).astype(np.int64)
+        packet_first = np.searchsorted(lookup, lookups_before[packets.packet_bags].astype(np.int32)).astype(
+            np.int64
+        )
         coordinates = self.design.placed(coordinates, lookup, packet_first)
         adder = self._number(coordinates, self.design.adder_bank_bits)
         self._check_one_unit(lookup, coordinates, adder)
