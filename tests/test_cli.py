@@ -305,7 +305,7 @@ def test_the_doctor_names_what_is_compiled_and_its_speed(monkeypatch):
     assert (status, err) == (0, "")
     assert out.startswith(f"archsim {archsim.__version__}, Python {sys.version.split()[0]}")
     assert [line.split()[0] for line in out.splitlines()[1:]] == (
-        ["packages", "compiled", "cached", "cores", "speed", "speed"]
+        ["packages", "compiled", "cores", "speed", "speed"]
     )
     assert out.splitlines()[2].endswith(": " + ", ".join(doctor._COMPILED))
 
