@@ -48,3 +48,19 @@ def test_a_folder_that_is_there_is_not_taken(tmp_path):
     assert "there is no folder" in refusal(
         lambda: Store.create(tmp_path / "a" / "b", SWEEP, code_version=CODE)
     )
+
+
+def test_files_and_folders_that_a_kill_left_half_written_go_when_a_sweep_goes_on(tmp_path):
+    folder = written(tmp_path / "s", SWEEP, ROWS[:1])
+    (folder / "traces" / "abc").mkdir(parents=True)
+    (folder / "outside").mkdir()
+    for place in (folder, folder / "points", folder / "traces"):
+        (place / ".archsim-0123.tmp").mkdir()
+        (place / ".archsim-0123.tmp" / "indices.bin").write_bytes(b"half")
+        (place / ".archsim-4567.tmp").write_bytes(b"half")
+        (place / ".archsim-89ab.tmp").symlink_to(folder / "outside")
+    written(folder, SWEEP, ROWS[1:])
+    assert not list(folder.rglob(".*.tmp"))
+    assert (folder / "traces" / "abc").is_dir()
+    assert (folder / "outside").is_dir()
+    assert len(open_study(folder)) == 3

@@ -21,6 +21,7 @@ from archsim.studies.axes import LABEL
 from archsim.studies.code import code_version
 from archsim.studies.columns import Value, column_of
 from archsim.studies.points import DesignFile, Task, TraceSource, point_id
+from archsim.studies.store import TRACES
 from archsim.systems.parts import PARTS, part_of, takers
 from archsim.systems.spec import SystemSpec
 from archsim.traces import AddressTrace, EmbeddingTrace, load_workload
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from archsim.traces.formats.registry import Trace
 
 WORKLOAD = "workload."
-#: Folder of a study for traces that were given as objects.
-TRACES = "traces"
 
 
 class Resolved(NamedTuple):

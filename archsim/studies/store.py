@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,8 @@ from archsim.studies.definition import Definition, read_definition, write_defini
 from archsim.studies.rows import Rows, Snapshot, tables_of
 
 LOCK = "lock"
+TRACES = "traces"
+"""Folder for traces that were given as objects."""
 COMPACT_ROWS = 1000
 """Rows of a journal that become a part."""
 
@@ -195,10 +198,18 @@ class Store:
         return self._journal
 
     def _tidy(self) -> None:
-        """Remove what a killed writer left half-written."""
-        for folder in (self.path, self.path / parts.FOLDER):
+        """Remove the files and folders that a killed writer left half-written."""
+        for folder in (self.path, self.path / parts.FOLDER, self.path / TRACES):
             for left in folder.glob(".*.tmp"):
-                left.unlink(missing_ok=True)
+                try:
+                    if left.is_dir() and not left.is_symlink():
+                        shutil.rmtree(left)
+                    else:
+                        left.unlink(missing_ok=True)
+                except OSError as error:
+                    raise InputError(
+                        f"{left}: was left half-written, and cannot be removed: {error.strerror}"
+                    ) from None
 
     def _release(self) -> None:
         opened, lock = self._journal, self._lock
