@@ -13,7 +13,7 @@ from archsim.errors import InputError
 from archsim.files import new_folder, open_own
 from archsim.studies import journal, parts
 from archsim.studies.columns import STATUSES
-from archsim.studies.definition import Definition, read_definition, write_definition
+from archsim.studies.definition import FILE, Definition, read_definition, write_definition
 from archsim.studies.rows import Rows, Snapshot, tables_of
 
 LOCK = "lock"
@@ -66,9 +66,14 @@ class Store:
         path = Path(path)
         wanted = Definition.new(code_version, (dict(sweep),))
         if not os.path.lexists(path):
-            with new_folder(path) as folder:
-                write_definition(folder, wanted)
-            return cls(path, wanted)
+            try:
+                with new_folder(path) as folder:
+                    write_definition(folder, wanted)
+                return cls(path, wanted)
+            except InputError:
+                # Another sweep may have made it meanwhile; it then is a folder that is there.
+                if not (path / FILE).exists():
+                    raise
         found = read_definition(path)
         store = cls(path, found.extended(wanted, path))
         store._wanted = wanted
