@@ -219,6 +219,36 @@ def test_a_design_of_this_process_alone_is_refused(plan, monkeypatch):
         plan(["nmp.design=only-here"], ["recnmp-base-2rank"])
 
 
+def test_a_design_of_this_process_alone_is_refused_beside_a_design_file(native_trace, tmp_path, monkeypatch):
+    from archsim.nmp import Design, register
+
+    monkeypatch.setattr("archsim.nmp.designs._registered", {})
+    file = tmp_path / "filed.py"
+    text = "from archsim.nmp import Design, register\n\n@register\nclass Filed(Design):\n    name = 'filed'\n"
+    file.write_text(text, encoding="utf-8")
+
+    @register
+    class Mine(Design):
+        name = "only-here"
+
+    @register
+    class Replaced(Design):
+        name = "filed"
+
+    def planned(*designs):
+        space = Space([native_trace], ["recnmp-base-2rank"], tmp_path / "s", designs=[file])
+        return make_plan(space, parse_axes([f"nmp.design={','.join(designs)}"]))
+
+    with pytest.raises(InputError) as caught:
+        planned("filed", "only-here")
+    assert str(caught.value) == (
+        f"design 'only-here': is registered in this process only, not in {file}, and workers would not know it; "
+        "put it into a file and name that with --design (designs=[FILE])"
+    )
+    for _ in range(2):
+        assert len(planned("filed").tasks) == 1
+
+
 def test_the_code_version_is_that_of_the_sources():
     from archsim import __version__
 

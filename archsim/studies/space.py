@@ -98,8 +98,13 @@ class Space:
             raise InputError("a sweep needs at least one system")
         self.code = code_version()
         self.designs = tuple(DesignFile.of(path) for path in designs)
+        before = registered_designs()
         for design in self.designs:
             load_design(Path(design.path))
+        # Workers run the files, and know no other design.
+        self._from_files = {
+            name for name, found in registered_designs().items() if before.get(name) is not found
+        }
         self.overrides = overrides = list(overrides)
         self.systems = load_systems(systems, [text for text in overrides if not text.startswith(WORKLOAD)])
         self.labels = [str(system.name if isinstance(system, SystemSpec) else system) for system in systems]
@@ -330,10 +335,11 @@ class Space:
         """Whether the design of a system is a user's, which workers must be able to load."""
         design = "" if spec.nmp is None else spec.nmp.design
         own = design in registered_designs()
-        if own and not self.designs:
+        if own and design not in self._from_files:
+            files = ", ".join(each.path for each in self.designs)
             raise InputError(
-                f"design {design!r}: is registered in this process only, and workers would not know it; "
-                "put it into a file and name that with --design (designs=[FILE])"
+                f"design {design!r}: is registered in this process only{f', not in {files}' if files else ''}, and "
+                "workers would not know it; put it into a file and name that with --design (designs=[FILE])"
             )
         return own
 
