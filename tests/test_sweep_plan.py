@@ -200,6 +200,27 @@ def test_addresses_are_not_for_near_memory_units(plan):
         plan(["dram.timing.tRCD=16"], [NEAR], [addresses])
 
 
+def test_a_preset_that_undoes_what_a_system_sets_is_noted(plan, tmp_path):
+    made = plan(["dram.preset=ddr4-2400,ddr4-3200"], ["host-8rank"])
+    assert made.notes == (
+        "host-8rank: --vary dram.preset replaces the whole table, and with it what the system sets there: "
+        "dram.organization.ranks; to keep a value vary both together, as in "
+        "dram.preset+dram.organization.ranks=ddr4-2400:VALUE",
+    )
+    kept = ["dram.preset+dram.organization.ranks=ddr4-2400:8,ddr4-3200:8"]
+    assert plan(kept, ["host-8rank"]).notes == ()
+    assert plan(["dram.preset=ddr4-2400", "dram.organization.ranks=8"], ["host-8rank"]).notes == ()
+    # Changes that the presets bring too are none.
+    file = tmp_path / "own.toml"
+    file.write_text(
+        'preset = "host-8rank"\nname = "own"\n[dram]\npreset = "ddr4-2400"\n[dram.timing]\ntRCD = 21\ntRP = 17\n',
+        encoding="utf-8",
+    )
+    [note] = plan(["dram.preset=ddr4-2400"], [str(file)]).notes
+    assert note.startswith("own: --vary dram.preset replaces")
+    assert "sets there: dram.timing.tRCD; to keep" in note
+
+
 @pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf")])
 def test_a_time_limit_is_above_zero(limit, plan):
     with pytest.raises(InputError, match="must be above 0"):

@@ -13,6 +13,7 @@ from archsim.studies.axes import Axis
 from archsim.studies.columns import column_of
 from archsim.studies.conditions import Condition, Value, all_hold, comparable
 from archsim.studies.points import Task
+from archsim.studies.replaced import replacement_notes
 from archsim.studies.space import WORKLOAD, Space
 from archsim.systems.parts import PARTS, part_of
 
@@ -169,6 +170,9 @@ def _notes(space: Space, axes: Sequence[Axis], chosen: int, different: int) -> t
         part = part_of(path)
         why = f"no {PARTS[part]}" if part else "no parameters"
         notes.append(f"{', '.join(names)}: {why}, so one point for all values of {path}")
+    for spec, source, loaded in zip(space.systems, space.labels, space.loaded, strict=True):
+        if loaded:
+            notes += replacement_notes(spec, source, axes)
     if different < chosen:
         notes.append(f"{chosen - different:,} of {chosen:,} points equal others; each is run once")
     return tuple(notes)

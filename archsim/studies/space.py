@@ -108,6 +108,7 @@ class Space:
         self.overrides = overrides = list(overrides)
         self.systems = load_systems(systems, [text for text in overrides if not text.startswith(WORKLOAD)])
         self.labels = [str(system.name if isinstance(system, SystemSpec) else system) for system in systems]
+        self.loaded = [not isinstance(system, SystemSpec) for system in systems]
         self.held: dict[str, Trace] = {}
         options = tuple((key, value) for key, value in (reading or {}).items() if value is not None)
         self.traces = [self._source(trace, out, options) for trace in traces]
