@@ -39,9 +39,11 @@ def open_own(path: Path, flags: int = 0) -> int:
         would never end.
     """
     try:
-        # Without O_NONBLOCK, a pipe or a device could be waited for here.
-        wanted = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | flags
-        descriptor = os.open(path, wanted, 0o666)
+        # Without O_NONBLOCK, a pipe or a device could be waited for here. Windows has other flags.
+        names = ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_NOINHERIT")
+        for name in names:
+            flags |= getattr(os, name, 0)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise InputError(f"{path}: is a symbolic link, which is not written through; remove it") from None
@@ -49,7 +51,8 @@ def open_own(path: Path, flags: int = 0) -> int:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise InputError(f"{path}: not a regular file")
-    os.set_blocking(descriptor, True)
+    if hasattr(os, "O_NONBLOCK"):
+        os.set_blocking(descriptor, True)
     return descriptor
 
 

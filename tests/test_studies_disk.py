@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import platform
+import sys
 
 from study_rows import CODE, SIZE, axis, grid, point_id, refusal, row, rows_of, sweep_of
 
 from archsim import open_study
-from archsim.studies import journal
+from archsim.files import open_own
+from archsim.studies import journal, lock
 from archsim.studies.store import Store
 
 SWEEP = sweep_of(grid({SIZE: [1024, 2048, 4096]}), [axis(SIZE)])
@@ -42,3 +46,43 @@ def test_a_disk_that_fails_at_a_flush_stops_the_sweep_with_one_line(tmp_path, mo
         monkeypatch.setattr(os, "fsync", fsync)
     assert said.startswith(f"{tmp_path}/s/journal.jsonl: cannot be written: Input/output error; all points")
     assert len(open_study(tmp_path / "s")) == 1
+
+
+class Msvcrt:
+    """What Windows has for locks: bytes of a file, from where it stands on, are one descriptor's."""
+
+    LK_NBLCK = 2
+
+    def __init__(self):
+        self.held = set()
+
+    def locking(self, descriptor, mode, count):
+        assert mode == self.LK_NBLCK
+        place = os.fstat(descriptor).st_ino, os.lseek(descriptor, 0, os.SEEK_CUR), count
+        if place in self.held:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        self.held.add(place)
+
+
+def test_where_files_are_locked_by_bytes_there_is_one_writer_too(tmp_path, monkeypatch):
+    msvcrt = Msvcrt()
+    monkeypatch.setitem(sys.modules, "msvcrt", msvcrt)
+    monkeypatch.setattr(lock.sys, "platform", "win32")
+    folder = tmp_path / "s"
+    folder.mkdir()
+    held = lock.take_lock(folder)
+    said = refusal(lambda: lock.take_lock(folder))
+    assert said.startswith(f"{folder}: another sweep is writing it (process {os.getpid()} on ")
+    assert (folder / "lock").read_text() == f"process {os.getpid()} on {platform.node()}\n"
+    os.close(held)
+    msvcrt.held.clear()
+    os.close(lock.take_lock(folder))
+
+
+def test_a_file_of_ours_is_opened_where_the_system_has_fewer_flags(tmp_path, monkeypatch):
+    for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"):
+        monkeypatch.delattr(os, name)
+    descriptor = open_own(tmp_path / "file")
+    os.write(descriptor, b"x")
+    os.close(descriptor)
+    assert (tmp_path / "file").read_bytes() == b"x"

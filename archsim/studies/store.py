@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from archsim.errors import InputError
-from archsim.files import new_folder, open_own
+from archsim.files import new_folder
 from archsim.studies import journal, parts
 from archsim.studies.columns import STATUSES
 from archsim.studies.definition import FILE, Definition, read_definition, write_definition
+from archsim.studies.lock import take_lock
 from archsim.studies.rows import Rows, Snapshot, tables_of
 
-LOCK = "lock"
 TRACES = "traces"
 """Folder for traces that were given as objects."""
 COMPACT_ROWS = 1000
@@ -100,7 +100,7 @@ class Store:
         return dict(Snapshot.open(self.path).kinds)
 
     def __enter__(self) -> Self:
-        self._lock = _locked(self.path)
+        self._lock = take_lock(self.path)
         try:
             found = read_definition(self.path)
             self.definition = found if self._wanted is None else found.extended(self._wanted, self.path)
@@ -225,26 +225,3 @@ class Store:
         finally:
             if lock is not None:
                 os.close(lock)  # which unlocks
-
-
-def _locked(folder: Path) -> int:
-    """Take the lock of a folder; the kernel gives it back when the process ends, however it ends."""
-    import fcntl
-
-    file = folder / LOCK
-    descriptor = open_own(file)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 80, 0).decode("utf-8", "replace").strip()
-        os.close(descriptor)
-        who = f" ({holder})" if holder else ""
-        raise InputError(
-            f"{folder}: another sweep is writing it{who}; wait for it or choose a new folder"
-        ) from None
-    except OSError as error:
-        os.close(descriptor)
-        raise InputError(f"{file}: cannot be locked: {error.strerror}") from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
-    return descriptor
