@@ -221,6 +221,20 @@ def test_a_preset_that_undoes_what_a_system_sets_is_noted(plan, tmp_path):
     assert "sets there: dram.timing.tRCD; to keep" in note
 
 
+def test_a_limit_beyond_a_generated_trace_is_noted(plan, native_trace, tmp_path):
+    def notes(limit, axes, *overrides):
+        space = Space(
+            ["preset:zipf"], ["host-2rank"], tmp_path / "s", overrides=overrides, reading={"limit": limit}
+        )
+        return make_plan(space, parse_axes(axes)).notes
+
+    assert notes(501, ["dram.timing.tRCD=14"], "workload.lookups=500") == (
+        "preset:zipf has 500 lookups, fewer than the limit of 501; workload.lookups=501 makes more",
+    )
+    assert notes(500, ["dram.timing.tRCD=14"], "workload.lookups=500") == ()
+    assert notes(501, ["workload.lookups=400,600"]) == ()
+
+
 @pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf")])
 def test_a_time_limit_is_above_zero(limit, plan):
     with pytest.raises(InputError, match="must be above 0"):

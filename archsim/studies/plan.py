@@ -16,6 +16,7 @@ from archsim.studies.points import Task
 from archsim.studies.replaced import replacement_notes
 from archsim.studies.space import WORKLOAD, Space
 from archsim.systems.parts import PARTS, part_of
+from archsim.traces.workloads import beyond_note
 
 #: Most combinations of one sweep, unless more are asked for.
 MOST_POINTS = 100_000
@@ -170,12 +171,25 @@ def _notes(space: Space, axes: Sequence[Axis], chosen: int, different: int) -> t
         part = part_of(path)
         why = f"no {PARTS[part]}" if part else "no parameters"
         notes.append(f"{', '.join(names)}: {why}, so one point for all values of {path}")
+    notes += _beyond_notes(space, axes)
     for spec, source, loaded in zip(space.systems, space.labels, space.loaded, strict=True):
         if loaded:
             notes += replacement_notes(spec, source, axes)
     if different < chosen:
         notes.append(f"{chosen - different:,} of {chosen:,} points equal others; each is run once")
     return tuple(notes)
+
+
+def _beyond_notes(space: Space, axes: Sequence[Axis]) -> Iterator[str]:
+    """Name generated traces that end before the limit that is given for all."""
+    if any(path == f"{WORKLOAD}lookups" for axis in axes for path in axis.paths):
+        return
+    for number, source in enumerate(space.traces):
+        limit = dict(source.reading).get("limit")
+        if source.generated and limit is not None:
+            lookups = space.check_workload(number, (), source.source).lookups  # type: ignore[attr-defined]
+            if limit > lookups:
+                yield beyond_note(source.source, lookups, limit)
 
 
 def _definition(
