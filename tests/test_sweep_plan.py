@@ -64,7 +64,7 @@ def test_a_host_has_one_point_for_all_values_of_near_memory_units(plan):
 def test_equal_points_are_one(plan):
     found = plan(["nmp.cache.size=128KiB,131072"], [NEAR])
     assert len(found.tasks) == 1
-    assert found.notes == ("1 of 2 points equal others; each is run once",)
+    assert found.notes == ("1 of 2 points equals another; each is run once",)
 
 
 def test_linked_parameters_are_one_axis(plan):

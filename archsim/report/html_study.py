@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from archsim.errors import InputError
+from archsim.errors import InputError, counted
 from archsim.report.damage import blamed
 from archsim.report.html_config import parameters_section
 from archsim.report.html_data import varying
@@ -234,10 +234,12 @@ def _failures(study: Study) -> list[str]:
         ]
         listing = table(["", *names, "status", "error"], listed, "Points that failed", kind="words", left=99)
         more = f"The first {_SHOWN_FAILURES} of {len(rows):,}." if len(rows) > _SHOWN_FAILURES else ""
-        parts.append(details(f"{len(rows):,} points", paragraph(more) if more else "", listing))
+        parts.append(details(counted(len(rows), "point"), paragraph(more) if more else "", listing))
     if study.missing:
         count = len(study.missing)
-        parts.append(paragraph(f"{count:,} point{' has' if count == 1 else 's have'} not been run yet."))
+        parts.append(
+            paragraph(f"{counted(count, 'point')} {'has' if count == 1 else 'have'} not been run yet.")
+        )
     return parts
 
 

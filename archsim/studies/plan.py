@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
-from archsim.errors import InputError
+from archsim.errors import InputError, counted
 from archsim.studies.axes import Axis
 from archsim.studies.columns import column_of
 from archsim.studies.conditions import Condition, Value, all_hold, comparable
@@ -92,7 +92,7 @@ def make_plan(
     chosen = list(_chosen(space, axes, conditions, units))
     if not chosen:
         texts = " and ".join(condition.text for condition in conditions)
-        raise InputError(f"--where {texts}: leaves none of {combinations:,} points")
+        raise InputError(f"--where {texts}: leaves none of {counted(combinations, 'point')}")
     places = [_place(number, len(chosen), point, space) for number, point in enumerate(chosen, start=1)]
     # All that is cheap to check goes before the first trace is made.
     for point, place in zip(chosen, places, strict=True):
@@ -114,7 +114,7 @@ def _count(space: Space, axes: Sequence[Axis], max_points: int) -> int:
     if combinations > max_points:
         product_text = " x ".join(f"{size:,}" for size in sizes)
         raise InputError(
-            f"{combinations:,} points (traces x systems x values: {product_text}): more than {max_points:,}; "
+            f"{counted(combinations, 'point')} (traces x systems x values: {product_text}): more than {max_points:,}; "
             "take fewer values, or allow more with --max-points"
         )
     return combinations
@@ -176,7 +176,8 @@ def _notes(space: Space, axes: Sequence[Axis], chosen: int, different: int) -> t
         if loaded:
             notes += replacement_notes(spec, source, axes)
     if different < chosen:
-        notes.append(f"{chosen - different:,} of {chosen:,} points equal others; each is run once")
+        equal = "equals another" if chosen - different == 1 else "equal others"
+        notes.append(f"{chosen - different:,} of {chosen:,} points {equal}; each is run once")
     return tuple(notes)
 
 

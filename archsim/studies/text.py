@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from archsim.errors import printable
+from archsim.errors import counted, printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from archsim.studies.study import Study
 
 _SHOWN_ROWS = 10
+_SHOWN_VALUES = 12
 _SHOWN_METRICS = ("time_ns", "bandwidth_gbps", "latency_avg_ns", "energy_nj", "bottleneck")
 _WIDEST = 28
 
@@ -28,7 +29,7 @@ def study_text(study: Study) -> str:
         return "\n".join(head)
     lines = align(rows)
     if left_out:
-        lines.insert(1 + _SHOWN_ROWS // 2, f"... {left_out:,} more")
+        lines.insert(1 + _SHOWN_ROWS // 2, f"... {counted(left_out, 'point')} between, not shown")
     return "\n".join([*head, "", *lines])
 
 
@@ -38,7 +39,10 @@ def study_html(study: Study) -> str:
     cells = ["".join(f"<th>{escape(cell)}</th>" for cell in rows[0])]
     cells += ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows[1:]]
     if left_out:
-        cells.insert(1 + _SHOWN_ROWS // 2, f'<td colspan="{len(rows[0])}">... {left_out:,} more</td>')
+        cells.insert(
+            1 + _SHOWN_ROWS // 2,
+            f'<td colspan="{len(rows[0])}">... {counted(left_out, "point")} between, not shown</td>',
+        )
     head = "<br>".join(escape(line) for line in _head(study))
     table = "".join(f"<tr>{row}</tr>" for row in cells) if len(rows) > 1 else ""
     return f"<p>{head}</p><table>{table}</table>"
@@ -61,7 +65,7 @@ def json_rows(table: pa.Table) -> list[dict[str, Any]]:
 def counts_text(study: Study) -> str:
     """Return how many points there are, by status."""
     counts = {name: count for name, count in study.counts.items() if count or name == "done"}
-    return f"{sum(counts.values()):,} points: " + ", ".join(
+    return f"{counted(sum(counts.values()), 'point')}: " + ", ".join(
         f"{count:,} {name}" for name, count in counts.items()
     )
 
@@ -74,8 +78,10 @@ def axis_lines(study: Study) -> list[str]:
             ":".join(_cell(value) for value in each)
             for each in zip(*(study.axes[c] for c in group), strict=True)
         ]
-        shown = values if len(values) <= 12 else [*values[:6], "...", *values[-3:]]
-        lines.append(f"axis {printable('+'.join(group))}: {printable(', '.join(shown))}")
+        shown, many = values, ""
+        if len(values) > _SHOWN_VALUES:
+            shown, many = [*values[:6], "...", *values[-3:]], f" ({len(values):,} values)"
+        lines.append(f"axis {printable('+'.join(group))}{many}: {printable(', '.join(shown))}")
     return lines
 
 
@@ -125,4 +131,5 @@ def _cell(value: Any) -> str:
     if value is None:
         return "-"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
+    # Long names often differ at their end.
+    return text if len(text) <= _WIDEST else f"{text[:12]}...{text[15 - _WIDEST :]}"
