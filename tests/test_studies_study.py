@@ -136,6 +136,14 @@ def test_the_text_shows_counts_axes_and_some_points(study, tmp_path):
     assert [line.split()[0] for line in long[-5:]] == ["95", "96", "97", "98", "99"]
 
 
+def test_the_text_leaves_no_points_out_where_that_would_save_few_lines(tmp_path):
+    for count, lines in ((16, 16), (17, 11)):
+        sweep = sweep_of(grid({SIZE: list(range(count))}), [axis(SIZE)])
+        text = repr(open_study(written(tmp_path / str(count), sweep, rows_of(sweep)))).splitlines()
+        assert len(text) == 4 + lines
+        assert (f"... {count - 10} points between, not shown" in text) == (count > 16)
+
+
 def test_the_text_of_one_point_is_of_one_point_and_long_names_keep_their_ends(tmp_path):
     names = [f"a-near-memory-system-of-some-kind-{end}" for end in "xy"]
     sweep = sweep_of(grid({SIZE: [1024]}, systems=tuple(names)), [axis(SIZE)])

@@ -4,6 +4,7 @@ import itertools
 import math
 
 import pytest
+from matplotlib.transforms import Bbox
 
 from archsim import plots
 from archsim.report.groups import squeezed
@@ -85,3 +86,16 @@ def test_pictures_of_a_report_hold_no_mean_of_several_systems():
     assert (words, own["system"].to_pylist()) == (" of near", ["near"] * 4)
     [(words, own)] = _by_system(table, [SIZE], {})
     assert (words, own.num_rows) == ("", 4)
+
+
+def test_labels_stand_beside_the_stairs_of_the_front():
+    frame = {RANKS: [2, 4, 8], "time_ns": [8e4, 5e4, 3e4], "energy_nj": [3.7e5, 3.8e5, 3.9e5]}
+    axes = plots.plot_pareto(frame, "time_ns", "energy_nj")
+    (stairs,) = [line for line in axes.lines if line.get_drawstyle() == "steps-post"]
+    places = axes.transData.transform(list(zip(stairs.get_xdata(), stairs.get_ydata(), strict=True)))
+    treads = [
+        Bbox.from_extents(x0, y0, x1, y0 + 0.1) for (x0, y0), (x1, _) in itertools.pairwise(places.tolist())
+    ]
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == 3
+    assert not any(box.overlaps(tread) for box in boxes for tread in treads)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _DOMINATED = "#c4c4c4"
 #: Greatest over least from which a metric is drawn on a logarithmic scale.
 _WIDE = 30.0
-#: Where the label of a point may stand, in points of print from it.
-_PLACES = ((5, 0), (-5, 0), (4, 4), (-4, 4), (4, -4), (-4, -4), (0, 6), (0, -6))
+#: Where the label of a point may stand, in points of print from it: best beside the stairs, not on them.
+_PLACES = ((4, 4), (-4, -4), (4, -4), (-4, 4), (5, 0), (-5, 0), (0, 6), (0, -6))
 
 
 def plot_pareto(

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from archsim.studies.study import Study
 
-_SHOWN_ROWS = 10
+#: Rows that are shown: all up to so many, else the first and the last few.
+_MOST_ROWS, _SHOWN_ROWS = 16, 10
 _SHOWN_VALUES = 12
 _SHOWN_METRICS = ("time_ns", "bandwidth_gbps", "latency_avg_ns", "energy_nj", "bottleneck")
 _WIDEST = 28
@@ -100,7 +101,7 @@ def _head(study: Study) -> list[str]:
 
 
 def _left_out(study: Study) -> int:
-    return max(0, len(study) - _SHOWN_ROWS)
+    return len(study) - _SHOWN_ROWS if len(study) > _MOST_ROWS else 0
 
 
 def _rows(study: Study) -> list[list[str]]:
@@ -108,7 +109,7 @@ def _rows(study: Study) -> list[list[str]]:
     if not names:
         return [[]]
     table = study.to_arrow(names)
-    if table.num_rows > _SHOWN_ROWS:
+    if _left_out(study):
         half = _SHOWN_ROWS // 2
         rows = [*_values(table.slice(0, half)), *_values(table.slice(table.num_rows - half))]
     else:
