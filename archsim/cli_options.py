@@ -54,9 +54,6 @@ def timeline_events(path: Path | None, limit: int | None, systems: int) -> int:
         if limit is not None:
             raise InputError(f"--timeline-limit {limit}: has no effect without --timeline")
         return 0
-    from archsim.report.timeline import check_name
-
-    check_name(path)
     return max(1, (limit or DEFAULT_EVENTS) // systems)
 
 
