@@ -98,7 +98,7 @@ class StorageFaults:
     @property
     def bit_values(self) -> Floats:
         """What a one at each place counts, shape (bits,)."""
-        values = 2.0 ** np.arange(self.bits)
+        values = np.array([2.0**bit for bit in range(self.bits)])
         values[-1] = -values[-1]
         return values
 

@@ -65,10 +65,10 @@ def _tail(z: Decimal) -> Decimal:
         for term in range(_TERMS, 0, -1):
             below = z + term / below
         return density / below
-    term = total = z
+    power = total = z
     for odd in range(3, 3 + 2 * _TERMS, 2):
-        term = term * z * z / odd
-        total += term
+        power = power * z * z / odd
+        total += power
     return Decimal("0.5") - density * total
 
 

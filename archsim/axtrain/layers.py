@@ -51,7 +51,9 @@ class Approximate(nn.Module):
     high: float | None
     label: str
     weight: Tensor
-    bias: Tensor | None
+    bias: Any
+    #: Greatest sums for which the product in 32-bit floating point is trusted.
+    _exact_32 = _EXACT_32
 
     def begin(self, arithmetic: Arithmetic, label: str = "") -> None:
         """Start with an arithmetic and an unknown range."""
@@ -132,10 +134,11 @@ class Approximate(nn.Module):
 
     def _exact(self, activations: Tensor, words: Tensor) -> Tensor:
         """Return exact sums: floating point holds every partial sum."""
-        most = self._depth() << (self.arithmetic.activation_bits + self.arithmetic.weight_bits - 1)
+        bits = self.arithmetic.activation_bits - (self.arithmetic.activations == "signed")
+        most = self._depth() << (bits + self.arithmetic.weight_bits - 1)
         if most >= _EXACT_64:
             raise InputError(f"{self.label}: sums of {self._depth()} products are not exact in 64-bit floats")
-        if most > _EXACT_32:
+        if most > self._exact_32:
             activations, words = activations.double(), words.double()
         return self._linear(activations, words)
 
@@ -241,9 +244,12 @@ class ApproxConv2d(Approximate, nn.Conv2d):
     arithmetic : Arithmetic
     """
 
+    # Convolutions of 32 bits may go by transforms that round (Winograd, FFT); those of 64 bits are matrix products.
+    _exact_32 = 0
+
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
-        dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", *,
+        dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: Any = "zeros", *,
         arithmetic: Arithmetic, device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
         nn.Conv2d.__init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import sqrt
 
 import torch
 from torch import Tensor
@@ -26,7 +27,12 @@ def loss_function(loss: str | LossFunction) -> LossFunction:
         return loss
     if loss not in LOSSES:
         raise InputError(f"loss {loss!r}: unknown{nearest(str(loss), LOSSES)}")
-    return {"mse": _mse, "cross-entropy": functional.cross_entropy, "binary-cross-entropy": _bce}[loss]
+    named: dict[str, LossFunction] = {
+        "mse": _mse,
+        "cross-entropy": functional.cross_entropy,
+        "binary-cross-entropy": _bce,
+    }
+    return named[loss]
 
 
 def _mse(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -66,11 +72,10 @@ def root_times(loss: str | LossFunction, outputs: Tensor, probe: Tensor) -> Tens
         For a loss without a known root.
     """
     if loss == "mse":
-        return probe * (2.0 / outputs.numel()) ** 0.5
+        return probe * sqrt(2.0 / outputs.numel())
     if loss == "binary-cross-entropy":
-        # sigmoid(x) sigmoid(-x) keeps its precision where 1 - p would lose it.
-        spread = torch.sigmoid(outputs) * torch.sigmoid(-outputs)
-        return probe * torch.sqrt(spread + torch.finfo(outputs.dtype).tiny) / outputs.numel() ** 0.5
+        logs = functional.logsigmoid(outputs) + functional.logsigmoid(-outputs)
+        return probe * torch.exp(0.5 * logs) / sqrt(outputs.numel())
     if loss == "cross-entropy":
         if outputs.dim() != 2:
             raise InputError(
@@ -79,5 +84,5 @@ def root_times(loss: str | LossFunction, outputs: Tensor, probe: Tensor) -> Tens
         logs = functional.log_softmax(outputs, 1)
         roots, shares = torch.exp(0.5 * logs), torch.exp(logs)
         inner = (roots * probe).sum(1, keepdim=True)
-        return (roots * probe - shares * inner) / len(outputs) ** 0.5
+        return (roots * probe - shares * inner) / sqrt(len(outputs))
     raise InputError(f"loss {loss!r}: Gauss-Newton needs one of {', '.join(LOSSES)}")

@@ -18,13 +18,13 @@ class _Instead(torch.autograd.Function):
         return value.view_as(value)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient, None
 
 
 def instead(differentiable: Tensor, value: Tensor) -> Tensor:
     """Return ``value``, whose derivatives are those of ``differentiable``."""
-    out: Tensor = _Instead.apply(differentiable, value.detach())
+    out: Tensor = _Instead.apply(differentiable, value.detach())  # type: ignore[no-untyped-call]
     return out
 
 

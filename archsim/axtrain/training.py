@@ -131,7 +131,7 @@ class _Run:
         words = draw(stream_key(self.seed, _SHUFFLE, number), np.arange(len(self.inputs), dtype=np.uint64))
         order = torch.from_numpy(np.argsort(words, kind="stable"))
         losses, penalties = 0.0, []
-        for step, places in enumerate(order.split(self.batch)):
+        for step, places in enumerate(torch.split(order, self.batch)):
             loss, felt = self._step(places, number, step)
             losses += loss * len(places)
             penalties.append(felt)
