@@ -228,7 +228,7 @@ class ApproxLinear(Approximate, nn.Linear):
     def _multiply(self, x: Any, weight: Any, circuit: Multiplier) -> Any:
         bits = self.arithmetic.accumulator_bits
         sums = gemm(x.reshape(-1, x.shape[-1]), weight.T, circuit, accumulator_bits=bits, threads=1)
-        return sums.reshape(*x.shape[:-1], -1)
+        return sums.reshape(*x.shape[:-1], len(weight))
 
 
 class ApproxConv2d(Approximate, nn.Conv2d):
