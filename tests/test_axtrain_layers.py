@@ -305,9 +305,7 @@ OVERFLOW = r"^ApproxLinear: sum \[0, \d\]: -?\d{4,}: does not fit in an accumula
 def test_sums_that_do_not_fit_are_refused(name):
     each = multiplier(name, 8, True) if name else None
     layer = convert(_calibrated(Arithmetic(each)), Arithmetic(each, accumulator_bits=12))
-    with pytest.raises(
-        InputError, match=r"^ApproxLinear: sum \[0, 1\]: -\d+: does not fit in an accumulator of 12 bits$"
-    ):
+    with pytest.raises(InputError, match=OVERFLOW):
         layer(torch.where(layer.weight[1:2] > 0, -2.0, 2.0))
     for deep in (Arithmetic(each, accumulator_bits=24), Arithmetic(each)):
         assert torch.isfinite(_calibrated(deep)(torch.full((1, 7), 2.0))).all()
