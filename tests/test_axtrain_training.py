@@ -157,7 +157,13 @@ def _felt(net, data, kind):
 
 @pytest.mark.parametrize(
     ("kind", "unit"),
-    [("gradient", 1.0), ("relative", 0.1), ("gauss-newton", 0.1), ("relative-gauss-newton", 0.1)],
+    [
+        ("gradient", 1.0),
+        ("relative", 0.1),
+        ("gauss-newton", 0.1),
+        ("relative-gauss-newton", 0.1),
+        ("step-gauss-newton", 0.01),
+    ],
 )
 def test_stronger_penalties_leave_less_sensitivity(kind, unit):
     data, found = _task(), []
