@@ -244,6 +244,29 @@ def test_the_exact_multiplier_changes_no_bit_of_values_and_gradients(conv):
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
 
 
+@pytest.mark.parametrize("conv", [False, True])
+def test_exact_sums_are_exact_where_32_bits_round(conv):
+    # 16 x 16 bits over 600 products pass 2**39; 8 x 8 bits over 600 stay below 2**24.
+    for bits in (8, 16):
+        how = Arithmetic(None, bits, bits)
+        with seeded(3):
+            layer = ApproxConv2d(600, 2, 1, arithmetic=how) if conv else ApproxLinear(600, 2, arithmetic=how)
+        rng = np.random.default_rng(bits)
+        top = 2 ** (bits - 1) - 1
+        a, b = rng.integers(-top, top + 1, (3, 600)), rng.integers(-top, top + 1, (2, 600))
+        shape = (1, 1) if conv else ()
+        kept = [torch.from_numpy(each).float().reshape(*each.shape, *shape) for each in (a, b)]
+        sums = layer._exact(*kept).reshape(3, 2)
+        np.testing.assert_array_equal(sums.double().numpy(), a @ b.T)
+        assert sums.dtype == (torch.float64 if bits == 16 else torch.float32)
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("medium")  # allows factors of 8 bits
+        try:
+            assert layer._exact(*kept).dtype == torch.float64
+        finally:
+            torch.set_float32_matmul_precision(before)
+
+
 # Noise.
 
 
@@ -342,3 +365,6 @@ def test_inputs_and_weights_of_zero_are_fine():
         layer.bias.fill_(0.5)
     assert layer(torch.zeros(2, 7)).tolist() == [[0.5] * 4] * 2
     assert layer(torch.zeros(0, 7)).shape == (0, 4)
+    image = ApproxConv2d(2, 4, 3, arithmetic=Arithmetic())
+    assert image(torch.zeros(1, 2, 5, 6)).shape == (1, 4, 3, 4)
+    assert image(torch.zeros(0, 2, 5, 6)).shape == (0, 4, 3, 4)
