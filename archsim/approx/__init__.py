@@ -1,4 +1,4 @@
-"""Approximate multipliers: bit-true products, errors, costs, tables of the user, matrix products and convolutions.
+"""Approximate multipliers, their errors and costs, tables of the user, matrix products, and faults of stored words.
 
 >>> from archsim.approx import metrics, multiplier
 >>> drum = multiplier("drum6", bits=8)
@@ -13,13 +13,16 @@ from __future__ import annotations
 from archsim.approx.base import Multiplier
 from archsim.approx.convolution import conv2d
 from archsim.approx.costs import Cost
+from archsim.approx.faults import StorageFaults
 from archsim.approx.gemm import Plan, gemm, plan
 from archsim.approx.imports import LoadedTable, load_table
 from archsim.approx.layers import Choice
 from archsim.approx.lowrank import Factors, factorise, factors_of
 from archsim.approx.metrics import Metrics, exhaustive, metrics, sampled
 from archsim.approx.names import FAMILIES, examples, multiplier
-from archsim.approx.tables import TableMultiplier, from_function, from_table
+from archsim.approx.noise import RelativeError, relative_error
+from archsim.approx.tables import TableMultiplier, from_function, from_table, sign_magnitude
+from archsim.approx.voltages import Probit, VoltageTable
 
 __all__ = [
     "FAMILIES",
@@ -30,7 +33,11 @@ __all__ = [
     "Metrics",
     "Multiplier",
     "Plan",
+    "Probit",
+    "RelativeError",
+    "StorageFaults",
     "TableMultiplier",
+    "VoltageTable",
     "conv2d",
     "examples",
     "exhaustive",
@@ -43,5 +50,7 @@ __all__ = [
     "metrics",
     "multiplier",
     "plan",
+    "relative_error",
     "sampled",
+    "sign_magnitude",
 ]
