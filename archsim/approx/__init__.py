@@ -13,12 +13,15 @@ from __future__ import annotations
 from archsim.approx.base import Multiplier
 from archsim.approx.convolution import conv2d
 from archsim.approx.costs import Cost
+from archsim.approx.estimate import cost_or_estimate, deviations, estimate
 from archsim.approx.gemm import Plan, gemm, plan
 from archsim.approx.imports import LoadedTable, load_table
 from archsim.approx.layers import Choice
 from archsim.approx.lowrank import Factors, factorise, factors_of
 from archsim.approx.metrics import Metrics, exhaustive, metrics, sampled
 from archsim.approx.names import FAMILIES, examples, multiplier
+from archsim.approx.processor import Processor, convolution, dense, load_processor
+from archsim.approx.storage import Storage
 from archsim.approx.tables import TableMultiplier, from_function, from_table
 
 __all__ = [
@@ -30,8 +33,15 @@ __all__ = [
     "Metrics",
     "Multiplier",
     "Plan",
+    "Processor",
+    "Storage",
     "TableMultiplier",
     "conv2d",
+    "convolution",
+    "cost_or_estimate",
+    "dense",
+    "deviations",
+    "estimate",
     "examples",
     "exhaustive",
     "factorise",
@@ -39,6 +49,7 @@ __all__ = [
     "from_function",
     "from_table",
     "gemm",
+    "load_processor",
     "load_table",
     "metrics",
     "multiplier",
