@@ -13,6 +13,7 @@ from __future__ import annotations
 from archsim.approx.base import Multiplier
 from archsim.approx.convolution import conv2d
 from archsim.approx.costs import Cost
+from archsim.approx.estimate import cost_or_estimate, deviations, estimate
 from archsim.approx.faults import StorageFaults
 from archsim.approx.gemm import Plan, gemm, plan
 from archsim.approx.imports import LoadedTable, load_table
@@ -21,6 +22,8 @@ from archsim.approx.lowrank import Factors, factorise, factors_of
 from archsim.approx.metrics import Metrics, exhaustive, metrics, sampled
 from archsim.approx.names import FAMILIES, examples, multiplier
 from archsim.approx.noise import RelativeError, relative_error
+from archsim.approx.processor import Processor, convolution, dense, load_processor
+from archsim.approx.storage import Storage
 from archsim.approx.tables import TableMultiplier, from_function, from_table, sign_magnitude
 from archsim.approx.voltages import Probit, VoltageTable
 
@@ -34,11 +37,18 @@ __all__ = [
     "Multiplier",
     "Plan",
     "Probit",
+    "Processor",
     "RelativeError",
+    "Storage",
     "StorageFaults",
     "TableMultiplier",
     "VoltageTable",
     "conv2d",
+    "convolution",
+    "cost_or_estimate",
+    "dense",
+    "deviations",
+    "estimate",
     "examples",
     "exhaustive",
     "factorise",
@@ -46,6 +56,7 @@ __all__ = [
     "from_function",
     "from_table",
     "gemm",
+    "load_processor",
     "load_table",
     "metrics",
     "multiplier",
