@@ -24,6 +24,7 @@ _SPECS = {
     "model": "archsim.models.spec:ModelSpec",
     "nmp": "archsim.nmp.spec:NmpSpec",
     "processor": "archsim.models.spec:ProcessorSpec",
+    "rram": "archsim.analog.device:Cell",
     "sram": "archsim.cache.sram:SramTable",
     "system": "archsim.systems.spec:SystemSpec",
     "workload": "archsim.traces.generators.base:WorkloadSpec",

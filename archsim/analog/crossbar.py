@@ -42,7 +42,9 @@ class Wires(Spec):
         "current", description="current: into a (virtual) ground; voltage: of the end of the bit line"
     )
     r_sense_ohm: float = quantity("ohm", "current: from a bit line to ground", default=0.0, ge=0, le=1e9)
-    g_load_s: float = quantity("S", "voltage: load from the end of a bit line to ground", default=0.0, ge=0, le=1e3)
+    g_load_s: float = quantity(
+        "S", "voltage: load from the end of a bit line to ground", default=0.0, ge=0, le=1e3
+    )
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:

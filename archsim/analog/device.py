@@ -81,9 +81,7 @@ class Cell(Spec):
             if values is None:
                 raise FieldError(name, "missing; measured levels have a mean and a standard deviation")
             if len(values) != 1 << self.bits:
-                raise FieldError(
-                    name, f"has {len(values)} levels; bits = {self.bits} needs {1 << self.bits}"
-                )
+                raise FieldError(name, f"has {len(values)} levels; bits = {self.bits} needs {1 << self.bits}")
         if self.program_sigma:
             raise FieldError(f"program_sigma = {self.program_sigma:g}", "must be 0: level_sigma_s has it")
         assert mean is not None
@@ -168,9 +166,7 @@ def _checked_levels(cell: Cell, levels: ArrayLike) -> I64:
     return array.astype(np.int64)
 
 
-def stuck(
-    cell: Cell, shape: tuple[int, ...], seed: int, device: int = 0, array: int = 0
-) -> NDArray[np.int8]:
+def stuck(cell: Cell, shape: tuple[int, ...], seed: int, device: int = 0, array: int = 0) -> NDArray[np.int8]:
     """Return which cells are stuck: -1 at the lowest conductance, 1 at the highest, else 0.
 
     Parameters

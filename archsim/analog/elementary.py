@@ -97,11 +97,12 @@ def log(x: ArrayLike) -> F64:
     mantissa = np.where(small, mantissa * 2.0, mantissa)
     twos = (exponent - small).astype(np.float64)
     ratio = (mantissa - 1.0) / (mantissa + 1.0)
-    return twos * _LN2_HIGH + (2.0 * ratio * _horner(ratio * ratio, _ARTANH) + twos * _LN2_LOW)
+    found: F64 = twos * _LN2_HIGH + (2.0 * ratio * _horner(ratio * ratio, _ARTANH) + twos * _LN2_LOW)
+    return found
 
 
 def _cosine_of_turn(bits: counter.U64) -> F64:
-    """Return cos(2 pi u) of u = (bits // 2**11) / 2**53: by octants, so that the angle of the series is below pi / 4."""
+    """Return cos(2 pi u) of u = (bits // 2**11) / 2**53, by octants: the angle of the series is below pi / 4."""
     turn = counter.unit(bits)
     eighth = np.floor(turn * 8.0)
     odd = eighth.astype(np.int64) & 1

@@ -30,9 +30,9 @@ _MOST_RAW_BYTES = 64 << 20
 def netlist(crossbar: Crossbar, v: ArrayLike, sinh_v: float | None = None) -> str:
     """Write a crossbar and one input as a netlist for ngspice.
 
-    Word line ``i`` is driven by ``Vin{i}``; cell ``G{i}_{j}`` is a resistor, or a source of current by a formula when
-    ``sinh_v`` is given. In current mode the source ``Vout{j}`` of 0 V measures the current of bit line ``j``; in voltage
-    mode the node ``out{j}`` has its voltage.
+    Word line ``i`` is driven by ``Vin{i}``; cell ``RG{i}_{j}`` is a resistor, or ``BG{i}_{j}`` a source of current by a
+    formula when ``sinh_v`` is given. In current mode the source ``Vout{j}`` of 0 V measures the current of bit line
+    ``j``; in voltage mode the node ``out{j}`` has its voltage.
 
     Parameters
     ----------
@@ -142,7 +142,12 @@ def run_ngspice(text: str, timeout_s: float = _LONGEST_S) -> dict[str, float]:
         alone = {**os.environ, "HOME": folder, "SPICE_ASCIIRAWFILE": "0"}
         try:
             done = subprocess.run(
-                command, capture_output=True, timeout=timeout_s, env=alone, cwd=folder, stdin=subprocess.DEVNULL
+                command,
+                capture_output=True,
+                timeout=timeout_s,
+                env=alone,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
             )
         except subprocess.TimeoutExpired:
             raise InputError(f"ngspice: ended after {timeout_s:g} s") from None

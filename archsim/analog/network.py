@@ -151,19 +151,23 @@ def _read_out(network: Network, cells_a: F64, potentials: F64, ends: Ends) -> F6
 
     ``potentials`` has the shape (inputs, nodes), ``cells_a`` the shape (inputs, m, n).
     """
+    found: F64
     if ends.end_s == 0.0:
-        return potentials[:, network.outputs]
-    if np.isinf(ends.end_s):
-        if ends.r_bit_ohm == 0.0:
-            return cells_a.sum(axis=1)
-        return potentials[:, network.bit[-1]] / ends.r_bit_ohm
-    return potentials[:, network.outputs] * ends.end_s
+        found = potentials[:, network.outputs]
+    elif not np.isinf(ends.end_s):
+        found = potentials[:, network.outputs] * ends.end_s
+    elif ends.r_bit_ohm == 0.0:
+        found = cells_a.sum(axis=1)
+    else:
+        found = potentials[:, network.bit[-1]] / ends.r_bit_ohm
+    return found
 
 
 def _cell_voltages(network: Network, potentials: F64) -> F64:
     """Return the voltages over the cells, shape (inputs, m, n)."""
     grounded = np.concatenate([potentials, np.zeros((len(potentials), 1))], axis=1)  # node -1
-    return grounded[:, network.word] - grounded[:, network.bit]
+    found: F64 = grounded[:, network.word] - grounded[:, network.bit]
+    return found
 
 
 def solve_linear(g: F64, ends: Ends, v: F64) -> F64:
@@ -260,14 +264,13 @@ def _balance(network: Network, g: F64, potentials: F64, sinh_v: float) -> tuple[
     grounded = np.append(potentials, 0.0)
     over = grounded[network.start] - grounded[network.end]
     cell_over = (grounded[network.word] - grounded[network.bit]).reshape(-1) / sinh_v
-    current = np.concatenate(
-        [network.conductance_s * over, g.reshape(-1) * sinh_v * np.sinh(cell_over)]
-    )
+    current = np.concatenate([network.conductance_s * over, g.reshape(-1) * sinh_v * np.sinh(cell_over)])
     start = np.concatenate([network.start, network.word.reshape(-1)])
     end = np.concatenate([network.end, network.bit.reshape(-1)])
-    leaving = np.bincount(start % size, current, size) - np.bincount(end % size, current, size)
-    sizes = np.bincount(start % size, np.abs(current), size) + np.bincount(end % size, np.abs(current), size)
+    out, into = (np.bincount(node % size, current, size) for node in (start, end))
+    meeting = sum(np.bincount(node % size, np.abs(current), size) for node in (start, end))
     half = np.sinh(cell_over / 2.0)
     content = 0.5 * float(network.conductance_s @ (over * over))
     content += sinh_v * sinh_v * float(g.reshape(-1) @ (2.0 * half * half))  # cosh(x) - 1 = 2 sinh(x / 2)**2
-    return leaving[: network.free], sizes[: network.free], content
+    free = slice(network.free)
+    return np.asarray(out - into, np.float64)[free], np.asarray(meeting, np.float64)[free], content

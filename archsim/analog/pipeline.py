@@ -166,7 +166,9 @@ class Pipeline:
         self.bits = sum(effective)
         if bits is not None and bits != self.bits:
             parts = " + ".join(map(str, effective))
-            raise InputError(f"stages of {parts} = {self.bits} bits without redundancy: must add up to {bits}")
+            raise InputError(
+                f"stages of {parts} = {self.bits} bits without redundancy: must add up to {bits}"
+            )
         if self.bits > MOST_BITS:
             raise InputError(f"stages of {self.bits} bits: at most {MOST_BITS}")
         weights, self.offset = [], 0
