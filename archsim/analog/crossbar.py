@@ -24,8 +24,10 @@ from archsim.spec import FieldError, Spec, quantity
 
 F64 = NDArray[np.float64]
 
-#: Most cells whose transfer matrix is formed: it takes memory and time in proportion to their number squared.
+#: Lines of each kind of the largest crossbar; its transfer matrix takes time with the fourth power of their number.
 MOST_LINES = 4096
+#: Greatest ratio of conductances in one network: what is left of the digits of a double is then still right.
+MOST_RATIO = 1e12
 
 
 class Wires(Spec):
@@ -92,7 +94,21 @@ class Crossbar:
         if wrong.any():
             i, j = (int(index[0]) for index in np.nonzero(wrong))
             raise InputError(f"conductance [{i}, {j}] = {self.g_s[i, j]:g} S: must be positive and finite")
+        self._check_ratio()
         self.g_s.setflags(write=False)
+
+    def _check_ratio(self) -> None:
+        """Refuse what double precision cannot solve."""
+        wires = self.wires
+        ohms = (wires.r_word_ohm, wires.r_bit_ohm, wires.r_driver_ohm, wires.r_sense_ohm)
+        beside = [1.0 / ohm for ohm in ohms if ohm] + [wires.g_load_s] * bool(wires.g_load_s)
+        least = min([float(self.g_s.min()), *beside])
+        greatest = max([float(self.g_s.max()), *beside])
+        if greatest > MOST_RATIO * least:
+            raise InputError(
+                f"conductances of cells, wires and ends from {least:g} to {greatest:g} S: the greatest must be at most "
+                f"{MOST_RATIO:g} times the least, or rounding decides the outputs"
+            )
 
     @property
     def shape(self) -> tuple[int, int]:
