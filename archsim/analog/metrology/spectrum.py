@@ -14,11 +14,10 @@ from archsim.errors import InputError, nearest
 
 F64 = NDArray[np.float64]
 
-Window = Literal["none", "hann", "blackman-harris"]
+Window = Literal["none", "blackman-harris"]
 #: Coefficients of the cosines of each window, and the bins on each side of a line that belong to it.
 _WINDOWS: dict[str, tuple[tuple[float, ...], int]] = {
     "none": ((1.0,), 0),
-    "hann": ((0.5, 0.5), 2),
     "blackman-harris": ((0.35875, 0.48829, 0.14128, 0.01168), 4),
 }
 
@@ -66,8 +65,9 @@ def spectrum(
     record : array_like of float, shape (samples,)
     cycles : int, optional
         Bin of the signal; default: the strongest.
-    window : {"none", "hann", "blackman-harris"}
-        "none" for whole cycles, as of `coherent_cycles`.
+    window : {"none", "blackman-harris"}
+        "none" for whole cycles, as of `coherent_cycles`; the other, of four terms, holds the leakage of any other
+        frequency 92 dB below the signal.
     harmonics : int
         Highest harmonic that is counted as distortion.
 
