@@ -35,9 +35,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, help="runs of which the best counts")
     options = parser.parse_args()
     rng = np.random.default_rng(1)
+    further_title = f"{INPUTS} inputs"
     around = Wires(r_word_ohm=1.0, r_bit_ohm=1.0)
     print(
-        f"{'crossbar':<12}{'transfer matrix':>17}{'256 inputs':>13}{'sparse, 1 input':>17}  CPU ms, and difference"
+        f"{'crossbar':<12}{'transfer matrix':>17}{further_title:>13}{'sparse, 1 input':>17}  CPU ms, and difference"
     )
     for size in (16, 32, 64, 128, 256):
         g, v = rng.uniform(1e-6, 1e-4, (size, size)), rng.uniform(0.0, 0.2, (INPUTS, size))

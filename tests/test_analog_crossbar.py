@@ -30,6 +30,18 @@ def inputs(count, m, seed):
     return np.random.default_rng(seed + 1).uniform(-0.3, 0.3, (count, m))
 
 
+def rounding(crossbar):
+    """Return what rounding may do: a unit of the last place of the greatest conductance, beside the least."""
+    around = crossbar.wires
+    ohms = [
+        each
+        for each in (around.r_word_ohm, around.r_bit_ohm, around.r_driver_ohm, around.r_sense_ohm)
+        if each
+    ]
+    all_s = [*crossbar.g_s.flat, *(1 / each for each in ohms), around.g_load_s or crossbar.g_s[0, 0]]
+    return 1e-12 + sum(crossbar.shape) * 2.0**-52 * max(all_s) / min(all_s)
+
+
 def far(found, expected):
     return float(np.abs(found - expected).max() / np.abs(expected).max())
 
@@ -86,14 +98,14 @@ class TestTwins:
     def test_both_solutions_equal_the_twin(self, m, n, around, seed):
         crossbar, v = Crossbar(cells((m, n), seed, 1e-7, 1e-3), around), inputs(2, m, seed)
         expected = np.array([crossbar_twin.outputs(crossbar.g_s, around, each) for each in v])
-        assert far(crossbar.outputs(v), expected) < 1e-10
-        assert far(crossbar.solve_direct(v), expected) < 1e-10
+        assert far(crossbar.outputs(v), expected) < rounding(crossbar)
+        assert far(crossbar.solve_direct(v), expected) < rounding(crossbar)
 
     @given(st.integers(1, 24), st.integers(1, 24), wires(), SEEDS)
     @settings(max_examples=60, deadline=None)
     def test_the_transfer_matrix_equals_the_sparse_solution(self, m, n, around, seed):
         crossbar, v = Crossbar(cells((m, n), seed), around), inputs(3, m, seed)
-        assert far(crossbar.outputs(v), crossbar.solve_direct(v)) < 1e-11
+        assert far(crossbar.outputs(v), crossbar.solve_direct(v)) < rounding(crossbar)
 
     @pytest.mark.parametrize("size", [8, 16, 32, 64, 128])
     @pytest.mark.parametrize("output", ["current", "voltage"])
@@ -188,7 +200,7 @@ class TestWhatIsRefused:
             ([[1e-5, 0.0]], r"conductance \[0, 1\] = 0 S: must be positive and finite"),
             ([[1e-5], [float("nan")]], r"conductance \[1, 0\] = nan S: must be positive and finite"),
             ([[float("inf")]], r"conductance \[0, 0\] = inf S: must be positive and finite"),
-            (np.ones((1, 5000)), "at most 4096 lines each way"),
+            (np.ones((1, 5000)), "at most 1024 lines each way"),
         ],
     )
     def test_conductances_that_are_none(self, g, message):

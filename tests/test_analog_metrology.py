@@ -315,6 +315,51 @@ class TestFrequencyAndAmplitude:
             m.sine_test(ideal(8), 8, amplitude=amplitude)
 
 
+class TestYield:
+    def build(self, device):
+        """Return a converter whose middle threshold is off by ``device`` tenths of an LSB."""
+        thresholds = np.arange(1, 256) / 256
+        thresholds[127] += device / 10 / 256
+        return by_thresholds(thresholds)
+
+    def test_each_device_has_its_figures(self):
+        found = m.monte_carlo(self.build, 8, 10, per_code=50, dither=True)
+        assert found.dnl_max_lsb == pytest.approx(np.arange(10) / 10, abs=0.021)
+        assert found.inl_max_lsb == pytest.approx(np.arange(10) / 10, abs=0.021)
+        assert found.enob[0] == pytest.approx(8, abs=0.01)
+        assert (found.missing == 0).all()
+        assert found.share == 1.0
+
+    @pytest.mark.parametrize(
+        ("limits", "good"),
+        [
+            ({"most_dnl_lsb": 0.55}, 6),
+            ({"most_inl_lsb": 0.35}, 4),
+            ({"most_missing": 0}, 10),
+            ({"least_enob": 9.0}, 0),
+            ({"most_dnl_lsb": 0.55, "most_inl_lsb": 0.35}, 4),
+        ],
+    )
+    def test_good_ones_keep_to_all_limits(self, limits, good):
+        found = m.monte_carlo(self.build, 8, 12, m.Limits(**limits), per_code=50)
+        assert np.count_nonzero(found.good) == good
+        assert found.share == good / 12
+        low, high = found.ci95
+        assert 0 <= low <= found.share <= high <= 1
+
+    def test_the_interval_is_that_of_wilson(self):
+        """8 of 10: 0.490 to 0.943."""
+        good = np.arange(10) < 8
+        zeros = np.zeros(10)
+        assert m.Yield(zeros, zeros, zeros, zeros.astype(int), good).ci95 == pytest.approx(
+            (0.4902, 0.9433), abs=1e-4
+        )
+
+    def test_there_is_at_least_one_device(self):
+        with pytest.raises(InputError, match="devices = 0: must be from 1 to 1,000,000"):
+            m.monte_carlo(self.build, 8, 0)
+
+
 class TestFiguresOfMerit:
     def test_they_follow_their_formulas(self):
         assert m.walden_fj(1e-3, 1e6, 10.0) == pytest.approx(1e-3 / 1e6 / 1024 * 1e15)

@@ -24,8 +24,9 @@ from archsim.spec import FieldError, Spec, quantity
 
 F64 = NDArray[np.float64]
 
-#: Lines of each kind of the largest crossbar; its transfer matrix takes time with the fourth power of their number.
-MOST_LINES = 4096
+#: Lines of each kind of the largest crossbar; its transfer matrix takes time with the fourth power of their number:
+#: minutes for this many.
+MOST_LINES = 1024
 #: Greatest ratio of conductances in one network: what is left of the digits of a double is then still right.
 MOST_RATIO = 1e12
 
@@ -80,7 +81,7 @@ class Crossbar:
     Raises
     ------
     InputError
-        For anything else, or more than 4096 lines.
+        For anything else, or more than 1024 lines of a kind.
     """
 
     def __init__(self, g_s: ArrayLike, wires: Wires | None = None):

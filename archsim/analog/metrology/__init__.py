@@ -12,7 +12,10 @@ from archsim.analog.metrology.merit import (
     schreier_limit_db,
     walden_fj,
 )
+from archsim.analog.metrology.monte_carlo import Limits, Yield, monte_carlo
 from archsim.analog.metrology.sine_fit import (
+    DB_PER_BIT,
+    IDEAL_DB,
     SineFit,
     coherent_cycles,
     enob,
@@ -34,12 +37,16 @@ from archsim.analog.metrology.static import (
 from archsim.analog.metrology.sweeps import SineTest, ideal_codes, over_amplitude, over_frequency, sine_test
 
 __all__ = [
+    "DB_PER_BIT",
+    "IDEAL_DB",
+    "Limits",
     "Linearity",
     "Placement",
     "RampTest",
     "SineFit",
     "SineTest",
     "Spectrum",
+    "Yield",
     "coherent_cycles",
     "enob",
     "envelope_j",
@@ -50,6 +57,7 @@ __all__ = [
     "ktc_limit_db",
     "ktc_noise_v",
     "linearity",
+    "monte_carlo",
     "over_amplitude",
     "over_frequency",
     "placement",
