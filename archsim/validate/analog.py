@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ _ROUNDED = 2e-3
 def assumptions() -> list[str]:
     """Return what the comparison assumes."""
     return [
-        "analog: crossbars have cells of 3 bits, 1 to 100 uS, and 1 ohm per segment; shown is the output that differs most",
+        "analog: crossbars have cells of 3 bits, 1 to 100 uS, and 1 ohm per segment; the output that differs most "
+        "is shown",
         "analog: the errors of residues are Gaussian, of every sample anew, and no stage has redundancy",
     ]
 
@@ -40,9 +42,8 @@ def rows(data: Path | None = None) -> Iterator[Row]:
     known = read_toml(_DATA)
     yield from _pipelines(known["residue_noise"])
     for bits in range(3, 15):
-        test = metrology.sine_test(
-            lambda x, bits=bits: metrology.ideal_codes(x, bits), bits, samples=1 << 16, dither=True
-        )
+        convert = partial(metrology.ideal_codes, bits=bits)
+        test = metrology.sine_test(convert, bits, samples=1 << 16, dither=True)
         ideal = metrology.IDEAL_DB + metrology.DB_PER_BIT * bits
         yield Row(f"ideal converter, {bits} bits", "SNDR, dB", ideal, test.sndr_db, _IDEAL_DB / ideal)
     yield from _merits(known["converter"])
