@@ -64,6 +64,7 @@ bench: $(RUN)
 	@$(BIN)/python benchmarks/cache.py
 	@$(BIN)/python benchmarks/cache_curves.py
 	@$(BIN)/python benchmarks/approx.py
+	@$(BIN)/python benchmarks/analog.py
 
 figures: $(RUN)
 	@$(BIN)/python docs/make_figures.py

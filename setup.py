@@ -62,6 +62,7 @@ setup(
         "archsim": [
             "py.typed",
             "presets/*/*.toml",
+            "analog/*/*.toml",
             "approx/*.toml",
             "citations/*.bib",
             "citations/*.toml",
