@@ -13,8 +13,8 @@ import numpy as np
 
 from archsim import __version__
 
-_CORE = ("numpy", "numba", "scipy", "matplotlib", "pydantic", "typer", "tqdm", "zstandard")
-_OPTIONAL = ("pandas", "pyarrow")
+_CORE = ("numpy", "numba", "scipy", "threadpoolctl", "matplotlib", "pyarrow", "pydantic", "typer", "tqdm", "zstandard")
+_OPTIONAL = ("pandas", "duckdb", "plotly", "optuna", "dask", "torch")
 _COMPILED = (
     "dram",
     "recnmp",
@@ -31,6 +31,7 @@ _COMPILED = (
     "curves",
     "cache_chain",
     "cache_memory",
+    "approx",
 )
 _REQUESTS = 300_000
 
