@@ -13,7 +13,18 @@ import numpy as np
 
 from archsim import __version__
 
-_CORE = ("numpy", "numba", "scipy", "threadpoolctl", "matplotlib", "pyarrow", "pydantic", "typer", "tqdm", "zstandard")
+_CORE = (
+    "numpy",
+    "numba",
+    "scipy",
+    "threadpoolctl",
+    "matplotlib",
+    "pyarrow",
+    "pydantic",
+    "typer",
+    "tqdm",
+    "zstandard",
+)
 _OPTIONAL = ("pandas", "duckdb", "plotly", "optuna", "dask", "torch")
 _COMPILED = (
     "dram",
