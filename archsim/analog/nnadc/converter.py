@@ -18,7 +18,8 @@ from archsim.errors import InputError
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-BLOCK = 8192
+#: Samples converted together: enough that Python does not count, few enough for the caches.
+BLOCK = 1 << 14
 _SAMPLE, _COMPARE, _RESIDUE = 0x5F0, 0x5F1, 0x5F2
 
 
@@ -102,6 +103,7 @@ class Converter:
     clipped: int = 0
     weights: F64 = field(default_factory=lambda: np.zeros(0))
     constant: float = 0.0
+    _keys: dict[tuple[int, int], np.uint64] = field(default_factory=dict, repr=False)
 
     @property
     def count(self) -> int:
@@ -109,7 +111,10 @@ class Converter:
         return sum(stage.weights for stage in self.stages)
 
     def _key(self, stream: int, stage: int = 0) -> np.uint64:
-        return key_of(self.seed, stream, self.device, stage)
+        """Return the key of a stream of noise; every block asks again."""
+        if (stream, stage) not in self._keys:
+            self._keys[stream, stage] = key_of(self.seed, stream, self.device, stage)
+        return self._keys[stream, stage]
 
     def _block(self, v: F64, first: int, into: NDArray[np.uint8] | None = None) -> F64:
         """Convert a block of inputs from -1 to 1 and return their values; the bits go ``into`` an array."""
@@ -130,24 +135,35 @@ class Converter:
         return total
 
     def _residue(self, r: Residue, v: F64, bits: list[NDArray[np.bool_]], first: int, key: np.uint64) -> F64:
-        o = r.signal * v + r.bit.sum()
+        o = r.signal * v
+        o += r.bit.sum()
         for weight, bit in zip(r.bit, bits, strict=True):
             o -= (2.0 * weight) * bit
         y = r.gain * (o + r.offset)
         y /= 1.0 + (1.0 / r.loop) / (1.0 - r.fall * y * y)
         if not self.quiet:
-            # Each cell sees the difference between its line (v, or -1 for a bit of 1) and the column.
-            fall = v - o
-            total = float(r.bit_noise.sum())
-            variance = r.signal_noise * fall * fall + total * (1.0 + o * o)
-            lean = np.full(v.size, -total)
-            for square, bit in zip(r.bit_noise, bits, strict=True):
-                lean += (2.0 * square) * bit
-            variance += 2.0 * o * lean
-            rms = np.sqrt(r.thermal * r.thermal + r.gain * r.gain * variance)
-            y += rms * noise(key, first, v.size)
+            y += self._residue_rms(r, v, o, bits) * noise(key, first, v.size)
         clipped: F64 = np.clip(y, -r.swing, r.swing)
         return clipped
+
+    @staticmethod
+    def _residue_rms(r: Residue, v: F64, o: F64, bits: list[NDArray[np.bool_]]) -> F64:
+        """Return the rms noise of residues: each cell sees its line (v, or -1 for a bit of 1) less the column."""
+        # sum q (s + o)^2 over the bits s = +-1, with o^2 taken once.
+        total = float(r.bit_noise.sum())
+        lean = np.full(v.size, -2.0 * total)
+        for square, bit in zip(r.bit_noise, bits, strict=True):
+            lean += (4.0 * square) * bit
+        lean += total * o
+        lean *= o
+        fall = v - o
+        fall *= fall
+        fall *= r.signal_noise
+        fall += lean
+        fall += total
+        fall *= r.gain * r.gain
+        fall += r.thermal * r.thermal
+        return np.sqrt(fall, out=fall)
 
     def _checked(self, inputs: ArrayLike) -> F64:
         """Return inputs within full scale; those beyond are clipped and counted, or refused."""
