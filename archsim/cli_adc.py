@@ -18,7 +18,7 @@ ADC_EXAMPLES = """\b
 Examples:
   archsim adc nnadc-14b-3bit
   archsim adc nnadc-14b-3bit --set cell.read_sigma=0.01 --json
-  archsim adc nnadc-10b-3bit --devices 20
+  archsim adc nnadc-10b-3bit --devices 20 --plot adc.png
   archsim adc nnadc-8b-3bit --set cell.bits=4 --train network.toml
       train its network for other cells, keep it in a file, and test the converter with it
   archsim adc nnadc-8b-3bit --table curve.csv
@@ -56,16 +56,35 @@ def adc(
         int | None,
         typer.Option("--devices", metavar="N", parser=positive, help="Also the ENOB of this many devices."),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="Draw transfer, DNL, INL, spectrum (.png, .svg, .pdf); a new file."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Test a converter of trained RRAM networks: DNL, INL, SNDR, ENOB, power, figures of merit."""
     from archsim.analog.nnadc import load_adc, measure, monte_carlo
+    from archsim.errors import InputError
+    from archsim.files import check_new, new_file
 
+    if plot is not None:
+        if plot.suffix.lower() not in (".png", ".svg", ".pdf"):
+            raise InputError(f"{plot}: must end in .png, .svg or .pdf")
+        check_new(plot)
     spec = load_adc(name, overrides or [], table=table, network=network)
     training: dict[str, Any] | None = None
     if train is not None:
         spec, training = _trained(spec, train, name, overrides or [])
-    row = measure(spec, device).to_dict()
+    measured = measure(spec, device)
+    if plot is not None:
+        from archsim.report.adc_plots import plot_adc
+
+        with new_file(plot) as file:
+            plot_adc(measured, file, kind=plot.suffix.lower().lstrip("."))
+        print(f"plot: {plot}", file=sys.stderr)
+    row = measured.to_dict()
     row = {"name": name} | row | {"training": training}
     if devices is not None:
         row["monte_carlo"] = _spread(monte_carlo(spec, devices, device).tolist())

@@ -73,6 +73,15 @@ def test_a_curve_of_ones_own_is_followed(tmp_path):
     assert row["enob"] > 6.5
 
 
+def test_a_converter_is_drawn(tmp_path):
+    target = tmp_path / "adc.png"
+    assert run("adc", "nnadc-8b-3bit-log", "--plot", target).status == 0
+    assert target.read_bytes()[:4] == b"\x89PNG"
+    again = run("adc", "nnadc-8b-3bit", "--plot", target)
+    assert again.status == 2
+    assert "exists already" in again.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
@@ -109,6 +118,7 @@ def test_a_curve_of_ones_own_is_followed(tmp_path):
         (["nnadc-8b-3bit", "--network", "stage-2b-4bit"], "stage-2b-4bit: must be a .toml file"),
         (["nnadc-8b-3bit", "--network", "nope.toml"], "nope.toml"),
         (["nnadc-8b-3bit", "--train", "network.txt"], "network.txt: must end in .toml"),
+        (["nnadc-8b-3bit", "--plot", "adc.doc"], "must end in .png, .svg or .pdf"),
         (["nnadc-8b-3bit", "--device", "-1"], "--device"),
         (["nnadc-8b-3bit", "--devices", "0"], "--devices"),
     ],
