@@ -1,4 +1,4 @@
-"""Renew the tables of nnadc.md and its figures: ``python docs/make_nnadc.py``; some minutes, most of them for training."""
+"""Renew the tables of nnadc.md and its figures: ``python docs/make_nnadc.py``; some minutes, most for training."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,8 @@ def plot_enob(
             axes.axhline(goal, linewidth=0.8, linestyle=":", color="black")
         if logarithmic:
             axes.set_xscale("log")
+            # House text has no formulas, and powers of ten are some.
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         finish(axes)
         axes.set_xlabel(label)
         axes.set_ylabel("ENOB, bits")
@@ -130,7 +133,7 @@ def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return x, y
     edges = np.linspace(0, len(x), _POINTS // 2 + 1).astype(int)
     kept = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         part = y[low:high]
         kept += sorted({low + int(part.argmin()), low + int(part.argmax())})
     return x[kept], y[kept]

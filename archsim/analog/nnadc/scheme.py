@@ -21,7 +21,8 @@ def compand(scheme: Scheme, x: F64) -> F64:
         root: F64 = np.sqrt(x)
         return root
     if scheme.kind == "table":
-        return np.interp(x, np.array(scheme.x), np.array(scheme.y))
+        between: F64 = np.interp(x, np.array(scheme.x), np.array(scheme.y))
+        return between
     return x
 
 
@@ -35,7 +36,8 @@ def expand(scheme: Scheme, y: F64) -> F64:
         square: F64 = y * y
         return square
     if scheme.kind == "table":
-        return np.interp(y, np.array(scheme.y), np.array(scheme.x))
+        between: F64 = np.interp(y, np.array(scheme.y), np.array(scheme.x))
+        return between
     return y
 
 
