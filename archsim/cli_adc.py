@@ -64,7 +64,7 @@ def adc(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Test a converter of RRAM networks: DNL, INL, SNDR, ENOB, power."""
+    """Test a converter of RRAM networks: linearity, ENOB, power."""
     from archsim.analog.nnadc import load_adc, measure, monte_carlo
     from archsim.errors import InputError
     from archsim.files import check_new, new_file
