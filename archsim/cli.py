@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from archsim import __version__
+from archsim.cli_adc import ADC_EXAMPLES, adc
 from archsim.cli_cache import CACHE_EXAMPLES, cache
 from archsim.cli_check import CHECK_EXAMPLES, check
 from archsim.cli_cite import CITE_EXAMPLES, cite
@@ -210,6 +211,7 @@ app.command(epilog=MODEL_EXAMPLES)(model)
 
 
 app.command(epilog=MULTIPLIER_EXAMPLES)(multiplier)
+app.command(epilog=ADC_EXAMPLES)(adc)
 
 
 app.command(epilog=SWEEP_EXAMPLES)(sweep)

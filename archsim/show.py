@@ -14,6 +14,8 @@ from archsim.toml import toml_value
 
 # Kind of preset (its folder in archsim/presets) -> the class its files describe, imported when needed.
 _SPECS = {
+    "adc": "archsim.analog.nnadc.spec:Adc",
+    "adc_network": "archsim.analog.nnadc.spec:Network",
     "address_map": "archsim.dram.address_map:AddressMap",
     "cache": "archsim.cache.spec:MemoryCache",
     "controller": "archsim.dram.spec:Controller",

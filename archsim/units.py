@@ -27,6 +27,7 @@ _UNITS: dict[str, tuple[str, Fraction]] = {
     **{f"{p}V": ("a voltage", _SI[p]) for p in ("m", "")},
     **{f"{p}A": ("a current", _SI[p]) for p in ("u", "m", "")},
     **{f"{p}S": ("a conductance", _SI[p]) for p in ("n", "u", "m", "")},
+    **{f"{p}F": ("a capacitance", _SI[p]) for p in ("f", "p", "n", "u")},
     "ohm": ("a resistance", Fraction(1)),
     "clk": ("a number of clocks", Fraction(1)),
 }

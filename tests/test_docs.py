@@ -114,6 +114,10 @@ def _products(path):
     np.save(path, np.roll(table, (128, 128), (0, 1)))
 
 
+def _curve(path):
+    path.write_text("x,y\n0,0\n0.2,0.6\n1,1\n", encoding="utf-8")
+
+
 def _claims(path):
     path.write_text("// MAE = 114\n// EP% = 87.89 %\n", encoding="utf-8")
 
@@ -126,6 +130,7 @@ GIVEN = {
     "bags.txt.gz": _zipped_bags,
     "before": _native,
     "commands.csv": _commands,
+    "curve.csv": _curve,
     "fbgemm_t856_bs65536.pt.gz": _batches,
     "kaggle-emb.npz": _tables,
     "long-trace": _native,
