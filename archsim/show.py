@@ -25,6 +25,7 @@ _SPECS = {
     "nmp": "archsim.nmp.spec:NmpSpec",
     "processor": "archsim.models.spec:ProcessorSpec",
     "sram": "archsim.cache.sram:SramTable",
+    "stack": "archsim.thermal.spec:Stack",
     "system": "archsim.systems.spec:SystemSpec",
     "workload": "archsim.traces.generators.base:WorkloadSpec",
 }
