@@ -249,31 +249,25 @@ class _Builder:
     def _maps(self, layer: Layer) -> tuple[Array, Array, Array]:
         """Return conductivity along and down and heat capacity of a layer: (1, 1) where uniform, else (ny, nx)."""
         base, die = self.stack.material(layer.material), self.stack.die_of(layer)
-        parts: list[tuple[Rect, Material]] = []
-        if layer.die is not None:
-            parts.append((die, base))
-            base = self.stack.material(layer.die.fill)
+        ground = base if layer.die is None else self.stack.material(layer.die.fill)
+        # What stands where, and what it takes the place of.
+        parts = [] if layer.die is None else [(die, base, ground)]
         for region in layer.regions:
             inner = region.within(die.width, die.height)
             made = self.stack.material(region.material or layer.material)
             if region.tsv is not None:
-                tsv = region.tsv
-                liner = self.stack.material(tsv.liner) if tsv.liner else None
-                made = pierced(made, self.stack.material(tsv.material), liner, tsv)
-            parts.append((Rect(die.x + inner.x, die.y + inner.y, inner.width, inner.height), made))
-        values = [_values(base)] + [_values(made) for _, made in parts]
-        if all(each == values[0] for each in values):
-            return tuple(np.full((1, 1), value) for value in values[0])  # type: ignore[return-value]
-        planes = [np.full((self.ny, self.nx), value) for value in values[0]]
-        for (rect, made), mine in zip(parts, values[1:], strict=True):
-            share = np.multiply.outer(*self._shares(rect)[::-1])
-            under = _values(self.stack.material(layer.material)) if rect is not parts[0][0] or layer.die is None else None
-            for index, plane in enumerate(planes):
-                # What lay there before gives way: the die for the fill, a region for the die.
-                before = values[0][index] if under is None else under[index]
-                plane += share * (mine[index] - before)
-            del made
-        return tuple(planes)  # type: ignore[return-value]
+                liner = self.stack.material(region.tsv.liner) if region.tsv.liner else None
+                made = pierced(made, self.stack.material(region.tsv.material), liner, region.tsv)
+            parts.append((Rect(die.x + inner.x, die.y + inner.y, inner.width, inner.height), made, base))
+        planes = [np.full((1, 1), value) for value in _values(ground)]
+        for rect, made, before in parts:
+            change = np.subtract(_values(made), _values(before))
+            if change.any():
+                share = np.multiply.outer(*self._shares(rect)[::-1])
+                planes = [plane + each * share for plane, each in zip(planes, change, strict=True)]
+        if all((plane == plane[0, 0]).all() for plane in planes):
+            planes = [plane[:1, :1] for plane in planes]
+        return planes[0], planes[1], planes[2]
 
     def _shares(self, rect: Rect) -> tuple[Array, Array]:
         across = covered(rect.x, rect.right, self.stack.width_mm, self.nx)
