@@ -64,8 +64,8 @@ class SpectralSolver:
         """Return the field (nz, ny, nx) and the lumps (lumps,) in the steady state."""
         return self.solve(self.net.power_map(watts))
 
-    def solve(self, power: Array) -> tuple[Array, Array]:
-        """Return field and lumps of a power of every node, W."""
+    def solve(self, power: Array, lump_power: Array | None = None) -> tuple[Array, Array]:
+        """Return field and lumps of a power of every node and lump, W."""
         from scipy.fft import dctn, idctn
 
         found = np.zeros(self.net.shape)
@@ -78,7 +78,7 @@ class SpectralSolver:
         found[-1] *= pivots[-1]
         for row in range(len(found) - 2, -1, -1):
             found[row] = (found[row] + down[row] * found[row + 1]) * pivots[row]
-        lumps = np.zeros(self.net.lumps)
+        lumps = np.zeros(self.net.lumps) if lump_power is None else lump_power
         if self.net.lumps:
             whole = np.linalg.solve(self._mean_mode, np.concatenate([zero, lumps]))
             found[:, 0, 0], lumps = whole[: len(found)], whole[len(found) :]
@@ -174,8 +174,9 @@ class SpectralSolver:
             self._factors[method, dt_s] = (found[0], found[1], found[2][0].copy(), found[3][0].copy())
         return self._factors[method, dt_s]
 
-    def leaving(self, state: Array, force: Array, dt_s: float, method: str) -> dict[str, float]:
+    def leaving(self, state: Array, after: Array, force: Array, dt_s: float, method: str) -> dict[str, float]:
         """Return the heat that leaves through each face during a step, J."""
+        del after
         held, added = self._factor(method, dt_s)[2:]
         mean = held * state[0] + added * force[0]
         return {side: float(weights @ mean) for side, weights in self._gates.items()}
