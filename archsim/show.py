@@ -100,7 +100,10 @@ def lines(kind: str, name: str) -> list[str]:
 
 def _value_text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items() if item is not None)
+        given = {key: item for key, item in value.items() if item is not None and item != []}
+        return ", ".join(
+            f"{key} {toml_value(item) if isinstance(item, list | dict) else item}" for key, item in given.items()
+        )
     return toml_value(value)
 
 
