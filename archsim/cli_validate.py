@@ -18,6 +18,7 @@ Examples:
   archsim validate hardware --plot curves.png
   archsim validate multipliers
   archsim validate recnmp
+  archsim validate thermal
   archsim validate traces
 """
 
@@ -28,7 +29,7 @@ def validate(
         typer.Argument(
             metavar="NAME",
             show_default=False,
-            help="dram, hardware, multipliers, recnmp, traces; default: all.",
+            help="dram, hardware, multipliers, recnmp, thermal, traces; default: all.",
         ),
     ] = None,
     data: Annotated[

@@ -47,7 +47,7 @@ class ThermalModel:
     >>> from archsim.thermal import Stack, ThermalModel
     >>> model = ThermalModel(Stack.load("stag2p"), grid=8)
     >>> round(float(model.steady({"s_all": 0.01, "d_all": 0.0, "v_all": 1.0}).max_k.max()) - 273.15, 1)
-    60.7
+    60.8
     """
 
     def __init__(
