@@ -35,7 +35,9 @@ def _grid(text: str) -> tuple[int, int]:
 
     words = text.lower().split("x")
     if len(words) > 2 or not all(word.isascii() and word.isdecimal() and 0 < len(word) < 9 for word in words):
-        raise InputError(f"--grid {short(text)}: must be a number of cells, such as 32, or two, such as 48x32")
+        raise InputError(
+            f"--grid {short(text)}: must be a number of cells, such as 32, or two, such as 48x32"
+        )
     return int(words[0]), int(words[-1])
 
 
@@ -219,7 +221,9 @@ def _power(
             notes.append(f"note: {path} does not name {', '.join(missing)}, whose power is that of the stack")
         trace = model.trace(read)
         if steady and len(read.starts_s) > 1:
-            notes.append(f"note: the steady state of the mean of {len(read.starts_s)} intervals; --time for more")
+            notes.append(
+                f"note: the steady state of the mean of {len(read.starts_s)} intervals; --time for more"
+            )
             trace = model.trace(read.mean())
     if given:
         table = trace.watts.copy()
@@ -241,11 +245,15 @@ def _lines(found: Any) -> list[str]:
     head = [f"{model.stack.name}, {net.nx}x{net.ny}x{net.nz} nodes, {model.solver} solver; degC"]
     if hasattr(found, "times_s"):
         count = len(found.times_s)
-        shown = sorted({round(i * (count - 1) / (_COLUMNS - 1)) for i in range(_COLUMNS)}) if count > 1 else [0]
+        shown = (
+            sorted({round(i * (count - 1) / (_COLUMNS - 1)) for i in range(_COLUMNS)}) if count > 1 else [0]
+        )
         cells = [["block", "layer", *(format_time(found.times_s[i] * 1e12) for i in shown), "highest"]]
         for index, name in enumerate(found.blocks):
             means = [f"{found.avg_k[i, index] - ZERO_C_K:.2f}" for i in shown]
-            cells.append([name, found.layer_of(name), *means, f"{found.max_k[:, index].max() - ZERO_C_K:.2f}"])
+            cells.append(
+                [name, found.layer_of(name), *means, f"{found.max_k[:, index].max() - ZERO_C_K:.2f}"]
+            )
         energy = ", ".join(f"{value:.4g} J {key}" for key, value in found.energy_j.items())
         tail = [f"hottest {float(found.hottest_k.max()) - ZERO_C_K:.2f}; {energy}; {found.method} in time"]
     else:
@@ -254,7 +262,9 @@ def _lines(found: Any) -> list[str]:
             watts = found.power_w[index] + found.leakage_w[index]
             means = [f"{each[index] - ZERO_C_K:.2f}" for each in (found.avg_k, found.max_k)]
             cells.append([name, found.layer_of(name), f"{watts:.4g} W", *means])
-        heat = ", ".join(f"{value:.4g} W through the {side}" for side, value in found.heat_out_w.items() if value)
+        heat = ", ".join(
+            f"{value:.4g} W through the {side}" for side, value in found.heat_out_w.items() if value
+        )
         leak = f" ({found.leakage_w.sum():.4g} W of it leakage)" if found.leakage_w.any() else ""
         total = f"{found.power_w.sum() + found.leakage_w.sum():.4g} W{leak}"
         tail = [f"hottest {found.hottest_k - ZERO_C_K:.2f}; {total}; {heat or 'no heat'}"]

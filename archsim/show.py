@@ -102,7 +102,8 @@ def _value_text(value: Any) -> str:
     if isinstance(value, dict):
         given = {key: item for key, item in value.items() if item is not None and item != []}
         return ", ".join(
-            f"{key} {toml_value(item) if isinstance(item, list | dict) else item}" for key, item in given.items()
+            f"{key} {toml_value(item) if isinstance(item, list | dict) else item}"
+            for key, item in given.items()
         )
     return toml_value(value)
 

@@ -6,11 +6,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archsim.errors import InputError
 from archsim.report.style import (
-    SCALE, SMALL_PT, axes_for, brightness, finish, house, legend_above, line_look, note, short,
-)  # fmt: skip
+    SCALE,
+    SMALL_PT,
+    axes_for,
+    brightness,
+    finish,
+    house,
+    legend_above,
+    line_look,
+    note,
+    short,
+)
 from archsim.thermal.results import Steady, Transient
 
 if TYPE_CHECKING:
@@ -66,7 +76,7 @@ def plot_temperature_map(
     return axes
 
 
-def _outline(axes: Axes, result: Steady | Transient, layer: str, celsius: np.ndarray) -> None:  # type: ignore[type-arg]
+def _outline(axes: Axes, result: Steady | Transient, layer: str, celsius: NDArray[np.float64]) -> None:
     """Draw the blocks of a layer, and write their names where there is room."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
@@ -82,7 +92,9 @@ def _outline(axes: Axes, result: Steady | Transient, layer: str, celsius: np.nda
     for block in spec.blocks:
         rect = block.within(die.width, die.height)
         x, y = die.x + rect.x, die.y + rect.y
-        axes.add_patch(Rectangle((x, y), rect.width, rect.height, fill=False, edgecolor="white", linewidth=0.6))
+        axes.add_patch(
+            Rectangle((x, y), rect.width, rect.height, fill=False, edgecolor="white", linewidth=0.6)
+        )
         if min(rect.width / stack.width_mm, 2 * rect.height / stack.height_mm) < _NAMED:
             continue
         middle = (x + rect.width / 2, y + rect.height / 2)
@@ -122,12 +134,18 @@ def plot_temperatures(
     times = run.times_s
     with house():
         axes, own = axes_for(axes)
-        scale, unit = next(((s, u) for s, u in ((1.0, "s"), (1e3, "ms"), (1e6, "µs")) if times[-1] * s >= 1), (1e9, "ns"))
+        scale, unit = next(
+            ((s, u) for s, u in ((1.0, "s"), (1e3, "ms"), (1e6, "µs")) if times[-1] * s >= 1), (1e9, "ns")
+        )
         for number, index in enumerate(chosen):
             look = line_look(number) | ({"marker": ""} if len(times) > 40 else {})
             axes.plot(times * scale, values[:, index], label=short(run.blocks[index]), **look)
         positive = times[times > 0]
-        if len(positive) > 3 and np.ptp(np.diff(times)) > 0.5 * np.diff(times).mean() and positive[-1] / positive[0] > 50:
+        if (
+            len(positive) > 3
+            and np.ptp(np.diff(times)) > 0.5 * np.diff(times).mean()
+            and positive[-1] / positive[0] > 50
+        ):
             axes.set_xscale("log")
         axes.set_xlabel(f"time ({unit})")
         axes.set_ylabel(f"{'hottest cell' if peak else 'mean'} of block (°C)")

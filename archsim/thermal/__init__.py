@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archsim.thermal.compact import TwoPole, two_pole
 from archsim.thermal.hotspot import load_stack
-from archsim.thermal.leakage import Runaway
+from archsim.thermal.leakage import RunawayError
 from archsim.thermal.model import ThermalModel
 from archsim.thermal.power import PowerTrace, read_power
 from archsim.thermal.results import State, Steady, Transient
@@ -12,7 +12,7 @@ from archsim.thermal.spec import Stack
 
 __all__ = [
     "PowerTrace",
-    "Runaway",
+    "RunawayError",
     "Stack",
     "State",
     "Steady",

@@ -33,7 +33,9 @@ class GridCholesky:
         order, nz = self._plan.order, self._nz
         columns = np.ascontiguousarray(diagonal.reshape(nz, -1)[:, order].T)
         below = np.ascontiguousarray(-along_z.reshape(nz - 1, order.size)[:, order].T)
-        edges = np.ascontiguousarray(-np.concatenate([along_x.reshape(nz, -1), along_y.reshape(nz, -1)], axis=1).T)
+        edges = np.ascontiguousarray(
+            -np.concatenate([along_x.reshape(nz, -1), along_y.reshape(nz, -1)], axis=1).T
+        )
         self._lower: list[tuple[Array, Array]] = []
         waiting: list[list[tuple[Front, Array]]] = [[] for _ in self._plan.fronts]
         for number, front in enumerate(self._plan.fronts):

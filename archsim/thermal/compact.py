@@ -1,8 +1,8 @@
 """Two time constants instead of a field: for policies that look at one block over minutes.
 
-The response of a block to a step of power is a sum of exponentials. Projected on the Krylov space of G^-1 C and the steady
-field it has as many as there are vectors, exactly where its first moments are concerned, slowest first. They fall into
-two groups, die and package; each group becomes one exponential of the same height and the same area above its curve.
+The response of a block to a step of power is a sum of exponentials. Projected on the Krylov space of G^-1 C and the
+steady field it has as many as there are vectors, exactly where its first moments are concerned, slowest first. They
+fall into two groups, die and package; each group becomes one exponential of the same height and the same area above it.
 Which go where is decided by the greatest error over all times. The two are those of a ladder:
 
     power -> [C1] - R1 - [C2] - R2 - ambient
@@ -131,7 +131,9 @@ def responses(model: ThermalModel, watts: Array, block: str | None) -> tuple[Arr
     held = np.concatenate([np.broadcast_to(net.capacity, net.shape).ravel(), net.lumped.capacity])
 
     def settled(power: Array) -> Array:
-        field, lumps = solver.solve(power[: -net.lumps or None].reshape(net.shape), power[power.size - net.lumps :])
+        field, lumps = solver.solve(
+            power[: -net.lumps or None].reshape(net.shape), power[power.size - net.lumps :]
+        )
         return np.concatenate([field.ravel(), lumps])
 
     def mean(vector: Array) -> Array:

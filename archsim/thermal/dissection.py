@@ -8,6 +8,7 @@ the size of the grid alone.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,9 @@ class Run(NamedTuple):
     source: int
     target: int
     length: int
+
+
+_NO_RUNS: tuple[Run, ...] = ()
 
 
 class Front(NamedTuple):
@@ -85,7 +89,7 @@ def plan(nx: int, ny: int) -> Plan:
         own = late < last
         inner = (early[own] - first, late[own] - first, edge[own])
         outer = (early[~own] - first, np.searchsorted(ring, late[~own]), edge[~own])
-        split, runs = 0, ()
+        split, runs = 0, _NO_RUNS
         if parent >= 0:
             begin, end = int(starts[parent]), int(starts[parent + 1])
             split = int(np.searchsorted(ring, end))
@@ -153,6 +157,4 @@ def _runs(targets: Ints, split: int) -> tuple[Run, ...]:
     """Return the runs of rising neighbours; none reaches over ``split``."""
     breaks = np.flatnonzero(np.diff(targets) != 1) + 1
     cuts = np.unique(np.concatenate([[0, split, len(targets)], breaks]))
-    return tuple(
-        Run(int(a), int(targets[a]), int(b - a)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)
-    )
+    return tuple(Run(int(a), int(targets[a]), int(b - a)) for a, b in pairwise(cuts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ def check_cover(place: str, rects: list[tuple[str, Rect]], die: Rect) -> None:
     x, y, right, upper = _edges(rects)
     room = die.room
     cuts = np.unique(np.concatenate([x, np.minimum(right, die.width), [0.0, die.width]]))
-    for low, high in zip(cuts[:-1], cuts[1:], strict=True):
+    for low, high in pairwise(cuts):
         if high - low <= room:
             continue
         middle = (low + high) / 2
@@ -96,7 +97,7 @@ def covered(low_mm: float, high_mm: float, size_mm: float, cells: int) -> NDArra
     edges = np.arange(cells + 1) * (size_mm / cells)
     inside = np.minimum(edges[1:], high_mm) - np.maximum(edges[:-1], low_mm)
     # An edge that differs from one of the grid by rounding alone is that of the grid.
-    shares = np.clip(inside * (cells / size_mm), 0.0, 1.0)
+    shares: NDArray[np.float64] = np.clip(inside * (cells / size_mm), 0.0, 1.0)
     shares[shares < 1e-9] = 0.0
     shares[shares > 1 - 1e-9] = 1.0
     return shares

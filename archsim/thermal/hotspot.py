@@ -33,7 +33,9 @@ class _Line(NamedTuple):
     words: list[str]
 
 
-def load_stack(name_or_path: str | Path, overrides: Iterable[str] = (), config: str | Path | None = None) -> Stack:
+def load_stack(
+    name_or_path: str | Path, overrides: Iterable[str] = (), config: str | Path | None = None
+) -> Stack:
     """Load a stack: a preset by name, a .toml file, or HotSpot's .lcf or .flp.
 
     Parameters
@@ -59,7 +61,8 @@ def load_stack(name_or_path: str | Path, overrides: Iterable[str] = (), config: 
 
 def load_hotspot(path: Path, config: str | Path | None = None) -> Stack:
     """Read a stack from HotSpot's .lcf, or a single die from an .flp with its interface and package."""
-    values, materials = dict(DEFAULTS), {}
+    values = dict(DEFAULTS)
+    materials: dict[str, tuple[float, float]] = {}
     if config is not None:
         _read_config(Path(config), values, materials)
     table: dict[str, Any] = {"name": path.stem, "ambient_k": values["ambient"], "materials": []}
@@ -92,7 +95,9 @@ def _lines(path: Path) -> list[_Line]:
     try:
         check_plain(path)
         with path.open(encoding="utf-8") as file:
-            cut = [_Line(f"{path}: line {number}", line.split()) for number, line in lines_of(file, str(path))]
+            cut = [
+                _Line(f"{path}: line {number}", line.split()) for number, line in lines_of(file, str(path))
+            ]
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -117,7 +122,9 @@ def _above_zero(word: str, place: str, what: str) -> float:
     return value
 
 
-def _read_floorplan(path: Path, made: list[dict[str, Any]], owner: str) -> tuple[dict[str, Any], tuple[float, float]]:
+def _read_floorplan(
+    path: Path, made: list[dict[str, Any]], owner: str
+) -> tuple[dict[str, Any], tuple[float, float]]:
     """Return blocks and regions of a layer, and the size of the die in mm.
 
     Lines are name, width, height, left, bottom in metres, and maybe heat capacity and resistivity of the block.
@@ -133,7 +140,9 @@ def _read_floorplan(path: Path, made: list[dict[str, Any]], owner: str) -> tuple
         left, low = (_number(words[i], place, what) for i, what in ((3, "left edge"), (4, "lower edge")))
         rows.append((name, left, low, wide, high))
         if len(words) == 7:
-            held, resist = (_above_zero(words[i], place, w) for i, w in ((5, "heat capacity"), (6, "resistivity")))
+            held, resist = (
+                _above_zero(words[i], place, w) for i, w in ((5, "heat capacity"), (6, "resistivity"))
+            )
             kinds[len(rows) - 1] = _material(f"{owner} {name}", 1.0 / resist, held)
     if not rows:
         raise InputError(f"{path}: no blocks")
@@ -223,13 +232,20 @@ def _read_config(path: Path, values: dict[str, float], materials: dict[str, tupl
         if not words[0].startswith("-") or len(words) < 2:
             raise InputError(f"{place}: {short(' '.join(words))}: must be -name value")
         name, word = words[0][1:], words[1]
-        if name in ("model_secondary", "use_microchannels", "microchannel_used") and word not in ("0", "(null)"):
-            raise InputError(f"{place}: {name} {word}: is not modelled; only the path through the heat sink is")
+        if name in ("model_secondary", "use_microchannels", "microchannel_used") and word not in (
+            "0",
+            "(null)",
+        ):
+            raise InputError(
+                f"{place}: {name} {word}: is not modelled; only the path through the heat sink is"
+            )
         if name.startswith("material_"):
             chosen[name.removeprefix("material_")] = (word, place)
         elif name in values:
             what = f"-{name}"
-            values[name] = _number(word, place, what) if name == "c_convec" else _above_zero(word, place, what)
+            values[name] = (
+                _number(word, place, what) if name == "c_convec" else _above_zero(word, place, what)
+            )
     for part, (word, place) in chosen.items():
         if f"k_{part}" not in values:
             continue
@@ -245,7 +261,9 @@ def _read_materials(path: Path) -> dict[str, tuple[float, float]]:
         size = 5 if at + 1 < len(lines) and lines[at + 1].words[0] == "fluid" else 4
         rows = lines[at : at + size]
         if len(rows) < size or rows[1].words[0] not in ("solid", "fluid"):
-            raise InputError(f"{rows[-1].place}: a material is a name, solid or fluid, and its numbers, a line each")
+            raise InputError(
+                f"{rows[-1].place}: a material is a name, solid or fluid, and its numbers, a line each"
+            )
         numbers = [_above_zero(row.words[0], row.place, "number of a material") for row in rows[2:]]
         if size == 4:
             found[rows[0].words[0]] = (numbers[0], numbers[1])

@@ -23,7 +23,7 @@ _STEPS = 100
 _CLOSE_K = 1e-10
 
 
-class Runaway(InputError):
+class RunawayError(InputError):
     """Leakage heats the stack faster than heat leaves it."""
 
 
@@ -49,7 +49,9 @@ class Leaks:
     def of(cls, stack: Stack) -> Leaks:
         """Return the leaking blocks of a stack."""
         blocks = stack.blocks
-        found = [i for i, block in enumerate(blocks) if block.leakage is not None and block.leakage.power_w > 0]
+        found = [
+            i for i, block in enumerate(blocks) if block.leakage is not None and block.leakage.power_w > 0
+        ]
         each = [leakage for i in found if (leakage := blocks[i].leakage) is not None]
         return cls(
             np.array(found, dtype=np.int64),
@@ -71,7 +73,7 @@ class Leaks:
         if over.size:
             worst = int(over[np.argmax(temperature_k[over])])
             leak = float(self.watts(temperature_k)[worst])
-            raise Runaway(
+            raise RunawayError(
                 f"block {self.names[worst]!r}: thermal runaway{when}: it passes limit_k = {limit_k:g} with "
                 f"{leak:.3g} W of leakage; lower its power or leakage, or raise limit_k"
             )
@@ -88,16 +90,16 @@ class Leaks:
 
         Raises
         ------
-        Runaway
+        RunawayError
             When there are none.
         """
         found, gain = self._newton(base_k, resistance, 1.0)
         if gain >= 1.0:
             worst = int(np.argmax(found - base_k))
             share = self._limit(base_k, resistance)
-            raise Runaway(
-                f"block {self.names[worst]!r}: thermal runaway: no temperature is steady; at {found[worst]:.1f} K a watt "
-                f"more makes {gain:.2f} W more leakage; at most {share:.3f} of the leakage could be carried"
+            raise RunawayError(
+                f"block {self.names[worst]!r}: thermal runaway: no temperature is steady; at {found[worst]:.1f} K "
+                f"a watt more makes {gain:.2f} W more leakage; at most {share:.3f} of the leakage could be carried"
             )
         return found
 

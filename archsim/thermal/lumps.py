@@ -98,7 +98,9 @@ def add_heatsink(
     air, held = sink.convection_k_w * big**2, sink.convection_j_k / big**2
     rim = (big**2 - s**2) / 4
     for along in (True, False):
-        w, h, cells = (stack.width_mm, stack.height_mm, ny) if along else (stack.height_mm, stack.width_mm, nx)
+        w, h, cells = (
+            (stack.width_mm, stack.height_mm, ny) if along else (stack.height_mm, stack.width_mm, nx)
+        )
         w, h = w * 1e-3, h * 1e-3
         area = (s + h) * (s - w) / 4
         out, middle, wide = (s - w) / 4, (s + 3 * h) / 4, (3 * s + h) / 4

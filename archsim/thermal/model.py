@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import InputError, nearest
-from archsim.thermal.leakage import Leaks, Runaway
+from archsim.thermal.leakage import Leaks, RunawayError
 from archsim.thermal.network import Nodes, build
 from archsim.thermal.power import PowerTrace, by_block
 from archsim.thermal.results import State, Steady, Transient
@@ -120,7 +120,8 @@ class ThermalModel:
             own = np.array(power, dtype=float)
             if own.shape != (len(self.blocks),):
                 raise InputError(f"power: {own.shape} numbers for {len(self.blocks)} blocks")
-        return PowerTrace(self.blocks, np.zeros(1), own[None, :]).watts[0]
+        found: Array = PowerTrace(self.blocks, np.zeros(1), own[None, :]).watts[0]
+        return found
 
     def trace(self, power: Power | PowerTrace) -> PowerTrace:
         """Return the power of every block over time; what a trace does not name has the power of the stack."""
@@ -163,7 +164,7 @@ class ThermalModel:
         ------
         InputError
             For power that is refused.
-        Runaway
+        RunawayError
             When leakage lets no temperature be steady.
         """
         watts, leak = self.power(power), np.zeros(len(self.blocks))
@@ -231,7 +232,7 @@ class ThermalModel:
         ------
         InputError
             For times that do not rise, a method that the solver lacks, or power that is refused.
-        Runaway
+        RunawayError
             When a leaking block passes ``limit_k``.
         """
         times = _times(times_s)
@@ -260,7 +261,9 @@ def _times(times_s: Sequence[float] | Array) -> Array:
     if not times.size:
         raise InputError("times_s: empty; at least one time is needed")
     if not np.isfinite(times).all() or times[0] < 0:
-        raise InputError(f"times_s: {times[~np.isfinite(times)][:1] or times[:1]}: must be finite, at least 0")
+        raise InputError(
+            f"times_s: {times[~np.isfinite(times)][:1] or times[:1]}: must be finite, at least 0"
+        )
     back = np.flatnonzero(~(np.diff(times) > 0))
     if back.size:
         at = int(back[0])
@@ -270,4 +273,4 @@ def _times(times_s: Sequence[float] | Array) -> Array:
     return times
 
 
-__all__ = ["Runaway", "ThermalModel"]
+__all__ = ["RunawayError", "ThermalModel"]

@@ -140,9 +140,13 @@ def build(stack: Stack, nx: int, ny: int, nodes: Nodes = "centre") -> Network:
     if not (1 <= nx <= MOST_CELLS and 1 <= ny <= MOST_CELLS):
         raise InputError(f"grid {nx}x{ny}: must have 1 to {MOST_CELLS} cells along each side")
     if nx * ny * depth > MOST_NODES:
-        raise InputError(f"grid {nx}x{ny}: {nx * ny * depth:,} nodes in {depth} layers; at most {MOST_NODES:,}")
+        raise InputError(
+            f"grid {nx}x{ny}: {nx * ny * depth:,} nodes in {depth} layers; at most {MOST_NODES:,}"
+        )
     if nodes == "face" and not stack.top.closed:
-        raise InputError("nodes = 'face': needs a stack whose top is closed; that is how HotSpot's layers are")
+        raise InputError(
+            "nodes = 'face': needs a stack whose top is closed; that is how HotSpot's layers are"
+        )
     builder = _Builder(stack, nx, ny, nodes)
     return builder.network()
 
@@ -188,7 +192,9 @@ class _Builder:
                 add_chain(lumped, side, face.package, surface[side], 0 if side == "top" else len(self.dz) - 1)
                 surface[side] = np.zeros((1, 1))
             elif face.heatsink is not None:
-                add_heatsink(lumped, side, stack, face.heatsink, (self.nx, self.ny, len(self.dz)), self.nodes == "face")
+                add_heatsink(
+                    lumped, side, stack, face.heatsink, (self.nx, self.ny, len(self.dz)), self.nodes == "face"
+                )
         lumped.finish()
         shares = [self._block_shares(layer) for layer in stack.layers]
         return Network(
@@ -211,7 +217,10 @@ class _Builder:
         """Add the parts of spreader and sink under (or over) the die as layers of the grid."""
         sink = face.heatsink
         assert sink is not None
-        parts = [("spreader", sink.spreader_um, sink.spreader_material), ("sink", sink.sink_um, sink.sink_material)]
+        parts = [
+            ("spreader", sink.spreader_um, sink.spreader_material),
+            ("sink", sink.sink_um, sink.sink_material),
+        ]
         maps = []
         for name, thickness, material in parts:
             found = self.stack.material(material)

@@ -151,7 +151,7 @@ def _read_ptrace(file: TextIO, label: str, interval_s: float) -> PowerTrace:
     if not found:
         raise InputError(f"{label}: {'no line of watts under the names' if names else 'no names of blocks'}")
     watts = np.array(found).reshape(-1, len(names))
-    return PowerTrace(tuple(names), np.arange(len(watts)) * interval_s, watts, label)
+    return PowerTrace(tuple(names), np.arange(len(watts), dtype=np.float64) * interval_s, watts, label)
 
 
 def _read_csv(file: TextIO, label: str) -> PowerTrace:
@@ -172,7 +172,9 @@ def _read_csv(file: TextIO, label: str) -> PowerTrace:
     if names[0] == "time_s":
         return PowerTrace(tuple(names[1:]), table[:, 0], table[:, 1:], label)
     if len(table) > 1:
-        raise InputError(f"{label}: {len(table)} lines of watts need a first column time_s, which is {names[0]!r}")
+        raise InputError(
+            f"{label}: {len(table)} lines of watts need a first column time_s, which is {names[0]!r}"
+        )
     return PowerTrace(tuple(names), np.zeros(1), table, label)
 
 

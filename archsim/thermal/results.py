@@ -61,7 +61,9 @@ class _Fields:
     def layer_of(self, block: str) -> str:
         """Return the layer of a block."""
         index = self.model.block_index(block)
-        return next(name for name, span in self.model.net.layers.items() if span == self.model.net.spans[index])
+        return next(
+            name for name, span in self.model.net.layers.items() if span == self.model.net.spans[index]
+        )
 
 
 class Steady(_Fields):
@@ -139,7 +141,9 @@ class Transient(_Fields):
     ) -> None:  # fmt: skip
         super().__init__(model, *end)
         self.times_s, self.avg_k, self.max_k = times_s, avg_k, max_k
-        self.hottest_k: Array = max_k.max(axis=1) if max_k.shape[1] else np.full(len(times_s), model.ambient_k)
+        self.hottest_k: Array = (
+            max_k.max(axis=1) if max_k.shape[1] else np.full(len(times_s), model.ambient_k)
+        )
         self.power_w, self.leakage_w = powers
         self.energy_j, self.method = energy_j, method
 

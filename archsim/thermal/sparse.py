@@ -1,7 +1,8 @@
 """The direct solver for any network: one factorisation for the steady state, one for each length of step.
 
-Backward Euler: (C/dt + G) T1 = C/dt T0 + P. Crank-Nicolson by its middle: (2C/dt + G) Tm = 2C/dt T0 + P, T1 = 2 Tm - T0,
-so that half a step of backward Euler takes the same factors. Lumps of the package border the matrix of the grid.
+Backward Euler: (C/dt + G) T1 = C/dt T0 + P. Crank-Nicolson by its middle: (2C/dt + G) Tm = 2C/dt T0 + P and
+T1 = 2 Tm - T0, so that half a step of backward Euler takes the same factors. Lumps of the package border the matrix of
+the grid.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ class _Bordered:
     def __init__(self, solver: SparseSolver, rate: float) -> None:
         net = solver.net
         diagonal = solver.diagonal + rate * net.capacity
-        self._grid = GridCholesky(np.ascontiguousarray(diagonal), solver.along_x, solver.along_y, solver.along_z)
+        self._grid = GridCholesky(
+            np.ascontiguousarray(diagonal), solver.along_x, solver.along_y, solver.along_z
+        )
         self._lumps = net.lumps
         if self._lumps:
             border = np.zeros((*net.shape, self._lumps))
@@ -40,7 +43,7 @@ class _Bordered:
         field = self._grid.solve(power)
         if not self._lumps:
             return field, lump_power[:0]
-        lumps = np.linalg.solve(self._corner, lump_power + self._border.T @ field.ravel())
+        lumps: Array = np.linalg.solve(self._corner, lump_power + self._border.T @ field.ravel())
         return field + self._reply @ lumps, lumps
 
 

@@ -31,7 +31,9 @@ class Material(Spec):
 
     name: str = Field(min_length=1, description="by which layers and regions call it")
     conductivity_w_mk: float = _si("W/m/K", "thermal conductivity", gt=0, le=1e5)
-    lateral_w_mk: float | None = _si("W/m/K", "the same along the layer, where it differs", default=None, ge=0, le=1e5)
+    lateral_w_mk: float | None = _si(
+        "W/m/K", "the same along the layer, where it differs", default=None, ge=0, le=1e5
+    )
     heat_capacity_j_m3k: float = _si("J/m3/K", "heat capacity of a volume", gt=0, le=1e9)
 
     @property
@@ -120,7 +122,9 @@ class Layer(Spec):
     die: Die | None = Field(default=None, description="when it does not reach to the edges of the stack")
     blocks: tuple[Block, ...] = Field(default=(), max_length=MOST_BLOCKS, description="floorplan")
     gaps: bool = Field(default=False, description="blocks may leave parts of the die free")
-    regions: tuple[Region, ...] = Field(default=(), max_length=MOST_BLOCKS, description="parts of other materials")
+    regions: tuple[Region, ...] = Field(
+        default=(), max_length=MOST_BLOCKS, description="parts of other materials"
+    )
 
 
 class Lump(Spec):
@@ -146,18 +150,26 @@ class Heatsink(Spec):
 class Face(Spec):
     """How heat leaves through the top or the bottom of the stack; without any of these it does not."""
 
-    resistance_k_w: float | None = _si("K/W", "of the whole face, to ambient or to the package", default=None, ge=0)
+    resistance_k_w: float | None = _si(
+        "K/W", "of the whole face, to ambient or to the package", default=None, ge=0
+    )
     coefficient_w_m2k: float | None = _si("W/m2/K", "heat transfer coefficient instead", default=None, gt=0)
-    package: tuple[Lump, ...] = Field(default=(), max_length=64, description="lumps between the face and ambient")
+    package: tuple[Lump, ...] = Field(
+        default=(), max_length=64, description="lumps between the face and ambient"
+    )
     heatsink: Heatsink | None = Field(default=None, description="spreader and sink instead of all these")
 
     @model_validator(mode="after")
     def _check_one(self) -> Self:
-        given = [k for k in ("resistance_k_w", "coefficient_w_m2k", "heatsink") if getattr(self, k) is not None]
+        given = [
+            k for k in ("resistance_k_w", "coefficient_w_m2k", "heatsink") if getattr(self, k) is not None
+        ]
         if len(given) > 1:
             raise FieldError(given[1], f"has no meaning beside {given[0]}; give one of them")
         if self.package and (not given or self.heatsink):
-            raise FieldError("package", "needs resistance_k_w or coefficient_w_m2k, from the face to its first lump")
+            raise FieldError(
+                "package", "needs resistance_k_w or coefficient_w_m2k, from the face to its first lump"
+            )
         return self
 
     @property
@@ -179,7 +191,9 @@ class Stack(Spec):
         "K", "a leaking block this hot has run away (default: where SAC305 solder melts)", default=490.0, gt=0
     )
     materials: tuple[Material, ...] = Field(min_length=1, description="what layers and regions are made of")
-    layers: tuple[Layer, ...] = Field(min_length=1, max_length=MOST_LAYERS, description="from the top to the bottom")
+    layers: tuple[Layer, ...] = Field(
+        min_length=1, max_length=MOST_LAYERS, description="from the top to the bottom"
+    )
     top: Face = Field(default=Face(), description="how heat leaves upwards")
     bottom: Face = Field(default=Face(), description="how heat leaves downwards")
 
@@ -207,7 +221,9 @@ class Stack(Spec):
         """Check the die, the regions and the floorplan of a layer."""
         if layer.die is not None:
             self._check_material(f"{place}.die.fill", layer.die.fill)
-            check_inside(f"{place}.die", layer.die.within(self.width_mm, self.height_mm), self.outline, "the stack")
+            check_inside(
+                f"{place}.die", layer.die.within(self.width_mm, self.height_mm), self.outline, "the stack"
+            )
         die = self.die_of(layer)
         size = Rect(0.0, 0.0, die.width, die.height)
         regions = [(each.name, each.within(die.width, die.height)) for each in layer.regions]
@@ -274,5 +290,7 @@ def _unique(place: str, names: list[str]) -> None:
     first: dict[str, int] = {}
     for index, name in enumerate(names):
         if name in first:
-            raise FieldError(f"{place}[{index}].name = {short(name)}", f"{place}[{first[name]}] has this name already")
+            raise FieldError(
+                f"{place}[{index}].name = {short(name)}", f"{place}[{first[name]}] has this name already"
+            )
         first[name] = index

@@ -195,14 +195,20 @@ class SpectralSolver:
 
     def observe(self, states: list[Array]) -> tuple[Array, Array]:
         """Return means and maxima of the blocks, (states, blocks) each."""
-        from scipy.fft import idctn
-
-        vectors = self._modes[1][:, self.observer.rows, :]
-        together = np.matmul(vectors, np.stack(states, axis=2))  # (modes, rows, states)
-        waves = np.ascontiguousarray(together.transpose(2, 1, 0)).reshape(len(states), -1, *self.net.shape[1:])
-        planes = idctn(waves, norm="ortho", axes=(2, 3), overwrite_x=True)
+        planes = self._planes(states)
         return self.observer.means(planes), self.observer.peaks(planes)
 
     def means(self, state: Array) -> Array:
         """Return the means of the blocks in one state."""
-        return self.observe([state])[0][0]
+        found: Array = self.observer.means(self._planes([state]))[0]
+        return found
+
+    def _planes(self, states: list[Array]) -> Array:
+        """Return the temperatures of the sublayers that hold blocks, (states, rows, ny, nx)."""
+        from scipy.fft import idctn
+
+        vectors = self._modes[1][:, self.observer.rows, :]
+        together = np.matmul(vectors, np.stack(states, axis=2))  # (modes, rows, states)
+        waves = np.ascontiguousarray(together.transpose(2, 1, 0))
+        shape = (len(states), len(self.observer.rows), *self.net.shape[1:])
+        return np.asarray(idctn(waves.reshape(shape), norm="ortho", axes=(2, 3), overwrite_x=True))

@@ -66,7 +66,13 @@ class Run:
     """A transient from its first to its last time."""
 
     def __init__(
-        self, model: ThermalModel, trace: PowerTrace, times: Array, method: str, step_s: float, leaks: Leaks | None
+        self,
+        model: ThermalModel,
+        trace: PowerTrace,
+        times: Array,
+        method: str,
+        step_s: float,
+        leaks: Leaks | None,
     ) -> None:
         self.model, self.trace, self.times, self.method, self.step_s = model, trace, times, method, step_s
         self.leaks = leaks
@@ -87,7 +93,9 @@ class Run:
         count = 0
         for number, now in enumerate(events):
             if number:
-                leak = self._between(walk, float(events[number - 1]), float(now), self.trace.watts[interval[number - 1]])
+                leak = self._between(
+                    walk, float(events[number - 1]), float(now), self.trace.watts[interval[number - 1]]
+                )
             if seen[number]:
                 powers[count], leaking[count] = self.trace.watts[interval[number]], leak
                 waiting.append(walk.state)
@@ -99,7 +107,9 @@ class Run:
         end = model.engine.fields(walk.state)
         energy = {**walk.energy, "stored": model.net.storage(*end) - before}
         ambient = model.ambient_k
-        return Transient(model, end, times, means + ambient, peaks + ambient, (powers, leaking), energy, self.method)
+        return Transient(
+            model, end, times, means + ambient, peaks + ambient, (powers, leaking), energy, self.method
+        )
 
     def _between(self, walk: _Walk, start_s: float, end_s: float, watts: Array) -> Array:
         """Advance from one event to the next in equal steps; return the leakage of the last."""
@@ -140,7 +150,9 @@ class Stepper:
 
     def __init__(self, model: ThermalModel, field: Array, lumps: Array, method: str) -> None:
         if method not in model.engine.methods:
-            raise InputError(f"method {method!r}: the {model.solver} solver has {', '.join(model.engine.methods)}")
+            raise InputError(
+                f"method {method!r}: the {model.solver} solver has {', '.join(model.engine.methods)}"
+            )
         self.model = model
         self._walk = _Walk(model, field, lumps, method)
 

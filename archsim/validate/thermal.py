@@ -35,13 +35,19 @@ _NOTES = {
     "B-heat-hotspot": "capacities times 0.333, as HotSpot takes them",
 }
 #: The plate of AN5: W/(m K), W/(m2 K), W/m2; cooled like the stack of cis3.
-_PLATE = {"side_mm": 5.0, "thickness_um": 100.0, "conductivity": 130.0, "film": 1 / (30.0 * 25e-6), "flux": 1e4}
+_PLATE = {
+    "side_mm": 5.0,
+    "thickness_um": 100.0,
+    "conductivity": 130.0,
+    "film": 1 / (30.0 * 25e-6),
+    "flux": 1e4,
+}
 
 
 def assumptions() -> list[str]:
     """Return what the comparison assumes."""
     return [
-        "thermal: 3D-ICE, HotSpot and this model solve one description of a stack; its layers are typical, not measured",
+        "thermal: 3D-ICE, HotSpot and this model solve one description of a stack; its layers are typical ones",
         "thermal: stag2p and ar0330 are fitted to 34.8 and 31.4 degC at 250 and 150 mW, to 5.5 K/W from die to package "
         "and to 98 % within 20 ms of Kodukula et al.; 60.7 degC at 1 W and the drops of temperature are predictions",
     ]
@@ -82,7 +88,7 @@ def _run(case: str, cells: int, nodes: Any) -> tuple[ThermalModel, Any]:
         model = ThermalModel(stack, cells)
         # Each die has its power spread over its whole area.
         dies = {"sensor": 0.05, "dram": 0.10, "vpu": 0.85}
-        power = {}
+        power: dict[str, float] = {}
         for layer in stack.layers:
             rects = [(block.name, block.within(stack.width_mm, stack.height_mm)) for block in layer.blocks]
             area = sum(rect.width * rect.height for _, rect in rects)
@@ -117,7 +123,8 @@ def _on_package(stack: Stack) -> Stack:
 def _as_hotspot(stack: Stack) -> Stack:
     """Return the stack with HotSpot's factor on capacities, and what its own thin spreader and sink add below."""
     materials = [
-        {**each, "heat_capacity_j_m3k": each["heat_capacity_j_m3k"] * 0.333} for each in stack.to_dict()["materials"]
+        {**each, "heat_capacity_j_m3k": each["heat_capacity_j_m3k"] * 0.333}
+        for each in stack.to_dict()["materials"]
     ]
     # Convection is per area of a sink of 5.004 mm; spreader and sink of 1 nm with 0.01 W/(m K) are 4 mK/W each.
     return _changed(stack, materials=materials, bottom={"resistance_k_w": 30.0 * 5.004**2 / 25.0 + 0.008})
@@ -129,8 +136,8 @@ def _as_hotspot(stack: Stack) -> Stack:
 def _closed_form(line: dict[str, str], expected: float) -> Row:
     case, time = line["case"], line["time_s"]
     names = {
-        "AN1": "series of resistances", "AN2": "slab heated from t = 0, far face held", "AN3": "half space heated from t = 0",
-        "AN4": "ladder of two poles", "AN5": "cosine of flux on a plate",
+        "AN1": "series of resistances", "AN2": "slab heated from t = 0, far face held",
+        "AN3": "half space heated from t = 0", "AN4": "ladder of two poles", "AN5": "cosine of flux on a plate",
     }  # fmt: skip
     measured = _CASES[case](line)
     quantity = f"{line['quantity']} {line['name']}".strip()
@@ -158,7 +165,9 @@ def _an1(line: dict[str, str]) -> float:
     return float(found.layer_k(line["name"]).mean()) - 300.0
 
 
-def graded(depth_um: float, first_um: float, growth: float, conductivity: float, capacity: float) -> dict[str, Any]:
+def graded(
+    depth_um: float, first_um: float, growth: float, conductivity: float, capacity: float
+) -> dict[str, Any]:
     """Return materials and layers of a slab heated at its surface, in sublayers that grow with depth."""
     thick = [first_um / 100, first_um]
     while sum(thick) + thick[-1] * growth < depth_um:
@@ -231,11 +240,15 @@ def _paper() -> Iterator[Row]:
     for watts, expected in ((0.25, 34.8), (0.15, 31.4)):
         measured = float(chip.steady({"die": watts}).avg_k[0]) - _ZERO_C_K
         note = "calibration: resistance and ambient are fitted to it"
-        yield Row(f"{figure}AR0330", f"at {watts * 1e3:g} mW, degC", expected, measured, 0.05 / expected, note)
+        yield Row(
+            f"{figure}AR0330", f"at {watts * 1e3:g} mW, degC", expected, measured, 0.05 / expected, note
+        )
     start = chip.steady({"die": 0.25})
     drop = start.avg_k[0] - chip.transient({"die": 0.15}, [0.03], initial=start.state).avg_k[0, 0]
     note = "calibration: the die is fitted to it"
-    yield Row(f"{figure}AR0330", "share of the drop within 30 ms, %", 30.0, 100 * float(drop) / 3.4, 0.1, note)
+    yield Row(
+        f"{figure}AR0330", "share of the drop within 30 ms, %", 30.0, 100 * float(drop) / 3.4, 0.1, note
+    )
     model = ThermalModel(Stack.load("stag2p"), 4)
     watt = {"s_all": 0.01, "d_all": 0.0, "v_all": 1.0}
     found = model.steady(watt).avg_k - _ZERO_C_K
@@ -256,7 +269,7 @@ def _drops(model: ThermalModel, figure: str) -> Iterator[Row]:
     drop = float(steady.avg_k[0] - after.avg_k[0, 0])
     yield Row(figure, "drop from 2.5 to 0.1 W in 20 ms, K", 13.2, drop, 0.5 / 13.2, note)
     # Heated until the sensor has 87 degC, then stopped for a frame of 30 a second.
-    times = np.arange(1, 20001) * 1e-3
+    times = np.arange(1, 20001, dtype=np.float64) * 1e-3
     heating = model.transient(hot, times)
     reached = int(np.searchsorted(heating.avg_k[:, 0], 87.0 + _ZERO_C_K))
     warm = model.transient(hot, times[reached : reached + 1])
