@@ -43,7 +43,7 @@ class _Bordered:
         field = self._grid.solve(power)
         if not self._lumps:
             return field, lump_power[:0]
-        lumps: Array = np.linalg.solve(self._corner, lump_power + self._border.T @ field.ravel())
+        lumps = np.asarray(np.linalg.solve(self._corner, lump_power + self._border.T @ field.ravel()), dtype=np.float64)
         return field + self._reply @ lumps, lumps
 
 
