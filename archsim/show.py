@@ -131,7 +131,7 @@ def _rows(cls: type[Any], data: Mapping[str, Any], sources: Mapping[str, str], p
         if isinstance(value, dict) and child is not None:
             yield from _rows(child, value, sources, f"{path}.")
             continue
-        if value is None:
+        if value is None or value == []:
             continue
         description = cls.model_fields[key].description or ""
         is_list_of_tables = isinstance(value, list) and bool(value) and isinstance(value[0], dict)

@@ -23,10 +23,17 @@ SOME = settings(max_examples=50, deadline=None)
 def slab(thickness_um=(100.0,), materials=("si",), power=1.0, **faces):
     """Return a stack of 2 mm x 2 mm whose top layer is heated all over."""
     layers = [
-        {"name": f"l{i}", "thickness_um": t, "material": m} for i, (t, m) in enumerate(zip(thickness_um, materials, strict=True))
+        {"name": f"l{i}", "thickness_um": t, "material": m}
+        for i, (t, m) in enumerate(zip(thickness_um, materials, strict=True))
     ]
     layers[0]["blocks"] = [{"name": "hot", "power_w": power}]
-    table = {"name": "slab", "width_mm": 2.0, "height_mm": 2.0, "materials": [SILICON, COPPER, GLUE], "layers": layers}
+    table = {
+        "name": "slab",
+        "width_mm": 2.0,
+        "height_mm": 2.0,
+        "materials": [SILICON, COPPER, GLUE],
+        "layers": layers,
+    }
     return Stack.from_dict({**table, **(faces or {"bottom": {"resistance_k_w": 10.0}})}, "slab")
 
 
@@ -96,7 +103,10 @@ def test_the_error_of_a_step_falls_with_its_order(method, order, solver):
     stack = Stack.load("cis3")
     exact = ThermalModel(stack, 4).transient(None, [0.02]).avg_k
     model = ThermalModel(stack, 4, solver=solver)
-    errors = [np.abs(model.transient(None, [0.02], method=method, step_s=s).avg_k - exact).max() for s in (2e-4, 1e-4)]
+    errors = [
+        np.abs(model.transient(None, [0.02], method=method, step_s=s).avg_k - exact).max()
+        for s in (2e-4, 1e-4)
+    ]
     assert errors[0] / errors[1] == pytest.approx(2**order, rel=0.15)
 
 
@@ -115,7 +125,9 @@ def test_a_clean_start_does_not_ring():
 
 
 def test_power_that_stops_lets_the_stack_cool_to_ambient():
-    run = ThermalModel(Stack.load("cis3"), 4).transient({n: 0.0 for n in ("nn", "isp")}, [1e3], initial="steady")
+    run = ThermalModel(Stack.load("cis3"), 4).transient(
+        {n: 0.0 for n in ("nn", "isp")}, [1e3], initial="steady"
+    )
     assert run.energy_j["in"] == pytest.approx(1e3 * (1.22 - 0.78))
     cold = ThermalModel(slab(power=0.0), 4).transient(None, [1.0], initial=350.0)
     assert cold.avg_k[0, 0] == pytest.approx(300.0)
@@ -126,7 +138,12 @@ def test_power_that_stops_lets_the_stack_cool_to_ambient():
 
 
 @SOME
-@given(*(st.floats(0.1, 50) for _ in range(2)), *(st.floats(1e-4, 1) for _ in range(2)), st.floats(1e-4, 10), st.floats(0, 5))
+@given(
+    *(st.floats(0.1, 50) for _ in range(2)),
+    *(st.floats(1e-4, 1) for _ in range(2)),
+    st.floats(1e-4, 10),
+    st.floats(0, 5),
+)
 def test_two_poles_step_exactly(r1, r2, c1, c2, dt, power):
     ladder = TwoPole(r1, c1, r2, c2, 300.0)
     a = np.array([[-1 / r1 / c1, 1 / r1 / c1], [1 / r1 / c2, -(1 / r1 + 1 / r2) / c2]])
@@ -138,7 +155,11 @@ def test_two_poles_step_exactly(r1, r2, c1, c2, dt, power):
 
 
 def test_a_stack_that_is_a_ladder_gives_its_own_parts():
-    stack = slab((100.0,), power=1.0, bottom={"resistance_k_w": 5.0, "package": [{"capacity_j_k": 0.3, "resistance_k_w": 20.0}]})
+    stack = slab(
+        (100.0,),
+        power=1.0,
+        bottom={"resistance_k_w": 5.0, "package": [{"capacity_j_k": 0.3, "resistance_k_w": 20.0}]},
+    )
     ladder = two_pole(ThermalModel(stack, 4))
     parts = (ladder.r1_k_w, ladder.c1_j_k, ladder.r2_k_w, ladder.c2_j_k)
     half = 100e-6 / 130 / 4e-6 / 2
@@ -220,7 +241,9 @@ def test_transient_leakage_is_second_order_in_its_step():
 
 
 def test_transient_runaway_says_which_block_and_when():
-    with pytest.raises(RunawayError, match=r"block 'hot': thermal runaway at [\d.e-]+ s: it passes limit_k = 400") as refused:
+    with pytest.raises(
+        RunawayError, match=r"block 'hot': thermal runaway at [\d.e-]+ s: it passes limit_k = 400"
+    ) as refused:
         ThermalModel(leaking(leak=5.0, limit_k=400.0), 2).transient(None, [10.0], step_s=1e-4)
     when = float(str(refused.value).split(" at ")[1].split()[0])
     free = ThermalModel(leaking(leak=5.0, limit_k=1e6), 2)
@@ -295,7 +318,9 @@ def test_vias_conduct_down_by_area_and_a_liner_hinders_across():
     assert made.heat_capacity_j_m3k == pytest.approx(share * 3.5e6 + (1 - share) * 1.6e6)
     assert 130 < made.along_w_mk < made.conductivity_w_mk
     oxide = Material(name="oxide", conductivity_w_mk=1.4, heat_capacity_j_m3k=1.6e6)
-    coated = pierced(BASE, METAL, oxide, Tsv(diameter_um=10.0, pitch_um=20.0, liner_um=1.0, material="cu", liner="oxide"))
+    coated = pierced(
+        BASE, METAL, oxide, Tsv(diameter_um=10.0, pitch_um=20.0, liner_um=1.0, material="cu", liner="oxide")
+    )
     assert coated.along_w_mk < 130 < coated.conductivity_w_mk
 
 

@@ -22,9 +22,12 @@ class Twin:
     def __init__(self, stack, nx, ny):
         self.stack, self.nx, self.ny = stack, nx, ny
         w, h = stack.width_mm / nx, stack.height_mm / ny
-        self.boxes = [(x * w, (x + 1) * w, y * h, (y + 1) * h) for y, x in itertools.product(range(ny), range(nx))]
+        self.boxes = [
+            (x * w, (x + 1) * w, y * h, (y + 1) * h) for y, x in itertools.product(range(ny), range(nx))
+        ]
         self.area, dx, dy = w * h * 1e-6, w * 1e-3, h * 1e-3
-        rows = [(layer, layer.thickness_um * 1e-6 / layer.sublayers) for layer in stack.layers for _ in range(layer.sublayers)]
+        layers = [layer for layer in stack.layers for _ in range(layer.sublayers)]
+        rows = [(layer, layer.thickness_um * 1e-6 / layer.sublayers) for layer in layers]
         self.rows = rows
         cells, lumps = nx * ny, [*stack.top.package, *stack.bottom.package]
         size = len(rows) * cells + len(lumps)
@@ -58,7 +61,11 @@ class Twin:
             face = getattr(stack, side)
             if face.resistance_k_w is None and face.coefficient_w_m2k is None:
                 continue
-            film = cells * face.resistance_k_w if face.coefficient_w_m2k is None else 1 / face.coefficient_w_m2k / self.area
+            film = (
+                cells * face.resistance_k_w
+                if face.coefficient_w_m2k is None
+                else 1 / face.coefficient_w_m2k / self.area
+            )
             first = at if face.package else None
             for i in range(cells):
                 g = 1 / (rows[z][1] / 2 / made[z][i][1] / self.area + film)
@@ -85,7 +92,13 @@ class Twin:
 
         def values(name):
             m = stack.material(name)
-            return np.array([m.conductivity_w_mk if m.lateral_w_mk is None else m.lateral_w_mk, m.conductivity_w_mk, m.heat_capacity_j_m3k])
+            return np.array(
+                [
+                    m.conductivity_w_mk if m.lateral_w_mk is None else m.lateral_w_mk,
+                    m.conductivity_w_mk,
+                    m.heat_capacity_j_m3k,
+                ]
+            )
 
         inside = share(die.x, die.y, die.width, die.height)
         fill = values(layer.die.fill) if layer.die is not None else values(layer.material)
@@ -104,7 +117,9 @@ class Twin:
                 x, y, w, h = block.within(die.width, die.height)
                 row = np.zeros(len(self.C))
                 for i, box in enumerate(self.boxes):
-                    covered = overlap(box[0], box[1], die.x + x, die.x + x + w) * overlap(box[2], box[3], die.y + y, die.y + y + h)
+                    covered = overlap(box[0], box[1], die.x + x, die.x + x + w) * overlap(
+                        box[2], box[3], die.y + y, die.y + y + h
+                    )
                     for s in range(layer.sublayers):
                         row[(z + s) * cells + i] = covered / (w * h) / layer.sublayers
                 out.append(row)
@@ -138,9 +153,11 @@ def stacks(draw, uniform=False):
     layers, count = [], draw(st.integers(1, 4))
     for index in range(count):
         layer = {
-            "name": f"l{index}", "thickness_um": 100.0 * draw(number), "material": draw(st.sampled_from(["si", "cu", "glue"])),
+            "name": f"l{index}",
+            "thickness_um": 100.0 * draw(number),
+            "material": draw(st.sampled_from(["si", "cu", "glue"])),
             "sublayers": draw(st.integers(1, 3)),
-        }  # fmt: skip
+        }
         w, h = width, height
         if not uniform and draw(st.booleans()):
             w, h = width * draw(st.floats(0.4, 0.8)), height * draw(st.floats(0.4, 0.8))
@@ -153,12 +170,27 @@ def stacks(draw, uniform=False):
                 {"name": f"east{index}", "x_mm": cut, "power_w": draw(st.floats(0.1, 2))},
             ]
         if not uniform and draw(st.booleans()):
-            layer["regions"] = [{"name": "r", "x_mm": 0.3 * w, "height_mm": 0.6 * h, "material": draw(st.sampled_from(["cu", "si"]))}]
+            layer["regions"] = [
+                {
+                    "name": "r",
+                    "x_mm": 0.3 * w,
+                    "height_mm": 0.6 * h,
+                    "material": draw(st.sampled_from(["cu", "si"])),
+                }
+            ]
         layers.append(layer)
     faces = {}
     for side in draw(st.sampled_from([("bottom",), ("top",), ("top", "bottom")])):
-        face = draw(st.sampled_from([{"resistance_k_w": 5.0}, {"coefficient_w_m2k": 2e4}, {"resistance_k_w": 0.0}]))
+        face = draw(
+            st.sampled_from([{"resistance_k_w": 5.0}, {"coefficient_w_m2k": 2e4}, {"resistance_k_w": 0.0}])
+        )
         chain = [{"capacity_j_k": 0.01, "resistance_k_w": 3.0}, {"capacity_j_k": 0.1, "resistance_k_w": 9.0}]
         faces[side] = {**face, "package": chain[: draw(st.integers(0, 2))]}
-    table = {"name": "drawn", "width_mm": width, "height_mm": height, "materials": [SILICON, COPPER, GLUE], "layers": layers}
+    table = {
+        "name": "drawn",
+        "width_mm": width,
+        "height_mm": height,
+        "materials": [SILICON, COPPER, GLUE],
+        "layers": layers,
+    }
     return Stack.from_dict({**table, **faces}, "drawn")

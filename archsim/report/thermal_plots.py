@@ -20,6 +20,7 @@ from archsim.report.style import (
     line_look,
     note,
     short,
+    ticks_1_2_5,
 )
 from archsim.thermal.results import Steady, Transient
 
@@ -146,7 +147,7 @@ def plot_temperatures(
             and np.ptp(np.diff(times)) > 0.5 * np.diff(times).mean()
             and positive[-1] / positive[0] > 50
         ):
-            axes.set_xscale("log")
+            ticks_1_2_5(axes)
         axes.set_xlabel(f"time ({unit})")
         axes.set_ylabel(f"{'hottest cell' if peak else 'mean'} of block (°C)")
         finish(axes)

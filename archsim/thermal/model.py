@@ -260,10 +260,9 @@ def _times(times_s: Sequence[float] | Array) -> Array:
     times = np.array(times_s, dtype=float).reshape(-1)
     if not times.size:
         raise InputError("times_s: empty; at least one time is needed")
-    if not np.isfinite(times).all() or times[0] < 0:
-        raise InputError(
-            f"times_s: {times[~np.isfinite(times)][:1] or times[:1]}: must be finite, at least 0"
-        )
+    bad = times[~(np.isfinite(times) & (times >= 0))]
+    if bad.size:
+        raise InputError(f"times_s: {bad[0]:g} s: must be finite, at least 0")
     back = np.flatnonzero(~(np.diff(times) > 0))
     if back.size:
         at = int(back[0])

@@ -43,7 +43,9 @@ class _Bordered:
         field = self._grid.solve(power)
         if not self._lumps:
             return field, lump_power[:0]
-        lumps = np.asarray(np.linalg.solve(self._corner, lump_power + self._border.T @ field.ravel()), dtype=np.float64)
+        lumps = np.asarray(
+            np.linalg.solve(self._corner, lump_power + self._border.T @ field.ravel()), dtype=np.float64
+        )
         return field + self._reply @ lumps, lumps
 
 
