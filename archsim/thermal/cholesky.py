@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.errors import InputError
 from archsim.thermal.dissection import Front, plan
 
 Array = NDArray[np.float64]
+#: Most entries of the factors.
+MOST_ENTRIES = 1 << 29
 
 
 class GridCholesky:
@@ -30,6 +33,13 @@ class GridCholesky:
     def __init__(self, diagonal: Array, along_x: Array, along_y: Array, along_z: Array) -> None:
         self._nz, self._ny, self._nx = diagonal.shape
         self._plan = plan(self._nx, self._ny)
+        columns_held = sum((f.last - f.first) * (f.last - f.first + len(f.ring)) for f in self._plan.fronts)
+        if columns_held * self._nz**2 > MOST_ENTRIES:
+            size = columns_held * self._nz**2 * 8 / 1e9
+            raise InputError(
+                f"grid {self._nx}x{self._ny} in {self._nz} sublayers: its factors take {size:.1f} GB; "
+                f"at most {MOST_ENTRIES * 8 / 1e9:.1f} GB; take fewer cells"
+            )
         order, nz = self._plan.order, self._nz
         columns = np.ascontiguousarray(diagonal.reshape(nz, -1)[:, order].T)
         below = np.ascontiguousarray(-along_z.reshape(nz - 1, order.size)[:, order].T)

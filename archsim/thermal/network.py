@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 Nodes = Literal["centre", "face"]
 
 #: Most cells of a grid along one axis, and most nodes.
-MOST_CELLS, MOST_NODES = 4096, 1 << 26
+MOST_CELLS, MOST_NODES = 4096, 1 << 24
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,11 @@ def build(stack: Stack, nx: int, ny: int, nodes: Nodes = "centre") -> Network:
             "nodes = 'face': needs a stack whose top is closed; that is how HotSpot's layers are"
         )
     builder = _Builder(stack, nx, ny, nodes)
-    return builder.network()
+    net = builder.network()
+    missed = [name for name, cells in zip(net.names, net.cells_of_block, strict=True) if not cells > 0]
+    if missed:
+        raise InputError(f"grid {nx}x{ny}: block {missed[0]!r} is too small to cover anything of a cell")
+    return net
 
 
 class _Builder:

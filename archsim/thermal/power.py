@@ -150,7 +150,7 @@ def _read_ptrace(file: TextIO, label: str, interval_s: float) -> PowerTrace:
         _row(words, names, found, f"{label}: line {number}")
     if not found:
         raise InputError(f"{label}: {'no line of watts under the names' if names else 'no names of blocks'}")
-    watts = np.array(found).reshape(-1, len(names))
+    watts = np.frombuffer(found).reshape(-1, len(names))
     return PowerTrace(tuple(names), np.arange(len(watts), dtype=np.float64) * interval_s, watts, label)
 
 
@@ -168,7 +168,7 @@ def _read_csv(file: TextIO, label: str) -> PowerTrace:
         _row(words, names, found, f"{label}: line {number}")
     if not found:
         raise InputError(f"{label}: {'no line of watts under the names' if names else 'no names of blocks'}")
-    table = np.array(found).reshape(-1, len(names))
+    table = np.frombuffer(found).reshape(-1, len(names))
     if names[0] == "time_s":
         return PowerTrace(tuple(names[1:]), table[:, 0], table[:, 1:], label)
     if len(table) > 1:

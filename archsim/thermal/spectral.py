@@ -14,10 +14,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.errors import InputError
 from archsim.thermal.network import Network
 from archsim.thermal.observe import Observer
 
 Array = NDArray[np.float64]
+#: Most entries of all eigenvectors: a gigabyte.
+MOST_ENTRIES = 1 << 27
 #: Step lengths whose factors are kept.
 _KEPT = 8
 
@@ -105,6 +108,11 @@ class SpectralSolver:
         """Rates (modes, unknowns) in 1/s, and what takes amplitudes to temperatures (modes, unknowns, unknowns)."""
         nz, lumps = self.net.nz, self.net.lumps
         size = nz + lumps
+        if self._cells * size**2 > MOST_ENTRIES:
+            raise InputError(
+                f"grid {self.net.nx}x{self.net.ny}: {self._cells} modes of {size} unknowns are too many for a "
+                f"transient; at most {MOST_ENTRIES // size**2} cells"
+            )
         root = 1.0 / np.sqrt(np.concatenate([self._capacity, self.net.lumped.capacity]))
         systems = np.zeros((self._cells, size, size))
         index = np.arange(nz)
