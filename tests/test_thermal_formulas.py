@@ -134,6 +134,17 @@ def test_power_that_stops_lets_the_stack_cool_to_ambient():
     assert cold.energy_j["bottom"] == pytest.approx(-cold.energy_j["stored"])
 
 
+@pytest.mark.parametrize("solver", ["spectral", "sparse"])
+def test_a_stack_without_blocks_cools_too(solver):
+    table = slab().to_dict()
+    table["layers"][0]["blocks"] = []
+    model = ThermalModel(Stack.from_dict(table, "x"), 3, solver=solver)
+    assert model.steady().hottest_k == 300.0
+    run = model.transient(None, [1e-3, 10.0], initial=350.0)
+    assert run.layer_k("l0") == pytest.approx(300.0, abs=1e-3)
+    assert abs(run.balance) < 1e-9
+
+
 # two poles
 
 

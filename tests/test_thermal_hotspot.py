@@ -90,6 +90,18 @@ def test_a_package_turned_by_a_right_angle_is_as_hot(tmp_path, width, height):
     assert one.layer_k("chip") == pytest.approx(other.layer_k("chip").T, rel=1e-12)
 
 
+def test_a_package_on_top_of_the_stack_turned_over_is_as_hot(folder):
+    table = load_stack(folder / "two.lcf").to_dict()
+    below = ThermalModel(Stack.from_dict(table, "x"), (6, 5))
+    turned = {**table, "layers": table["layers"][::-1], "top": table["bottom"], "bottom": {}}
+    above = ThermalModel(Stack.from_dict(turned, "x"), (6, 5))
+    one, other = (model.steady({"left": 7.0}) for model in (below, above))
+    assert one.avg_k == pytest.approx(other.avg_k, rel=1e-12)
+    assert other.heat_out_w == pytest.approx({"top": 7.0, "bottom": 0.0})
+    heating, turned_heating = (model.transient({"left": 7.0}, [0.01, 1.0]) for model in (below, above))
+    assert heating.avg_k == pytest.approx(turned_heating.avg_k, rel=1e-9)
+
+
 def test_a_block_may_have_a_material_of_its_own(folder):
     text = "unit 0.008 0.006 0 0.002\ntsv 0.008 0.002 0 0 4e6 0.0058\n"
     write(folder, "paste.flp", text)

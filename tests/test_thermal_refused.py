@@ -147,6 +147,12 @@ def test_lengths_may_be_written_with_units():
     )
 
 
+def tiny():
+    table = changed("layers", 1, "blocks", value=[block(name="dust", width_mm=1e-12)])
+    table["layers"][1]["gaps"] = True
+    return Stack.from_dict(table, "x")
+
+
 MODEL = ThermalModel(Stack.load("cis3"), 4)
 
 
@@ -158,6 +164,9 @@ MODEL = ThermalModel(Stack.load("cis3"), 4)
             lambda: ThermalModel(MODEL.stack, (4096, 4096)),
             "grid 4096x4096: 150,994,944 nodes in 9 layers; at most",
         ),
+        (lambda: ThermalModel(MODEL.stack, 600, solver="sparse").steady(), "its factors take"),
+        (lambda: ThermalModel(MODEL.stack, 1300).transient(None, [1.0]), "modes of 9 unknowns are too many"),
+        (lambda: ThermalModel(tiny(), 4), "grid 4x4: block 'dust' is too small to cover anything of a cell"),
         (
             lambda: ThermalModel(MODEL.stack, 4, solver="magic"),
             "solver 'magic': must be auto, spectral or sparse",

@@ -133,7 +133,7 @@ class SpectralSolver:
 
         rows = self.observer.rows
         power = self.net.power_map(watts)[rows]
-        waves = dctn(power, norm="ortho", axes=(1, 2), overwrite_x=True).reshape(len(rows), -1)
+        waves = dctn(power, norm="ortho", axes=(1, 2), overwrite_x=True).reshape(len(rows), self._cells)
         vectors = self._modes[1][:, rows, :]
         return np.asarray(np.matmul(waves.T[:, None, :], vectors)[:, 0, :])
 
