@@ -61,7 +61,7 @@ REFUSED = [
         "layers[4].blocks[3].name = 'nn': must be unique in the stack; layer sensor has it too",
     ),
     (changed(*SENSOR, 2, "power_w", value=-1.0), "layers[0].blocks[2].power_w = -1.0: must be at least 0"),
-    (changed("layers", 1, "thickness_um", value=0.0), "layers[1].thickness_um = 0.0: must be more than 0"),
+    (changed("layers", 1, "thickness_um", value=0.0), "layers[1].thickness_um = 0.0: must be at least 1e-06"),
     (
         changed("layers", 1, "material", value="bnd"),
         "layers[1].material = 'bnd': no such material (did you mean 'bond'?)",
@@ -73,7 +73,7 @@ REFUSED = [
     ),
     (
         changed("materials", 0, "conductivity_w_mk", value=0.0),
-        "materials[0].conductivity_w_mk = 0.0: must be more than 0",
+        "materials[0].conductivity_w_mk = 0.0: must be at least 1e-06",
     ),
     (
         changed("bottom", "resistance_k_w", value=None),
@@ -241,6 +241,9 @@ def test_what_a_model_cannot_do_is_refused(call, message):
         ("p.csv", "time_s,a\n1,1\n", "the first interval starts at 1 s: must be 0"),
         ("p.csv", "a,b\n1,2\n3,4\n", "2 lines of watts need a first column time_s, which is 'a'"),
         ("p.csv", "time_s,a\n0\n", "line 2: 1 values for 2 names"),
+        ("p.csv", "block,power_w\na,1\na,2\n", "line 3: 'a,2': must be a block, each once, and its watts"),
+        ("p.csv", "block,power_w\na\n", "line 2: 'a': must be a block, each once, and its watts"),
+        ("p.csv", "block,power_w\na,x\n", "line 2, column 2 (a): 'x': must be a number"),
         ("p.toml", "a = 'x'\n", "a = 'x': must be a number of watts"),
         ("p.toml", "a = -1\n", "a: -1: must be a finite number, at least 0"),
         ("p.toml", "", "no power; write block = watts"),
@@ -277,6 +280,9 @@ def test_files_of_power_hold_what_they_say(tmp_path):
         [0, 0.5],
         [[1, 2], [3, 4]],
     )
+    (tmp_path / "d.csv").write_text("block,power_w\nnn,1\ncpu,2.5\n")
+    listed = read_power(tmp_path / "d.csv")
+    assert (listed.blocks, listed.watts.tolist()) == (("nn", "cpu"), [[1, 2.5]])
     assert timed.mean() == {"nn": 2.0, "cpu": 3.0}
     assert timed.mean(0.75) == pytest.approx({"nn": 5 / 3, "cpu": 8 / 3})
     assert read_power(tmp_path / "b.ptrace").starts_s.tolist() == [0, 3.333e-6]
@@ -285,3 +291,9 @@ def test_files_of_power_hold_what_they_say(tmp_path):
     model_trace = MODEL.trace(timed)
     assert model_trace.watts[1, MODEL.block_index("cpu")] == 4
     assert model_trace.watts[1, MODEL.block_index("isp")] == 0.08  # that of the stack
+
+
+def test_a_field_that_is_too_long_is_one_line_of_message(tmp_path):
+    (tmp_path / "p.csv").write_text("a,b\n1," + "2" * 200_000 + "\n")
+    with pytest.raises(InputError, match="line 2: field larger than field limit"):
+        read_power(tmp_path / "p.csv")

@@ -155,19 +155,34 @@ def _read_ptrace(file: TextIO, label: str, interval_s: float) -> PowerTrace:
 
 
 def _read_csv(file: TextIO, label: str) -> PowerTrace:
-    """Read ``time_s,block,...``: each line holds from its time to that of the next. Without times, one line."""
+    """Read ``time_s,block,...``: each line holds from its time to that of the next. Without times, one line.
+
+    Under ``block,power_w`` each line is one block.
+    """
     names: list[str] = []
+    listed: dict[str, object] = {}
     found = array("d")
     for number, line in lines_of(file, label):
-        words = [word.strip() for word in next(csv.reader([line.rstrip("\r\n")]), [])]
+        try:
+            words = [word.strip() for word in next(csv.reader([line.rstrip("\r\n")]), [])]
+        except csv.Error as error:
+            raise InputError(f"{label}: line {number}: {error}") from None
         if not any(words) or words[0].startswith("#"):
             continue
         if not names:
             names = words
             continue
-        _row(words, names, found, f"{label}: line {number}")
-    if not found:
+        place = f"{label}: line {number}"
+        if names[0] != "block":
+            _row(words, names, found, place)
+        elif len(words) != 2 or len(names) != 2 or words[0] in listed:
+            raise InputError(f"{place}: {short(','.join(words))}: must be a block, each once, and its watts")
+        else:
+            listed[words[0]] = _watts(words[1], f"{place}, column 2 ({words[0]})")
+    if not found and not listed:
         raise InputError(f"{label}: {'no line of watts under the names' if names else 'no names of blocks'}")
+    if listed:
+        return _of_table(listed, label)
     table = np.frombuffer(found).reshape(-1, len(names))
     if names[0] == "time_s":
         return PowerTrace(tuple(names[1:]), table[:, 0], table[:, 1:], label)

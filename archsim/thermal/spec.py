@@ -30,11 +30,11 @@ class Material(Spec):
     """What a layer or a region is made of."""
 
     name: str = Field(min_length=1, description="by which layers and regions call it")
-    conductivity_w_mk: float = _si("W/m/K", "thermal conductivity", gt=0, le=1e5)
+    conductivity_w_mk: float = _si("W/m/K", "thermal conductivity", ge=1e-6, le=1e5)
     lateral_w_mk: float | None = _si(
         "W/m/K", "the same along the layer, where it differs", default=None, ge=0, le=1e5
     )
-    heat_capacity_j_m3k: float = _si("J/m3/K", "heat capacity of a volume", gt=0, le=1e9)
+    heat_capacity_j_m3k: float = _si("J/m3/K", "heat capacity of a volume", ge=1.0, le=1e9)
 
     @property
     def along_w_mk(self) -> float:
@@ -60,8 +60,8 @@ class Rectangle(Spec):
 class Leakage(Spec):
     """Power that grows with temperature: P(T) = power_w exp(beta_per_k (T - at_k))."""
 
-    power_w: float = _si("W", "at the reference temperature", ge=0)
-    at_k: float = _si("K", "reference temperature", default=300.0, gt=0)
+    power_w: float = _si("W", "at the reference temperature", ge=0, le=1e9)
+    at_k: float = _si("K", "reference temperature", default=300.0, gt=0, le=1e4)
     beta_per_k: float = _si("1/K", "growth with temperature", default=0.0075, ge=0, le=1)
 
 
@@ -69,7 +69,7 @@ class Block(Rectangle):
     """A named part of a die whose power is known; it spreads evenly over the area and the thickness of the layer."""
 
     name: str = Field(min_length=1, description="unique in the stack")
-    power_w: float = _si("W", "unless a run says otherwise", default=0.0, ge=0)
+    power_w: float = _si("W", "unless a run says otherwise", default=0.0, ge=0, le=1e9)
     leakage: Leakage | None = Field(default=None, description="what comes on top, by temperature")
 
 
@@ -116,7 +116,7 @@ class Layer(Spec):
     """One layer of the stack."""
 
     name: str = Field(min_length=1, description="unique in the stack")
-    thickness_um: float = _si("um", "thickness", gt=0, le=1e6)
+    thickness_um: float = _si("um", "thickness", ge=1e-6, le=1e6)
     material: str = Field(description="one of the stack's materials")
     sublayers: int = quantity("", "nodes over the thickness", default=1, ge=1, le=256)
     die: Die | None = Field(default=None, description="when it does not reach to the edges of the stack")
@@ -130,30 +130,34 @@ class Layer(Spec):
 class Lump(Spec):
     """A part of a package at one temperature, on the way to ambient."""
 
-    capacity_j_k: float = _si("J/K", "heat capacity", gt=0)
-    resistance_k_w: float = _si("K/W", "to the next, or to ambient", gt=0)
+    capacity_j_k: float = _si("J/K", "heat capacity", ge=1e-15, le=1e12)
+    resistance_k_w: float = _si("K/W", "to the next, or to ambient", ge=1e-12, le=1e12)
 
 
 class Heatsink(Spec):
     """A spreader and a sink wider than the die, as HotSpot has them: lumped around the footprint of the die."""
 
-    spreader_mm: float = _si("mm", "side of the spreader", gt=0)
-    spreader_um: float = _si("um", "thickness of the spreader", gt=0)
+    spreader_mm: float = _si("mm", "side of the spreader", gt=0, le=1e5)
+    spreader_um: float = _si("um", "thickness of the spreader", ge=1e-6, le=1e6)
     spreader_material: str = Field(description="one of the stack's materials")
-    sink_mm: float = _si("mm", "side of the sink", gt=0)
-    sink_um: float = _si("um", "thickness of the sink", gt=0)
+    sink_mm: float = _si("mm", "side of the sink", gt=0, le=1e5)
+    sink_um: float = _si("um", "thickness of the sink", ge=1e-6, le=1e6)
     sink_material: str = Field(description="one of the stack's materials")
-    convection_k_w: float = _si("K/W", "from the whole sink to ambient", gt=0)
-    convection_j_k: float = _si("J/K", "heat capacity of the convection, at the sink", default=0.0, ge=0)
+    convection_k_w: float = _si("K/W", "from the whole sink to ambient", ge=1e-12, le=1e12)
+    convection_j_k: float = _si(
+        "J/K", "heat capacity of the convection, at the sink", default=0.0, ge=0, le=1e12
+    )
 
 
 class Face(Spec):
     """How heat leaves through the top or the bottom of the stack; without any of these it does not."""
 
     resistance_k_w: float | None = _si(
-        "K/W", "of the whole face, to ambient or to the package", default=None, ge=0
+        "K/W", "of the whole face, to ambient or to the package", default=None, ge=0, le=1e12
     )
-    coefficient_w_m2k: float | None = _si("W/m2/K", "heat transfer coefficient instead", default=None, gt=0)
+    coefficient_w_m2k: float | None = _si(
+        "W/m2/K", "heat transfer coefficient instead", default=None, ge=1e-9, le=1e12
+    )
     package: tuple[Lump, ...] = Field(
         default=(), max_length=64, description="lumps between the face and ambient"
     )
@@ -184,9 +188,9 @@ class Stack(Spec):
     preset_kind: ClassVar[str] = "stack"
 
     name: str = Field(min_length=1, description="name in results")
-    width_mm: float = _si("mm", "of the stack, from left to right", gt=0, le=1e4)
-    height_mm: float = _si("mm", "of the stack, from lower to upper edge", gt=0, le=1e4)
-    ambient_k: float = _si("K", "temperature of the surroundings", default=300.0, gt=0)
+    width_mm: float = _si("mm", "of the stack, from left to right", ge=1e-3, le=1e4)
+    height_mm: float = _si("mm", "of the stack, from lower to upper edge", ge=1e-3, le=1e4)
+    ambient_k: float = _si("K", "temperature of the surroundings", default=300.0, gt=0, le=1e4)
     limit_k: float = _si(
         "K", "a leaking block this hot has run away (default: where SAC305 solder melts)", default=490.0, gt=0
     )
