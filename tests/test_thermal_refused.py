@@ -297,3 +297,11 @@ def test_a_field_that_is_too_long_is_one_line_of_message(tmp_path):
     (tmp_path / "p.csv").write_text("a,b\n1," + "2" * 200_000 + "\n")
     with pytest.raises(InputError, match="line 2: field larger than field limit"):
         read_power(tmp_path / "p.csv")
+
+
+@pytest.mark.parametrize("solver", ["spectral", "sparse"])
+def test_conductances_too_far_apart_are_refused_and_not_answered_wrongly(solver):
+    table = changed("bottom", "resistance_k_w", value=1e12)
+    model = ThermalModel(Stack.from_dict(table, "x"), 8, solver=solver)
+    with pytest.raises(InputError, match="the conductances of the stack differ too much"):
+        model.steady()

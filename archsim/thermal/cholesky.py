@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from archsim.errors import InputError
 from archsim.thermal.dissection import Front, plan
+from archsim.thermal.network import StiffError
 
 Array = NDArray[np.float64]
 #: Most entries of the factors.
@@ -80,7 +81,7 @@ class GridCholesky:
             _take_up(child, left, nz, count, (first, second, rest))
         first, failed = dpotrf(first, lower=1, clean=0, overwrite_a=1)
         if failed:
-            raise np.linalg.LinAlgError("the network is not positive definite")
+            raise StiffError
         if ring:
             second = dtrsm(1.0, first, second, side=1, lower=1, trans_a=1, overwrite_b=1)
             rest = dsyrk(-1.0, second, beta=1.0, c=rest, lower=1, overwrite_c=1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from archsim.errors import InputError, nearest
 from archsim.thermal.leakage import Leaks, RunawayError
-from archsim.thermal.network import Nodes, build
+from archsim.thermal.network import Nodes, StiffError, build
 from archsim.thermal.power import PowerTrace, by_block
 from archsim.thermal.results import State, Steady, Transient
 from archsim.thermal.sparse import SparseSolver
@@ -20,6 +20,8 @@ from archsim.thermal.spectral import SpectralSolver
 from archsim.thermal.stepping import Run, Stepper
 
 Array = NDArray[np.float64]
+#: Share of the heat that may be lost to rounding in a steady state.
+_LOST = 1e-7
 Power = Mapping[str, float] | Sequence[float] | Array | None
 Method = Literal["exact", "be", "cn"]
 
@@ -177,7 +179,11 @@ class ThermalModel:
             leaks.check(settled, self.stack.limit_k)
             leak[leaks.index] = leaks.watts(settled)
             field, lumps = self.engine.steady(watts + leak)
-        return Steady(self, watts, leak, field, lumps)
+        found = Steady(self, watts, leak, field, lumps)
+        # Never where the numbers are those of matter: a guard against answers that rounding has spoilt.
+        if not abs(found.balance) <= _LOST:
+            raise StiffError
+        return found
 
     def state(self, initial: str | float | State, watts: Array, leakage: bool) -> tuple[Array, Array]:
         """Return field and lumps that a run starts from, as rises over ambient."""

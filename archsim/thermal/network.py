@@ -25,6 +25,16 @@ Nodes = Literal["centre", "face"]
 MOST_CELLS, MOST_NODES = 4096, 1 << 24
 
 
+class StiffError(InputError):
+    """The conductances of a stack differ by more than double precision can hold side by side."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the conductances of the stack differ too much for its temperatures to be found: a face that hardly lets "
+            "heat out, or a layer that is far too thin or thick; bring them closer together"
+        )
+
+
 @dataclass(frozen=True)
 class Network:
     """What a stack is on a grid.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import InputError
-from archsim.thermal.network import Network
+from archsim.thermal.network import Network, StiffError
 from archsim.thermal.observe import Observer
 
 Array = NDArray[np.float64]
@@ -124,6 +124,8 @@ class SpectralSolver:
         systems[0] = self._mean_mode if lumps else systems[0]
         systems *= root[:, None] * root[None, :]
         rates, vectors = np.linalg.eigh(systems)
+        if not rates.min() > 0:
+            raise StiffError
         vectors *= root[:, None]
         return rates, vectors
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from archsim.errors import InputError
 from archsim.thermal.leakage import Leaks
+from archsim.thermal.network import StiffError
 from archsim.thermal.power import PowerTrace
 from archsim.thermal.results import State, Transient
 
@@ -106,6 +107,8 @@ class Run:
                 waiting = []
         end = model.engine.fields(walk.state)
         energy = {**walk.energy, "stored": model.net.storage(*end) - before}
+        if not (np.isfinite(means).all() and np.isfinite(end[0]).all()):
+            raise StiffError
         ambient = model.ambient_k
         return Transient(
             model, end, times, means + ambient, peaks + ambient, (powers, leaking), energy, self.method
