@@ -64,6 +64,7 @@ bench: $(RUN)
 	@$(BIN)/python benchmarks/cache.py
 	@$(BIN)/python benchmarks/cache_curves.py
 	@$(BIN)/python benchmarks/approx.py
+	@$(BIN)/python benchmarks/analog.py
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/thermal.py
 
 figures: $(RUN)
@@ -74,6 +75,8 @@ figures: $(RUN)
 	@$(BIN)/python docs/make_caches.py
 	@$(BIN)/python docs/make_recnmp.py
 	@$(BIN)/python docs/make_models.py
+	@$(BIN)/python docs/make_search.py
+	@$(BIN)/python docs/make_multipliers.py
 
 clean:
 	rm -rf .venv build site *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache kernels/*.so kernels/*.c

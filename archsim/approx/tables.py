@@ -152,3 +152,29 @@ def from_function(
                 raise InputError(f"{title}({a}, {b}) = {value!r}: must be a whole number of at most 32 bits")
             table[row, column] = int(value)
     return from_table(table, signed=signed, title=title)
+
+
+def sign_magnitude(multiplier: Multiplier) -> TableMultiplier:
+    """Return the signed multiplier that an unsigned one of magnitudes gives, with the sign of the exact product.
+
+    Of as many bits, two's complement: magnitudes up to 2**(bits-1) are multiplied.
+
+    Parameters
+    ----------
+    multiplier : Multiplier
+        Unsigned, of at most 10 bits.
+
+    Raises
+    ------
+    InputError
+        For a signed multiplier, or a wider one.
+    """
+    if multiplier.signed:
+        raise InputError(f"{multiplier.label}: is signed already")
+    half = 1 << (multiplier.bits - 1)
+    operands = np.arange(-half, half)
+    sizes = np.abs(operands)
+    products = multiplier.table()[np.ix_(sizes, sizes)].astype(np.int64)
+    negative = operands < 0
+    signed = np.where(negative[:, None] != negative[None, :], -products, products)
+    return from_table(signed, signed=True, title=multiplier.name, cost=multiplier.cost)
