@@ -65,6 +65,7 @@ bench: $(RUN)
 	@$(BIN)/python benchmarks/cache_curves.py
 	@$(BIN)/python benchmarks/approx.py
 	@$(BIN)/python benchmarks/analog.py
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/thermal.py
 
 figures: $(RUN)
 	@$(BIN)/python docs/make_figures.py

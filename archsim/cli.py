@@ -48,6 +48,7 @@ from archsim.cli_report import REPORT_EXAMPLES, report
 from archsim.cli_study import study_app
 from archsim.cli_study_views import add_views
 from archsim.cli_sweep import SWEEP_EXAMPLES, sweep
+from archsim.cli_thermal import THERMAL_EXAMPLES, thermal
 from archsim.cli_trace import trace_app
 from archsim.cli_validate import VALIDATE_EXAMPLES, validate
 from archsim.errors import InputError
@@ -212,6 +213,9 @@ app.command(epilog=MODEL_EXAMPLES)(model)
 
 app.command(epilog=MULTIPLIER_EXAMPLES)(multiplier)
 app.command(epilog=ADC_EXAMPLES)(adc)
+
+
+app.command(epilog=THERMAL_EXAMPLES)(thermal)
 
 
 app.command(epilog=SWEEP_EXAMPLES)(sweep)

@@ -19,6 +19,7 @@ Examples:
   archsim validate hardware --plot curves.png
   archsim validate multipliers
   archsim validate recnmp
+  archsim validate thermal
   archsim validate traces
 """
 
@@ -29,7 +30,7 @@ def validate(
         typer.Argument(
             metavar="NAME",
             show_default=False,
-            help="analog, dram, hardware, multipliers, recnmp, traces; default: all.",
+            help="analog, dram, hardware, multipliers, recnmp, thermal, traces; default: all.",
         ),
     ] = None,
     data: Annotated[

@@ -29,6 +29,7 @@ _SPECS = {
     "processor": "archsim.models.spec:ProcessorSpec",
     "rram": "archsim.analog.device:Cell",
     "sram": "archsim.cache.sram:SramTable",
+    "stack": "archsim.thermal.spec:Stack",
     "system": "archsim.systems.spec:SystemSpec",
     "workload": "archsim.traces.generators.base:WorkloadSpec",
 }
@@ -103,7 +104,11 @@ def lines(kind: str, name: str) -> list[str]:
 
 def _value_text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items() if item is not None)
+        given = {key: item for key, item in value.items() if item is not None and item != []}
+        return ", ".join(
+            f"{key} {toml_value(item) if isinstance(item, list | dict) else item}"
+            for key, item in given.items()
+        )
     return toml_value(value)
 
 
@@ -130,7 +135,7 @@ def _rows(cls: type[Any], data: Mapping[str, Any], sources: Mapping[str, str], p
         if isinstance(value, dict) and child is not None:
             yield from _rows(child, value, sources, f"{path}.")
             continue
-        if value is None:
+        if value is None or value == []:
             continue
         description = cls.model_fields[key].description or ""
         is_list_of_tables = isinstance(value, list) and bool(value) and isinstance(value[0], dict)

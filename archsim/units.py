@@ -28,6 +28,9 @@ _UNITS: dict[str, tuple[str, Fraction]] = {
     **{f"{p}A": ("a current", _SI[p]) for p in ("u", "m", "")},
     **{f"{p}S": ("a conductance", _SI[p]) for p in ("n", "u", "m", "")},
     **{f"{p}F": ("a capacitance", _SI[p]) for p in ("f", "p", "n", "u")},
+    **{f"{p}W": ("a power", _SI[p]) for p in ("u", "m", "")},
+    **{f"{p}m": ("a length", _SI[p]) for p in ("n", "u", "m", "")},
+    "K": ("a temperature", Fraction(1)),
     "ohm": ("a resistance", Fraction(1)),
     "clk": ("a number of clocks", Fraction(1)),
 }

@@ -12,6 +12,7 @@ from typing import Any
 import archsim
 from archsim import plots
 from archsim.cache import Accesses, compare_policies, lru_curve
+from archsim.thermal import Stack, ThermalModel
 
 FIGURES = Path(__file__).with_name("figures")
 TRACE = "preset:zipf"
@@ -77,6 +78,18 @@ def swept() -> archsim.Study:
     return archsim.sweep("preset:meta-2021", "recnmp-opt-2rank", axes, out=out, limit=20_000, progress=False)
 
 
+@cache
+def heat() -> ThermalModel:
+    """Return the stack of the pictures of heat."""
+    return ThermalModel(Stack.load("cis3"), 64)
+
+
+def warming() -> Any:
+    """Return the stack switched on, from microseconds to a minute."""
+    times = [10 ** (0.1 * step - 5) for step in range(68)]
+    return plots.plot_temperatures(heat().transient(None, times))
+
+
 def policies() -> Any:
     """Return miss ratios of a few policies."""
     accesses = Accesses.of(trace()).held()
@@ -101,6 +114,8 @@ PICTURES: dict[str, Callable[[], Any]] = {
     "pareto": lambda: plots.plot_pareto(study(), "time_ns", "energy_nj", by="dram.organization.ranks"),
     "front": lambda: plots.plot_front(swept(), ["time_ns", "energy_nj", "area_mm2"], ["area_mm2 < 4"]),
     "sensitivity": lambda: plots.plot_sensitivity(swept(), "energy_nj"),
+    "temperature-map": lambda: plots.plot_temperature_map(heat().steady()),
+    "temperatures": warming,
     "bars": lambda: plots.plot_bars(only(size_bytes=131072), "dram.organization.ranks", "time_ns", PACKETS),
 }  # fmt: skip
 

@@ -118,12 +118,27 @@ def _curve(path):
     path.write_text("x,y\n0,0\n0.2,0.6\n1,1\n", encoding="utf-8")
 
 
+def _floorplan(path):
+    path.write_text("core 0.008 0.016 0 0\ncache 0.008 0.016 0.008 0\n", encoding="utf-8")
+
+
+def _power_trace(path):
+    path.write_text("core cache\n20 5\n10 5\n", encoding="utf-8")
+
+
+def _frames(path):
+    path.write_text("time_s,v_all\n0,2.4\n0.033,0\n0.066,2.4\n", encoding="utf-8")
+
+
 def _claims(path):
     path.write_text("// MAE = 114\n// EP% = 87.89 %\n", encoding="utf-8")
 
 
 #: Files of the reader's that examples name, and what makes one.
 GIVEN = {
+    "ev6.flp": _floorplan,
+    "frames.csv": _frames,
+    "gcc.ptrace": _power_trace,
     "TRACE": _tables,
     "after": _native,
     "bags.txt": _bags,

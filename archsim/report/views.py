@@ -12,6 +12,7 @@ from archsim.report.roofline_plots import plot_ceilings, plot_roofline
 from archsim.report.search_plots import plot_front, plot_sensitivity
 from archsim.report.study_plots import plot_grid, plot_study, plot_sweep
 from archsim.report.style import COLOURS, COLUMN_IN, TWO_COLUMNS_IN, house, new_figure, save
+from archsim.report.thermal_plots import plot_temperature_map, plot_temperatures
 
 __all__ = [
     "COLOURS",
@@ -38,6 +39,8 @@ __all__ = [
     "plot_speedup",
     "plot_study",
     "plot_sweep",
+    "plot_temperature_map",
+    "plot_temperatures",
     "plot_utilisation",
     "save",
 ]
