@@ -264,7 +264,7 @@ def test_damage_in_data_too_large_to_verify_stops_the_replay(
     [
         ("replay good --out new", "archsim.simulation.simulate"),
         ("replay good --out new", "archsim.report.folder.plot_comparison"),
-        ("replay good --timeline new", "archsim.report.timeline.json.dumps"),
+        ("replay good --timeline new.json", "archsim.report.timeline.json.dumps"),
         (
             "trace generate zipf --set lookups=100 --out new",
             "archsim.traces.formats.native_writer.read_native",
