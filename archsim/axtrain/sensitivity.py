@@ -15,7 +15,7 @@ from archsim.axtrain.networks import as_tensor, in_mode, steady
 from archsim.errors import InputError, nearest
 from archsim.traces.counter import draw, stream_key
 
-KINDS = ("gradient", "relative", "gauss-newton", "relative-gauss-newton")
+KINDS = ("gradient", "relative", "gauss-newton", "relative-gauss-newton", "step-gauss-newton")
 #: Most backward passes of an exact diagonal.
 _MOST_PASSES = 1 << 16
 
@@ -26,7 +26,7 @@ class Active:
 
     Parameters
     ----------
-    kind : {"gradient", "relative", "gauss-newton", "relative-gauss-newton"}
+    kind : {"gradient", "relative", "gauss-newton", "relative-gauss-newton", "step-gauss-newton"}
     strength : float
         At least 0.
     probes : int
@@ -102,6 +102,8 @@ def penalty(
     ``gauss-newton``            sum of G_ii, with G = J^T H J: J the derivative of the outputs by
                                 the weights, H that of the loss by the outputs, twice
     ``relative-gauss-newton``   sum of G_ii w_i**2
+    ``step-gauss-newton``       sum of G_ii (greatest magnitude in w_i's layer)**2: for errors of so
+                                many steps of the quantised weight, whatever the weight
     ==========================  =================================================================
 
     The diagonal of G is estimated without bias: with ``A A^T = H`` and ``v`` of independent signs, the mean of ``((J^T
@@ -154,6 +156,8 @@ def _parts(kind: str, slopes: list[Tensor], weights: list[Tensor]) -> list[Tenso
         return [(slope * weight).abs().sum() for slope, weight in pairs]
     if kind == "relative-gauss-newton":
         return [(slope * weight).square().sum() for slope, weight in pairs]
+    if kind == "step-gauss-newton":
+        return [slope.square().sum() * weight.abs().amax().square() for slope, weight in pairs]
     return [slope.square().sum() for slope, _ in pairs]
 
 
