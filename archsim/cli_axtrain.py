@@ -32,7 +32,7 @@ Methods, each from the same trained network, with the same rows in the same orde
 
 \b
 Examples:
-  archsim axtrain cancer --seeds 2 --effort 0.1
+  archsim axtrain cancer --multiplier bam_8 --seeds 2 --effort 0.1
   archsim axtrain arm fft --multiplier drum4 --multiplier roba --out study
   archsim axtrain cancer --multiplier exact --voltage 0.5 --json
   archsim axtrain digits --multiplier mul8s_1L2H.npy --out evo
@@ -53,8 +53,8 @@ def axtrain(
         typer.Option(
             "--multiplier",
             metavar="NAME|FILE",
-            help="drum4, exact, ..., or a table of signed products. Repeatable. Default: drum3, mitchell, udm, "
-            "truncate_4, bam_8.",
+            help="drum4, exact, ..., or a table of signed products. Repeatable. Default: drum3, ssm4, mitchell_w2, "
+            "truncate_4, bam_9.",
         ),
     ] = None,
     voltages: Annotated[
@@ -62,7 +62,7 @@ def axtrain(
         typer.Option(
             "--voltage",
             metavar="V",
-            help="Supply of the memory of the weights, such as 0.5, or nominal (no faults). Repeatable. Default: nominal.",
+            help="Supply of the memory of the weights, such as 0.5, or nominal: no faults. Repeatable. Default: nominal.",
         ),
     ] = None,
     rates: Annotated[
@@ -77,8 +77,9 @@ def axtrain(
         int, typer.Option("--bits", metavar="N", help="Width of weights and activations, 4 to 10.")
     ] = 8,
     seeds: Annotated[
-        int, typer.Option("--seeds", metavar="N", parser=positive, help="Seeds 0 to N - 1.")
-    ] = 5,
+        int | None,
+        typer.Option("--seeds", metavar="N", parser=positive, help="Seeds 0 to N - 1. Default: 5."),
+    ] = None,
     effort: Annotated[
         float, typer.Option("--effort", metavar="X", help="Times the epochs of the tasks.")
     ] = 1.0,
@@ -109,9 +110,10 @@ def axtrain(
     setup = _setup(multipliers, voltages, rates, bits, effort)
     from archsim.axtrain.tasks import TASKS, task
 
+    count = seeds or 5
     names = [task(name).name for name in dict.fromkeys(tasks or TASKS)]
-    with progress_bar(seeds * len(names), "unit") as advance:
-        found = evaluate(names, setup, seeds=seeds, workers=workers or os.cpu_count() or 1, told=advance)
+    with progress_bar(count * len(names), "unit") as advance:
+        found = evaluate(names, setup, seeds=count, workers=workers or os.cpu_count() or 1, told=advance)
     _tell(found, out, as_json)
 
 

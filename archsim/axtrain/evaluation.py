@@ -23,9 +23,9 @@ from archsim.errors import InputError
 from archsim.ledger import total_nj
 
 METHODS = ("exact", "post-training", "passive", "active", "both")
-#: The coarsest design of each kind of approximation in docs/multipliers.md: segments of the operands, logarithms,
-#: blocks of two bits, cut operands, cut cells. Chosen before any network was trained for them.
-MULTIPLIERS = ("drum3", "mitchell", "udm", "truncate_4", "bam_8")
+#: Of five kinds of approximation (leading and static segments, logarithms, cut operands, cut cells) the coarsest
+#: design whose mean error is at most 5 % of the greatest product (NMED, 8 bits signed).
+MULTIPLIERS = ("drum3", "ssm4", "mitchell_w2", "truncate_4", "bam_9")
 #: Penalties that active training chooses from, and their strengths.
 PENALTIES = ("relative-gauss-newton", "step-gauss-newton")
 STRENGTHS = (0.001, 0.01, 0.1)

@@ -217,7 +217,7 @@ TASKS = {
     for task in (
         Task(
             "digits", "images of 8x8 pixels of handwritten digits", "classes", (1, 8, 8), 10, (),
-            (900, 297, 600), lambda _seed: _digits(), channels=8, epochs=25, batch=50, rate=0.003,
+            (900, 297, 600), lambda _seed: _digits(), channels=4, epochs=25, batch=50, rate=0.003,
         ),
         Task(
             "cancer", "30 measurements of a tumour: malignant or benign", "classes", (30,), 2, (8,),

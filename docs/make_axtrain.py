@@ -1,0 +1,95 @@
+"""Write the tables of docs/axtrain-evaluation.md and its pictures: accuracy after each training, against energy.
+
+``python docs/make_axtrain.py [--workers N] [--tables DIR] [PART ...]`` makes all parts, or those named: ``designs``,
+``voltages``, and ``circuits`` from a folder with the signed circuits of EvoApproxLib as tables (``mul8s_1L2H.npy``, and
+beside it ``mul8s_1L2H.c`` with its claims). Takes an hour of one processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from archsim.approx import load_table, multiplier
+from archsim.axtrain.evaluation import MULTIPLIERS, Evaluation, Setup, evaluate
+from archsim.axtrain.summary import HEAD, Summary, cells, percent, summarise
+from archsim.report.axtrain_plots import plot_accuracy
+
+PAGE = Path(__file__).with_name("axtrain-evaluation.md")
+FIGURES = Path(__file__).with_name("figures")
+#: All circuits of 8 signed bits on the front of power and mean error.
+CIRCUITS = ("1KVA", "1KVB", "1KR6", "1L2H", "1L2D", "1L1G", "1KR3")
+PICTURES = {"designs": "axtrain.png", "circuits": "axtrain-circuits.png"}
+
+
+def setup_of(part: str, tables: Path | None) -> Setup:
+    """Return what a part varies."""
+    if part == "designs":
+        return Setup(tuple(multiplier(name, 8, True) for name in MULTIPLIERS))
+    if part == "voltages":
+        return Setup((multiplier("exact", 8, True),), (0.55, 0.5))
+    assert tables is not None, "--tables: the folder of EvoApproxLib's circuits"
+    files = [tables / f"mul8s_{name}.npy" for name in CIRCUITS]
+    return Setup(
+        tuple(load_table(each, signed=True, claims=each.with_suffix(".c")).multiplier for each in files)
+    )
+
+
+def table(found: Evaluation, summaries: list[Summary]) -> str:
+    """Return the tables of a part as Markdown."""
+    parts = []
+    for each in summaries:
+        rows = [HEAD, ["---", "---", *["---:"] * (len(HEAD) - 2)], *cells(each)]
+        parts.append(f"**{each.task}**: {each.measure}, exact {percent(each.exact)} %\n")
+        parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n")
+    return "\n".join(parts)
+
+
+def shown(summaries: list[Summary]) -> str:
+    """Return what the means over all conditions show."""
+    rows = [
+        "| task | post-training | passive | active | both | both - better | passive lower in | active lower in |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for each in summaries:
+        found = each.findings
+        losses = " | ".join(percent(each.mean.losses[m]) for m in each.mean.losses)
+        of = found.conditions
+        rows.append(
+            f"| {each.task} | {losses} | {percent(found.both_minus_better)} | "
+            f"{found.passive_wins} of {of} | {found.active_wins} of {of} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def renew(name: str, text: str) -> None:
+    """Put a table in its place on the page."""
+    page, found = re.subn(
+        rf"(<!-- made by docs/make_axtrain.py: {name} -->\n).*?(<!-- end -->\n)",
+        lambda match: f"{match[1]}\n{text}\n{match[2]}",
+        PAGE.read_text(encoding="utf-8"),
+        flags=re.S,
+    )
+    assert found == 1, f"{PAGE}: must have one place {name!r}"
+    PAGE.write_text(page, encoding="utf-8")
+
+
+def main() -> None:
+    """Make the parts that are asked for."""
+    reader = argparse.ArgumentParser(description=__doc__)
+    reader.add_argument("parts", nargs="*", metavar="PART")
+    reader.add_argument("--workers", type=int, default=1)
+    reader.add_argument("--tables", type=Path)
+    asked = reader.parse_args()
+    for part in asked.parts or ["designs", "voltages", *(["circuits"] if asked.tables else [])]:
+        found = evaluate(setup=setup_of(part, asked.tables), seeds=5, workers=asked.workers)
+        summaries = summarise(found)
+        renew(part, table(found, summaries))
+        renew(f"{part}, in short", shown(summaries))
+        if part in PICTURES:
+            plot_accuracy(summaries, FIGURES / PICTURES[part])
+
+
+if __name__ == "__main__":
+    main()
