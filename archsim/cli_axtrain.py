@@ -62,7 +62,7 @@ def axtrain(
         typer.Option(
             "--voltage",
             metavar="V",
-            help="Supply of the memory of the weights, such as 0.5, or nominal: no faults. Repeatable. Default: nominal.",
+            help="Supply of the memory of the weights, such as 0.5; nominal: no faults (default). Repeatable.",
         ),
     ] = None,
     rates: Annotated[

@@ -30,7 +30,7 @@ MULTIPLIERS = ("drum3", "ssm4", "mitchell_w2", "truncate_4", "bam_9")
 PENALTIES = ("relative-gauss-newton", "step-gauss-newton")
 STRENGTHS = (0.001, 0.01, 0.1)
 #: Of the strength that active training chose, what training of both kinds chooses from.
-WEAKER = (1.0, 0.1, 0.01)
+WEAKER = (0.1, 0.01)
 #: Random vectors of the measured sensitivity.
 _PROBES = 64
 _LOSSES = {"classes": "cross-entropy", "values": "mse"}
@@ -169,7 +169,7 @@ class Evaluation:
         self, of: str, method: str, condition: tuple[str, float | None] | None = None
     ) -> list[list[Row]]:
         """Return the rows of a task and method, one list for each seed, of a condition or of all."""
-        wanted = [self.conditions(), [condition]][condition is not None]
+        wanted = self.conditions() if condition is None else [condition]
         return [
             [
                 row

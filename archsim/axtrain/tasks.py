@@ -96,7 +96,7 @@ class Task:
     parts: tuple[int, int, int]
     source: Callable[[int], tuple[NDArray[Any], NDArray[Any]]]
     channels: int = 0
-    epochs: int = 40
+    epochs: int = 30
     batch: int = 50
     rate: float = 0.01
 
@@ -156,7 +156,7 @@ def _standardised(values: NDArray[Any], train: NDArray[np.int64], together: bool
 
 def _shipped(name: str) -> tuple[NDArray[Any], NDArray[Any]]:
     try:
-        from sklearn import datasets
+        from sklearn import datasets  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
         raise InputError(f"task {name}: needs scikit-learn: pip install 'archsim[train]'") from None
     loaded = {"digits": datasets.load_digits, "cancer": datasets.load_breast_cancer}[name]()
@@ -217,23 +217,23 @@ TASKS = {
     for task in (
         Task(
             "digits", "images of 8x8 pixels of handwritten digits", "classes", (1, 8, 8), 10, (),
-            (900, 297, 600), lambda _seed: _digits(), channels=4, epochs=25, batch=50, rate=0.003,
+            (900, 297, 600), lambda _seed: _digits(), channels=4, epochs=16, rate=0.005,
         ),
         Task(
             "cancer", "30 measurements of a tumour: malignant or benign", "classes", (30,), 2, (8,),
-            (270, 99, 200), lambda _seed: _cancer(), epochs=60, batch=30, rate=0.003,
+            (270, 99, 200), lambda _seed: _cancer(), epochs=32, batch=30, rate=0.005,
         ),
         Task(
             "arm", "inverse kinematics of an arm of two joints", "values", (2,), 2, (16,), _GENERATED,
-            lambda seed: arm(seed, sum(_GENERATED)),
+            lambda seed: arm(seed, sum(_GENERATED)), batch=100,
         ),
         Task(
             "fft", "factors cos and sin of a Fourier transform", "values", (1,), 2, (16,), _GENERATED,
-            lambda seed: twiddles(seed, sum(_GENERATED)),
+            lambda seed: twiddles(seed, sum(_GENERATED)), batch=100,
         ),
         Task(
             "kmeans", "Euclidean distance of two colours, as k-means takes it", "values", (6,), 1, (16, 8), _GENERATED,
-            lambda seed: distances(seed, sum(_GENERATED)),
+            lambda seed: distances(seed, sum(_GENERATED)), batch=100,
         ),
     )
 }  # fmt: skip
