@@ -52,8 +52,6 @@ class Approximate(nn.Module):
     label: str
     weight: Tensor
     bias: Any
-    #: Greatest sums for which the product in 32-bit floating point is trusted.
-    _exact_32 = _EXACT_32
 
     def begin(self, arithmetic: Arithmetic, label: str = "") -> None:
         """Start with an arithmetic and an unknown range."""
@@ -138,7 +136,7 @@ class Approximate(nn.Module):
         most = self._depth() << (bits + self.arithmetic.weight_bits - 1)
         if most >= _EXACT_64:
             raise InputError(f"{self.label}: sums of {self._depth()} products are not exact in 64-bit floats")
-        if most > self._exact_32:
+        if most > _EXACT_32 or torch.get_float32_matmul_precision() != "highest":
             activations, words = activations.double(), words.double()
         return self._linear(activations, words)
 
@@ -160,11 +158,9 @@ class Approximate(nn.Module):
     ) -> Tensor:
         """Return sums as if each product had an independent relative error of these moments."""
         with torch.no_grad():
-            squares = self._linear(activations.double() ** 2, words.double() ** 2)
+            spread = (self._linear(activations**2, words**2).clamp(min=0) * error.variance).sqrt()
             draws = torch.from_numpy(normal(int(stream_key(key, _NOISE)), tuple(exact.shape)))
-            return (exact.double() * (1.0 + error.mean) + (squares * error.variance).sqrt() * draws).to(
-                exact.dtype
-            )
+            return (exact.double() * (1.0 + error.mean) + spread * draws).to(exact.dtype)
 
     def _approximate(self, activations: Any, words: Any, circuit: Multiplier) -> Any:
         try:
@@ -228,7 +224,7 @@ class ApproxLinear(Approximate, nn.Linear):
     def _multiply(self, x: Any, weight: Any, circuit: Multiplier) -> Any:
         bits = self.arithmetic.accumulator_bits
         sums = gemm(x.reshape(-1, x.shape[-1]), weight.T, circuit, accumulator_bits=bits, threads=1)
-        return sums.reshape(*x.shape[:-1], -1)
+        return sums.reshape(*x.shape[:-1], len(weight))
 
 
 class ApproxConv2d(Approximate, nn.Conv2d):
@@ -243,9 +239,6 @@ class ApproxConv2d(Approximate, nn.Conv2d):
         As of `torch.nn.Conv2d`.
     arithmetic : Arithmetic
     """
-
-    # Convolutions of 32 bits may go by transforms that round (Winograd, FFT); those of 64 bits are matrix products.
-    _exact_32 = 0
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
@@ -266,7 +259,15 @@ class ApproxConv2d(Approximate, nn.Conv2d):
         return functional.pad(x, self._reversed_padding_repeated_twice, mode=mode)
 
     def _linear(self, x: Tensor, weight: Tensor) -> Tensor:
-        return functional.conv2d(self._padded(x), weight, None, self.stride, 0, self.dilation, self.groups)
+        # Not by torch's convolution, which may go by transforms that round (Winograd, FFT).
+        padded = self._padded(x if x.dim() == 4 else x[None])
+        edges = zip(padded.shape[2:], self.kernel_size, self.stride, self.dilation, strict=True)
+        size = [(edge - apart * (kernel - 1) - 1) // step + 1 for edge, kernel, step, apart in edges]
+        patches = functional.unfold(padded, self.kernel_size, self.dilation, 0, self.stride)
+        parts = patches.reshape(len(padded), self.groups, self._depth(), patches.shape[-1])
+        sums = weight.reshape(self.groups, -1, self._depth()) @ parts
+        out = sums.reshape(len(padded), len(weight), *size)
+        return out if x.dim() == 4 else out[0]
 
     def _multiply(self, x: Any, weight: Any, circuit: Multiplier) -> Any:
         padded = self._padded(torch.from_numpy(x).float()).to(torch.int16).numpy()

@@ -47,14 +47,16 @@ def fit(
     model: nn.Module, data: tuple[Any, Any], loss: str | LossFunction, *, epochs: int, seed: int = 0,
     passive: Literal["bit-true", "noise", "off"] = "bit-true", active: Active | tuple[str, float] | None = None,
     batch: int = 32, lr: float = 1e-3, optimiser: Literal["adam", "sgd"] = "adam", momentum: float = 0.9,
-    weight_decay: float = 0.0, decay: float = 1.0, validation: tuple[Any, Any] | None = None,
+    weight_decay: float = 0.0, decay: float = 1.0, chip: int | None = None,
+    validation: tuple[Any, Any] | None = None,
 ) -> History:  # fmt: skip
     """Train a network in place.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Approximate layers (`archsim.axtrain.convert`) train as below; others as ever.
+        Approximate layers (`archsim.axtrain.convert`) train as below; others as ever. Afterwards it is in evaluation
+        mode, with the faults of ``(seed, chip)``, or of chip 0; `archsim.axtrain.draw_faults` gives it others.
     data : (inputs, targets)
         Arrays or tensors with one row for each sample.
     loss : str or callable
@@ -77,6 +79,8 @@ def fit(
     weight_decay : float
     decay : float
         Learning rate of the last epoch over that of the first; a straight line between.
+    chip : int, optional
+        Train for the faults of this chip instead of new ones in each pass.
     validation : (inputs, targets), optional
 
     Returns
@@ -95,7 +99,7 @@ def fit(
     run = _Run(
         model, *samples, loss, chosen, batch, seed, _stepper(model, optimiser, lr, momentum, weight_decay)
     )
-    draw_faults(model, seed)
+    draw_faults(model, seed, chip or 0, fresh=chip is None)
     with seeded(seed):
         for epoch in range(epochs):
             for group in run.stepper.param_groups:

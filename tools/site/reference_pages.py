@@ -20,6 +20,7 @@ MODULES = {
     "archsim.traces": "Traces",
     "archsim.cache": "Caches",
     "archsim.approx": "Approximate multipliers",
+    "archsim.axtrain": "Training for approximate arithmetic",
     "archsim.nmp": "Near-memory designs",
     "archsim.models.inference": "Whole models",
     "archsim.report.views": "Pictures",
