@@ -156,7 +156,7 @@ def _standardised(values: NDArray[Any], train: NDArray[np.int64], together: bool
 
 def _shipped(name: str) -> tuple[NDArray[Any], NDArray[Any]]:
     try:
-        from sklearn import datasets  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        from sklearn import datasets
     except ImportError:
         raise InputError(f"task {name}: needs scikit-learn: pip install 'archsim[train]'") from None
     loaded = {"digits": datasets.load_digits, "cancer": datasets.load_breast_cancer}[name]()
