@@ -213,7 +213,6 @@ def network(of: Task, seed: int) -> nn.Module:
 @dataclass(frozen=True)
 class _Trained:
     net: nn.Module
-    sensitivity: dict[str, float]
     active: Active | None = None
 
 
@@ -224,6 +223,7 @@ class _Unit:
         self.task, self.seed, self.setup = of, seed, setup
         self.data: Data = of.data(seed)
         self.epochs = max(1, round(of.epochs * setup.effort))
+        self.felt: dict[nn.Module, dict[str, float]] = {}
 
     def train(self, net: nn.Module, how: Arithmetic, stage: int, active: Active | None = None) -> _Trained:
         """Train a copy of a network; what differs between methods is the arithmetic and the penalty alone."""
@@ -234,16 +234,17 @@ class _Unit:
             seed=2 * self.seed + stage, passive="bit-true", active=active, batch=self.task.batch, lr=self.task.rate,
             decay=_DECAY,
         )  # fmt: skip
-        return _Trained(out, self.sensitivity(out), active)
+        return _Trained(out, active)
 
     def sensitivity(self, net: nn.Module) -> dict[str, float]:
-        plain, part = convert(net, self.setup.plain()), self.data.validation
-        return {
-            kind: sensitivity(
-                plain, part.inputs, part.targets, _LOSSES[self.task.kind], kind, probes=_PROBES
-            ).total
-            for kind in self.setup.penalties
-        }
+        """Return the sensitivity of exact products by kind; measured once for each network that is shown."""
+        if net not in self.felt:
+            plain, part = convert(net, self.setup.plain()), self.data.validation
+            of = plain, part.inputs, part.targets, _LOSSES[self.task.kind]
+            self.felt[net] = {
+                kind: sensitivity(*of, kind, probes=_PROBES).total for kind in self.setup.penalties
+            }
+        return self.felt[net]
 
     def measure(self, net: nn.Module, how: Arithmetic, part: Part, first_chip: int) -> tuple[float, float]:
         """Return error and loss on some rows, of faulty memories the means over chips."""
@@ -284,11 +285,11 @@ def evaluate_unit(of: Task, seed: int, setup: Setup) -> list[Row]:
     def row(method: str, found: _Trained, how: Arithmetic, circuit: Multiplier, voltage: float | None) -> Row:
         # Other chips than those that decided.
         error, _ = unit.measure(found.net, how, unit.data.test, setup.chips)
-        return Row(
-            of.name, circuit.name, voltage, method, seed, error, error - floor,
-            unit.measure(found.net, how, unit.data.validation, 0)[0], found.active.kind if found.active else None,
-            found.active.strength if found.active else 0.0, found.sensitivity, unit.energy_pj(found.net, circuit),
-        )  # fmt: skip
+        checked, _ = unit.measure(found.net, how, unit.data.validation, 0)
+        chosen = (found.active.kind, found.active.strength) if found.active else (None, 0.0)
+        felt, energy_pj = unit.sensitivity(found.net), unit.energy_pj(found.net, circuit)
+        key = of.name, circuit.name, voltage, method, seed
+        return Row(*key, error, error - floor, checked, *chosen, felt, energy_pj)
 
     rows = [row("exact", base, plain, exact, None)]
     for circuit, voltage in setup.conditions():
