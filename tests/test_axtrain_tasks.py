@@ -81,7 +81,7 @@ def test_a_seed_decides_the_initial_weights():
     assert any(bool((once[key] != other[key]).any()) for key in once)
 
 
-SMALL = named("bam_8", effort=0.2, strengths=(0.01,), weaker=(0.01,), penalties=("step-gauss-newton",))
+SMALL = named("bam_8", effort=0.7, strengths=(0.01,), weaker=(0.01,), penalties=("step-gauss-newton",))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_training_for_the_circuit_lowers_what_it_costs(found):
     plain, passive, active, both = (summary.mean.losses[method].mean for method in METHODS[1:])
     assert plain > 0.1
     assert passive < 0.5 * plain
-    assert active < 0.8 * plain
+    assert active < 0.9 * plain
     assert both < 0.5 * plain
     assert summary.findings.passive_lowers
     assert summary.findings.active_lowers
@@ -127,10 +127,10 @@ def test_workers_change_no_bit(found):
 
 
 def test_faults_of_a_low_voltage_cost_accuracy_and_those_of_a_high_one_nothing():
-    setup = named("exact", voltages_v=(0.45, 1.2), effort=0.1, strengths=(0.01,), weaker=(0.1,))
+    setup = named("exact", voltages_v=(0.42, 1.2), effort=0.1, strengths=(0.01,), weaker=(0.1,))
     rows = evaluate_unit(task("cancer"), 0, setup)
     plain = {row.voltage_v: row.loss for row in rows if row.method == "post-training"}
-    assert plain[0.45] > 0.02
+    assert plain[0.42] > 0.05
     assert plain[1.2] == pytest.approx(0, abs=1e-12)  # a mean over chips that are all alike
 
 

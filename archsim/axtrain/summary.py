@@ -173,7 +173,7 @@ HEAD = ["multiplier", "weights at", "energy", "post-training", "passive", "activ
 def cells(summary: Summary) -> list[list[str]]:
     """Return the cells of a task's table below `HEAD`: losses in percentage points, mean and standard deviation."""
     rows = []
-    for line in (*summary.lines, summary.mean):
+    for line in (*summary.lines, *([summary.mean] if len(summary.lines) > 1 else [])):
         whole = line is summary.mean
         rows.append(
             [
