@@ -122,8 +122,16 @@ def test_energy_is_that_of_the_cited_circuit_or_empty(found):
     assert cells(summarise(found)[0])[0][2] == ""
 
 
-def test_workers_change_no_bit(found):
-    assert evaluate(["arm"], SMALL, seeds=2, workers=2).rows == found.rows
+def test_workers_change_no_bit():
+    setup = named("bam_8", effort=0.1, strengths=(0.01,), weaker=(0.01,))
+    one, two = (evaluate(["arm", "cancer"], setup, seeds=2, workers=workers) for workers in (1, 2))
+    assert one.rows == two.rows
+    assert [(row.task, row.seed) for row in one.rows[::5]] == [
+        ("arm", 0),
+        ("arm", 1),
+        ("cancer", 0),
+        ("cancer", 1),
+    ]
 
 
 def test_faults_of_a_low_voltage_cost_accuracy_and_those_of_a_high_one_nothing():
