@@ -124,7 +124,7 @@ def test_energy_is_that_of_the_cited_circuit_or_empty(found):
 
 def test_workers_change_no_bit():
     setup = named("bam_8", effort=0.1, strengths=(0.01,), weaker=(0.01,))
-    one, two = (evaluate(["arm", "cancer"], setup, seeds=2, workers=workers) for workers in (1, 2))
+    one, two = (evaluate(["arm"], setup, seeds=2, workers=workers) for workers in (1, 2))
     assert one.rows == two.rows
     assert [(row.task, row.seed) for row in one.rows[::5]] == [
         ("arm", 0),
