@@ -1,5 +1,6 @@
 """Networks of approximate layers: conversion, checkpoints, ranges, modes, and what is said without torch."""
 
+import copy
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ torch = pytest.importorskip("torch")
 # ruff: noqa: E402
 from torch import nn
 
-from archsim.approx import Choice, StorageFaults, multiplier
+from archsim.approx import Choice, StorageFaults, multiplier, sign_magnitude
 from archsim.axtrain import (
     ApproxConv2d,
     ApproxLinear,
@@ -137,6 +138,13 @@ def test_converting_again_changes_the_arithmetic_alone():
     before, after = predict(made, _images()), predict(again, _images())
     assert not torch.equal(before, after)
     np.testing.assert_array_equal(predict(convert(again, Arithmetic()), _images()), before)
+
+
+def test_copies_share_the_table_of_a_multiplier():
+    table = sign_magnitude(multiplier("mitchell"))
+    made = convert(_net(), table)
+    assert copy.deepcopy(made).head.arithmetic.multiplier is table
+    assert torch.equal(copy.deepcopy(made).head.weight, made.head.weight)
 
 
 def test_a_quantised_network_is_near_the_real_one():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from archsim.approx import Multiplier, StorageFaults
 from archsim.errors import InputError, nearest
@@ -60,6 +60,9 @@ class Arithmetic:
                 object.__setattr__(self, name, default)
         self._check_choices()
         self._check_widths()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Arithmetic:
+        return self  # never changes; copies of a network share its tables
 
     def _check_choices(self) -> None:
         for name, value, valid in (

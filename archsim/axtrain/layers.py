@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -21,14 +22,12 @@ Mode = Literal["bit-true", "noise", "exact"]
 #: Whole numbers up to here are exact in 32-bit and in 64-bit floating point.
 _EXACT_32, _EXACT_64 = 1 << 24, 1 << 53
 _FRESH, _CHIP, _NOISE = 1, 2, 3  # names of streams
-_ERRORS: dict[Multiplier, RelativeError] = {}
 
 
+@lru_cache(maxsize=32)
 def error_of(multiplier: Multiplier) -> RelativeError:
-    """Return the moments of a multiplier's relative error over all operands; found once."""
-    if multiplier not in _ERRORS:
-        _ERRORS[multiplier] = relative_error(multiplier)
-    return _ERRORS[multiplier]
+    """Return the moments of a multiplier's relative error over all operands."""
+    return relative_error(multiplier)
 
 
 class Approximate(nn.Module):

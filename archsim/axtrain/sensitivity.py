@@ -94,17 +94,15 @@ def penalty(
     model: nn.Module, outputs: Tensor, targets: Tensor, loss: str | LossFunction, kind: str, *, probes: int = 1,
     key: int = 0,
 ) -> Tensor:  # fmt: skip
-    r"""Return a differentiable figure of the sensitivity of the loss of a batch to the weights w.
+    """Return a differentiable figure of the sensitivity of the loss of a batch to the weights w.
 
-    ==========================  =================================================================
-    ``gradient``                sum of (dL/dw)**2
-    ``relative``                sum of \|dL/dw w\|
-    ``gauss-newton``            sum of G_ii, with G = J^T H J: J the derivative of the outputs by
-                                the weights, H that of the loss by the outputs, twice
-    ``relative-gauss-newton``   sum of G_ii w_i**2
-    ``step-gauss-newton``       sum of G_ii (greatest magnitude in w_i's layer)**2: for errors of so
-                                many steps of the quantised weight, whatever the weight
-    ==========================  =================================================================
+    - ``gradient``: sum of (dL/dw)**2
+    - ``relative``: sum of the magnitudes of dL/dw w
+    - ``gauss-newton``: sum of G_ii, with G = J^T H J: J the derivative of the outputs by the weights, H the second
+      derivative of the loss by the outputs
+    - ``relative-gauss-newton``: sum of G_ii w_i**2
+    - ``step-gauss-newton``: sum of G_ii (greatest magnitude in w_i's layer)**2, for errors of so many steps of the
+      quantised weight, whatever the weight
 
     The diagonal of G is estimated without bias: with ``A A^T = H`` and ``v`` of independent signs, the mean of ``((J^T
     A v)_i)**2`` is ``G_ii``.
