@@ -74,6 +74,7 @@ figures: $(RUN)
 	@$(BIN)/python docs/make_recnmp.py
 	@$(BIN)/python docs/make_models.py
 	@$(BIN)/python docs/make_axtrain.py
+	@$(BIN)/python docs/make_multipliers.py
 
 clean:
 	rm -rf .venv build site *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache kernels/*.so kernels/*.c

@@ -3,10 +3,13 @@
 Everything else about the distribution is in ``pyproject.toml``.
 """
 
+import os
 import sys
 from glob import glob
 
+from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
 
 # Vector loops need -O3; MSVC has its own spelling and vectorises at /O2. A product and a sum fused into one operation
 # round once instead of twice: forbidden, because the same inputs give the same bits on every machine.
@@ -29,7 +32,23 @@ def extension(name: str) -> Extension:
     )
 
 
+class BuildExt(build_ext):
+    """Translate one kernel after another, which takes seconds, then run several C compilers at a time."""
+
+    def finalize_options(self) -> None:
+        """Take every core unless told otherwise."""
+        super().finalize_options()
+        if self.parallel is None:
+            self.parallel = min(len(KERNELS), os.cpu_count() or 1)
+
+    def build_extensions(self) -> None:
+        """Translate all, then compile: Cython is not safe in threads, and leaves a C file that is up to date."""
+        cythonize(self.extensions, quiet=True)
+        super().build_extensions()
+
+
 setup(
+    cmdclass={"build_ext": BuildExt},
     packages=[
         *find_packages(include=["archsim", "archsim.*"]),
         "archsim.kernels",

@@ -21,6 +21,11 @@ Examples:
       a table of all products, verified against what its makers claim
 """
 
+_ESTIMATES = (
+    "estimate: gates of the definition, scaled by published exact circuits; not cited, and rather low "
+    "(docs/multipliers.md says by how much)"
+)
+
 
 def multiplier(
     names: Annotated[
@@ -104,19 +109,17 @@ def multiplier(
 
 
 def _row(each: Any, found: Any) -> dict[str, Any]:
-    cost = each.cost
-    costs = None
-    if cost is not None:
-        costs = {
-            "energy_pj": cost.energy_pj, "power_mw": cost.power_mw, "delay_ns": cost.delay_ns,
-            "area_um2": cost.area_um2, "node_nm": cost.node_nm, "source": cost.source,
-        }  # fmt: skip
-    head = {"name": each.name, "bits": each.bits, "signed": each.signed}
+    from archsim.approx.estimate import estimate
+
+    cost, estimated = each.cost, estimate(each)
     return {
-        **head,
+        "name": each.name,
+        "bits": each.bits,
+        "signed": each.signed,
         **found.to_dict(),
         "signed_form": each.signed_form if each.signed else None,
-        "cost": costs,
+        "cost": None if cost is None else cost.to_dict(),
+        "estimate": None if estimated is None else estimated.to_dict(),
     }
 
 
@@ -137,19 +140,22 @@ def _lines(rows: list[dict[str, Any]]) -> list[str]:
         "energy",
         "delay",
         "area",
+        "cost",
     ]
     cells, notes = [head], []
     for row in rows:
-        cost = row["cost"]
+        cost = row["cost"] or row["estimate"]
         sign = "s" if row["signed"] else "u"
-        costs = ["-"] * 3
+        costs = ["-"] * 4
         if cost is not None:
             costs = [
                 f"{cost['energy_pj']:.3f} pJ",
                 f"{cost['delay_ns']:.2f} ns",
                 f"{cost['area_um2']:.1f} um2",
+                cost["kind"],
             ]
-            notes.append(f"cost of {row['name']}: {cost['source']}; energy is power times delay")
+            if cost["kind"] == "cited":
+                notes.append(f"cost of {row['name']}: {cost['source']}; energy is power times delay")
         least = "" if row["exhaustive"] else ">="
         cells.append(
             [
@@ -164,4 +170,6 @@ def _lines(rows: list[dict[str, Any]]) -> list[str]:
             notes.append(f"{row['name']}: {row['pairs']:,} sampled pairs; MRED within {error:.2g} % (95 %)")
         notes += [f"{row['name']}: MISMATCH: {text}" for text in row.get("mismatches", ())]
         notes += [f"{row['name']}: {text}" for text in row.get("findings", ())]
+    if any(row["cost"] is None and row["estimate"] is not None for row in rows):
+        notes.append(_ESTIMATES)
     return [*align(cells), *([""] if notes else []), *notes]

@@ -22,6 +22,7 @@ _SPECS = {
     "hierarchy": "archsim.cache.spec:Hierarchy",
     "logic": "archsim.nmp.silicon:LogicTable",
     "model": "archsim.models.spec:ModelSpec",
+    "near_sensor": "archsim.approx.processor:Processor",
     "nmp": "archsim.nmp.spec:NmpSpec",
     "processor": "archsim.models.spec:ProcessorSpec",
     "sram": "archsim.cache.sram:SramTable",

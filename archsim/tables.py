@@ -104,6 +104,11 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
             ("pooled sums", _nmp(lambda nmp: f"{nmp['sums']['poolings']:,}")),
             ("  checked", _nmp(lambda nmp: f"{nmp['sums']['checked']:,}")),
         ]
+    if any(run["nmp"] and "multiplier" in run["nmp"]["sums"] for run in runs):
+        rows += [
+            ("  multiplier", _nmp(lambda nmp: nmp["sums"].get("multiplier", "fp32"))),
+            ("  off float64, RMS", _nmp(lambda nmp: _hundredths(nmp["sums"].get("relative_rms")))),
+        ]
     if any(run["nmp"] and run["nmp"]["padding_bytes"] for run in runs):
         rows += [
             ("bytes of tables", _nmp(lambda nmp: format_bytes(nmp["table_bytes"]))),
@@ -172,6 +177,10 @@ def _level(name: str) -> Row:
         return f"{100 * levels[name]['hit_ratio']:.1f} %" if name in levels else "-"
 
     return f"  of lookups in {name}", cell
+
+
+def _hundredths(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.3f} %"
 
 
 def _nmp(text: Callable[[Mapping[str, Any]], str]) -> Callable[[Run], str]:

@@ -11,6 +11,7 @@ from program import run
 
 import archsim
 from archsim import show
+from archsim.approx.names import EXAMPLES
 from archsim.cache.policies import POLICIES
 from archsim.citations import all_references, cite, cite_all, mentioned, modelled
 from archsim.citations.bibtex import Entry, read_bibtex
@@ -66,6 +67,7 @@ class TestReferences:
         values = [("policy.name", name) for name in POLICIES] + [
             ("validation.name", name) for name in VALIDATIONS
         ]
+        values += [("nmp.multiplier", name) for name in EXAMPLES]  # presets have none
         for kind in show.kinds():
             for name in show.names(kind):
                 values += [(f"{kind}.{row.path}", str(row.value)) for row in show.describe(kind, name)]
@@ -157,6 +159,12 @@ class TestWhatIsCited:
     def test_only_the_scheduler_that_is_chosen_is_cited(self):
         assert "rixner2000memory" in system_keys("host-8rank")
         assert "rixner2000memory" not in system_keys("host-8rank", "dram.controller.scheduler=fcfs")
+
+    def test_a_multiplier_of_the_units_has_its_paper_and_that_of_its_cost(self):
+        plain = system_keys("recnmp-base-8rank")
+        assert not {"hashemi2015drum", "mrazek2017evoapprox8b"} & plain
+        drum = system_keys("recnmp-base-8rank", "nmp.multiplier=drum6")
+        assert drum - plain == {"hashemi2015drum", "mrazek2017evoapprox8b"}
 
     def test_a_cache_without_size_is_not_there_to_cite(self):
         assert "mattson1970evaluation" not in system_keys("recnmp-base-8rank")

@@ -24,7 +24,19 @@ def test_json_holds_ratios():
     assert rows[1]["wcre"] == 1.0
     assert rows[1]["wce"] == 3521
     assert rows[0]["cost"]["area_um2"] == 709.6
-    assert rows[1]["cost"] is None
+    assert rows[1]["cost"]["kind"] == "cited"
+    assert rows[1]["estimate"]["kind"] == "estimate"
+
+
+def test_costs_say_whether_they_are_cited():
+    row = strict_json(run("multiplier", "drum6", "--json").out)["rows"][0]
+    assert row["cost"] is None
+    assert row["estimate"]["energy_pj"] > 0
+    lines = run("multiplier", "drum6", "exact").out.splitlines()
+    assert lines[0].split()[-1] == "cost"
+    assert [line.split()[-1] for line in lines[1:3]] == ["estimate", "cited"]
+    assert "estimate: gates of the definition" in lines[-1]
+    assert not any("estimate" in line for line in run("multiplier", "exact").out.splitlines())
 
 
 def test_wide_operands_are_sampled_and_say_so():

@@ -29,7 +29,9 @@ def results():
     trace = open_trace("preset:zipf", limit=1000)
     systems = [load_system(name) for name in preset_names("system")]
     systems += [load_system(name, [override]) for name, override in FURTHER]
-    return [simulate(system, trace) for system in systems]
+    found = [simulate(system, trace) for system in systems]
+    rowwise = open_trace("preset:zipf", limit=1000, overrides=["dtype=uint8-rowwise"])
+    return [*found, simulate(load_system("recnmp-base-2rank", ["nmp.multiplier=drum6"]), rowwise)]
 
 
 def declared(cls=SystemSpec, prefix=""):

@@ -14,6 +14,7 @@ from archsim.approx.base import Multiplier
 from archsim.approx.convolution import conv2d
 from archsim.approx.costs import Cost
 from archsim.approx.faults import StorageFaults
+from archsim.approx.estimate import cost_or_estimate, deviations, estimate
 from archsim.approx.gemm import Plan, gemm, plan
 from archsim.approx.imports import LoadedTable, load_table
 from archsim.approx.layers import Choice
@@ -23,6 +24,8 @@ from archsim.approx.names import FAMILIES, examples, multiplier
 from archsim.approx.noise import RelativeError, relative_error
 from archsim.approx.tables import TableMultiplier, from_function, from_table, sign_magnitude
 from archsim.approx.voltages import Probit, VoltageTable
+from archsim.approx.processor import Processor, convolution, dense, load_processor
+from archsim.approx.storage import Storage
 
 __all__ = [
     "FAMILIES",
@@ -36,9 +39,16 @@ __all__ = [
     "Probit",
     "RelativeError",
     "StorageFaults",
+    "Processor",
+    "Storage",
     "TableMultiplier",
     "VoltageTable",
     "conv2d",
+    "convolution",
+    "cost_or_estimate",
+    "dense",
+    "deviations",
+    "estimate",
     "examples",
     "exhaustive",
     "factorise",
@@ -46,6 +56,7 @@ __all__ = [
     "from_function",
     "from_table",
     "gemm",
+    "load_processor",
     "load_table",
     "metrics",
     "multiplier",

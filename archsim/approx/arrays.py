@@ -34,6 +34,16 @@ class BrokenArray(Multiplier):
         """The name that `archsim.approx.multiplier` takes."""
         return f"bam_{self.h}_{self.v}" if self.h else f"bam_{self.v}"
 
+    @property
+    def plainer(self) -> tuple[str, int]:
+        """Name and bits of the plainest design with the same circuit."""
+        # Rows that have no cell within the vertical break need no horizontal one, and the other way round.
+        v = self.v if self.v > self.h else 0
+        h = self.h if self.h > v - self.bits + 1 else 0
+        if not h and not v:
+            return "exact", self.bits
+        return (f"bam_{h}_{v}" if h else f"bam_{v}"), self.bits
+
     def _multiply(self, a: Ints, b: Ints) -> Ints:
         a, b = np.broadcast_arrays(a, b)
         total = np.zeros(a.shape, np.int64)
@@ -58,6 +68,11 @@ class PartialProducts(BrokenArray):
     def name(self) -> str:
         """The name that `archsim.approx.multiplier` takes."""
         return f"ppt_{self.v}"
+
+    @property
+    def plainer(self) -> tuple[str, int]:
+        """Name and bits of the plainest design with the same circuit."""
+        return (self.name, self.bits) if self.constant or self.v else ("exact", self.bits)
 
     def _multiply(self, a: Ints, b: Ints) -> Ints:
         return super()._multiply(a, b) + self.constant

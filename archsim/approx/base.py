@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -189,8 +189,21 @@ class Multiplier:
 
     @property
     def cost(self) -> Cost | None:
-        """Energy, delay and area of the circuit from a cited source, or None where none was found."""
-        return cost_of(self.name, self.bits, self.signed)
+        """Energy, delay and area of the circuit from a cited source, or None where none was found.
+
+        A design whose products are those of a plainer one, such as DRUM of all bits, has the cost of that one.
+        """
+        own = cost_of(self.name, self.bits, self.signed)
+        if own is not None or self.plainer == (self.name, self.bits):
+            return own
+        name, bits = self.plainer
+        cost = cost_of(name, bits, self.signed)
+        return cost and replace(cost, source=f"{cost.source}; {self.label}, is {name} of {bits} bits")
+
+    @property
+    def plainer(self) -> tuple[str, int]:
+        """Name and bits of the plainest design with the same circuit, operands that are cut off left out."""
+        return self.name, self.bits
 
 
 class Remap(Multiplier):

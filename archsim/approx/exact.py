@@ -44,6 +44,11 @@ class Truncate(Multiplier):
         """The name that `archsim.approx.multiplier` takes."""
         return f"truncate_{self.t}"
 
+    @property
+    def plainer(self) -> tuple[str, int]:
+        """Name and bits of the plainest design with the same circuit."""
+        return "exact", self.bits - self.t
+
     def _map(self, values: Ints) -> Ints:
         return values >> self.t << self.t
 

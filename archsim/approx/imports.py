@@ -118,7 +118,7 @@ def load_table(
     if claims is not None or path.suffix.lower() != ".npy":
         claimed = dict(_CLAIM.findall(read_text(Path(claims) if claims is not None else path)))
     numbers = {key: _claim(key, text, claims or path) for key, text in claimed.items()}
-    table = from_table(raw, signed=signed, title=path.stem, cost=_cost(numbers, path))
+    table = from_table(raw, signed=signed, title=path.stem, cost=_cost(numbers, Path(claims or path)))
     found = exhaustive(table)
     findings += _peculiar(raw, stored, signed, found)
     mismatches = _mismatches(claimed, numbers, found, width)

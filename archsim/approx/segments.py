@@ -29,6 +29,11 @@ class Drum(Remap):
         """The name that `archsim.approx.multiplier` takes."""
         return f"drum{self.k}"
 
+    @property
+    def plainer(self) -> tuple[str, int]:
+        """Name and bits of the plainest design with the same circuit."""
+        return ("exact" if self.k == self.bits else self.name), self.bits
+
     def _map(self, values: Ints) -> Ints:
         shift = np.maximum(leading_one(values) - self.k + 1, 0)
         return np.where(shift > 0, (values >> shift | 1) << shift, values)
@@ -53,6 +58,11 @@ class StaticSegment(Remap):
         """The name that `archsim.approx.multiplier` takes."""
         return f"ssm{self.m}"
 
+    @property
+    def plainer(self) -> tuple[str, int]:
+        """Name and bits of the plainest design with the same circuit."""
+        return ("exact" if self.m == self.bits else self.name), self.bits
+
     def _map(self, values: Ints) -> Ints:
         rest = self.bits - self.m
         return np.where(values >> self.m, values >> rest << rest, values)
@@ -73,6 +83,11 @@ class LeadingOne(Remap):
     def name(self) -> str:
         """The name that `archsim.approx.multiplier` takes."""
         return f"lot{self.t}"
+
+    @property
+    def plainer(self) -> tuple[str, int]:
+        """Name and bits of the plainest design with the same circuit."""
+        return ("exact" if self.t == self.bits else self.name), self.bits
 
     def _map(self, values: Ints) -> Ints:
         shift = np.maximum(leading_one(values) - self.t + 1, 0)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.errors import InputError
+from archsim.ledger import LedgerRow
 from archsim.nmp.checks import Bursts, Floats, Ints, check_bits, check_float64, sums_in_order
 from archsim.nmp.faults import Fault, FaultyRows
 from archsim.nmp.functional import PIECE_ELEMENTS, RowLayout, TableContents, check_types, result_bursts
@@ -224,6 +225,11 @@ class PooledSums:
         self.mults += int(elements[rowwise].sum())
         if weighted:
             self.mults += int(np.where(rowwise, 2 * sizes * self._parts[bag_tables], elements).sum())
+
+    def other_rows(self, component: str) -> list[LedgerRow]:
+        """Return the energy of operations that are no FP32 ones, of the units called ``component``."""
+        del component
+        return []
 
     def _check(
         self,

@@ -67,6 +67,10 @@ class NmpSpec(Spec):
         default=None,
         description="what is computed; without it weighted_sum where the trace has weights, else sum",
     )
+    multiplier: str | None = Field(
+        default=None,
+        description="multiplier of 8-bit rows instead of the FP32 one, such as drum6; see docs/multipliers.md",
+    )
     energy: NmpEnergy
     unit: NmpUnit = Field(description="what a unit is made of; read with designs that have RecNMP's unit")
     multiplexing: Literal["temporal", "spatial"] | None = Field(
@@ -92,6 +96,8 @@ class NmpSpec(Spec):
             design_class(self.design)
         except InputError as error:
             raise FieldError(f"design = {self.design!r}", str(error)) from None
+        if self.multiplier is not None:
+            self._check_multiplier(self.multiplier)
         if not self.cache.size:
             return self
         if self.cache.line_bytes != LINE_BYTES:
@@ -103,3 +109,11 @@ class NmpSpec(Spec):
         if self.cache.policy != "lru":
             raise FieldError(f"cache.policy = {self.cache.policy!r}", "must be 'lru' in a rank unit")
         return self
+
+    def _check_multiplier(self, name: str) -> None:
+        from archsim.nmp.approx_sums import rank_multiplier
+
+        try:
+            rank_multiplier(name)
+        except InputError as error:
+            raise FieldError(f"multiplier = {name!r}", str(error)) from None

@@ -104,6 +104,13 @@ METRIC_NOTES = (
     Note("nmp_sums_sha256", "", "SHA-256 of the sums"),
     Note("nmp_sums_checked", "", "of them, those computed a second time"),
     Note("nmp_sums_max_abs_error", "", "largest difference from float64 in that comparison"),
+    Note("nmp_sums_multiplier", "", "8-bit multiplier of the units; see [multipliers.md](multipliers.md)"),
+    Note(
+        "nmp_sums_relative_rms",
+        "",
+        "differences from float64 over the sums, roots of squares, in that comparison",
+    ),
+    Note("nmp_sums_cosine", "", "mean cosine of a sum and its float64 one in that comparison"),
 )
 PROVENANCE_NOTES = (
     Note("kernel_cpu_s", "s", "CPU time in the replay kernel"),

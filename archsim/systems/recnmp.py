@@ -71,7 +71,7 @@ class _Replay:
         adders = (
             system.dram.organization.channels * design.units // design.units_per_dimm * design.adders_per_dimm
         )
-        self.sums = PooledSums(trace.tables, self.nmp, adders, design.adders_per_dimm, self.lowering)
+        self.sums = self._sums_class()(trace.tables, self.nmp, adders, design.adders_per_dimm, self.lowering)
         self._check_trace()
         per_unit = resolve_units(design.seen_memory(), ranks=design.unit_ranks, units=design.units)
         summing_clk = arithmetic_clk(
@@ -89,6 +89,13 @@ class _Replay:
         self.requests = 0
         self.table_bursts = np.zeros(len(trace.tables), dtype=np.int64)
         self.table_hits = np.zeros(len(trace.tables), dtype=np.int64)
+
+    def _sums_class(self) -> type[PooledSums]:
+        if self.nmp.multiplier is None:
+            return PooledSums
+        from archsim.nmp.approx_sums import ApproxSums  # few replays need the multipliers
+
+        return ApproxSums
 
     def _check_trace(self) -> None:
         trace, design = self.trace, self.design
@@ -332,6 +339,7 @@ class _Replay:
             rows.append(LedgerRow("dimm_unit", "fp32_add", dimm_adds, energy.fp32_add_pj))
         if self.sums.mults:
             rows.append(LedgerRow(design.adder_name, "fp32_mult", self.sums.mults, energy.fp32_mult_pj))
+        rows += self.sums.other_rows(design.adder_name)
         if nmp.cache.size:
             lookups, _, fills, _ = self.units.cache_counts().sum(axis=0).tolist()
             rows.append(LedgerRow("rank_cache", "lookup", lookups, nmp.cache.read_pj))

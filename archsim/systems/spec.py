@@ -49,7 +49,17 @@ class SystemSpec(Spec):
         if self.nmp is not None:
             design = make_design(self.nmp, self.dram)
             guarded(type(design), "check", design.check)
+            self._check_multiplier(self.nmp)
         return self
+
+    def _check_multiplier(self, nmp: NmpSpec) -> None:
+        if nmp.multiplier is None:
+            return
+        from archsim.nmp.approx_sums import delay_refusal
+
+        refusal = delay_refusal(nmp, self.dram.timing.tCK_ps)
+        if refusal:
+            raise FieldError(f"nmp.multiplier = {nmp.multiplier!r}", refusal)
 
     def _check_caches(self) -> None:
         for name, caches in (("cache", self.cache), ("hierarchy", self.hierarchy)):

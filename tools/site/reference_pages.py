@@ -35,6 +35,7 @@ KINDS = {
     "dram": "DRAM",
     "energy": "Energy of devices",
     "hierarchy": "Caches of cores",
+    "near_sensor": "Near-sensor processors",
     "logic": "Adders, multipliers and flip-flops",
     "model": "Recommendation models",
     "nmp": "Near-memory units",
