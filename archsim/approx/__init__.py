@@ -13,8 +13,8 @@ from __future__ import annotations
 from archsim.approx.base import Multiplier
 from archsim.approx.convolution import conv2d
 from archsim.approx.costs import Cost
-from archsim.approx.faults import StorageFaults
 from archsim.approx.estimate import cost_or_estimate, deviations, estimate
+from archsim.approx.faults import StorageFaults
 from archsim.approx.gemm import Plan, gemm, plan
 from archsim.approx.imports import LoadedTable, load_table
 from archsim.approx.layers import Choice
@@ -22,10 +22,10 @@ from archsim.approx.lowrank import Factors, factorise, factors_of
 from archsim.approx.metrics import Metrics, exhaustive, metrics, sampled
 from archsim.approx.names import FAMILIES, examples, multiplier
 from archsim.approx.noise import RelativeError, relative_error
-from archsim.approx.tables import TableMultiplier, from_function, from_table, sign_magnitude
-from archsim.approx.voltages import Probit, VoltageTable
 from archsim.approx.processor import Processor, convolution, dense, load_processor
 from archsim.approx.storage import Storage
+from archsim.approx.tables import TableMultiplier, from_function, from_table, sign_magnitude
+from archsim.approx.voltages import Probit, VoltageTable
 
 __all__ = [
     "FAMILIES",
@@ -37,10 +37,10 @@ __all__ = [
     "Multiplier",
     "Plan",
     "Probit",
-    "RelativeError",
-    "StorageFaults",
     "Processor",
+    "RelativeError",
     "Storage",
+    "StorageFaults",
     "TableMultiplier",
     "VoltageTable",
     "conv2d",
