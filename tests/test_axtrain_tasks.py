@@ -6,8 +6,17 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from archsim.approx import Probit, VoltageTable, multiplier
-from archsim.axtrain.evaluation import METHODS, Evaluation, Row, Setup, evaluate, evaluate_unit, network
+from archsim.approx import Probit, VoltageTable, load_processor, multiplier
+from archsim.axtrain.evaluation import (
+    METHODS,
+    Evaluation,
+    Row,
+    Setup,
+    evaluate,
+    evaluate_unit,
+    network,
+    weights_pj,
+)
 from archsim.axtrain.summary import Spread, cells, lines, summarise
 from archsim.axtrain.tasks import TASKS, arm, distances, task, twiddles
 from archsim.errors import InputError
@@ -116,22 +125,28 @@ def test_active_training_lowers_the_sensitivity_that_it_chose(found):
 
 def test_energy_is_that_of_the_cited_circuit_or_empty(found):
     exact = next(row for row in found.rows if row.method == "exact")
-    products = 2 * 16 + 16 * 2
-    assert exact.energy_pj == pytest.approx(products * 0.425 * 1.48, abs=0.25)  # the ledger rounds each layer
-    assert all(row.energy_pj is None for row in found.rows if row.multiplier == "bam_8")
+    weights = products = 2 * 16 + 16 * 2
+    assert exact.products_pj == pytest.approx(
+        products * 0.425 * 1.48, abs=0.25
+    )  # the ledger rounds each layer
+    assert exact.weights_pj == pytest.approx(8 * weights * load_processor().storage.read_pj_per_bit, abs=0.25)
+    assert all(row.products_pj is None for row in found.rows if row.multiplier == "bam_8")
     assert cells(summarise(found)[0])[0][2] == ""
+
+
+def test_reads_at_half_the_voltage_take_a_quarter_and_outside_the_memory_s_range_nothing_is_said():
+    net, setup = network(task("kmeans"), 0), named("exact")
+    at = {volts: weights_pj(net, setup, volts) for volts in (None, 1.0, 0.5, 0.3, 1.1)}
+    assert at[None] == at[1.0] == pytest.approx(4 * at[0.5], abs=1)
+    assert at[0.3] is None
+    assert at[1.1] is None
 
 
 def test_workers_change_no_bit():
     setup = named("bam_8", effort=0.1, strengths=(0.01,), weaker=(0.01,))
     one, two = (evaluate(["arm"], setup, seeds=2, workers=workers) for workers in (1, 2))
     assert one.rows == two.rows
-    assert [(row.task, row.seed) for row in one.rows[::5]] == [
-        ("arm", 0),
-        ("arm", 1),
-        ("cancer", 0),
-        ("cancer", 1),
-    ]
+    assert [row.seed for row in one.rows[::5]] == [0, 1]
 
 
 def test_faults_of_a_low_voltage_cost_accuracy_and_those_of_a_high_one_nothing():
@@ -165,7 +180,7 @@ def test_what_decides_is_not_the_test_part():
 def _row(method, seed, loss, penalty=None):
     kinds = {"relative-gauss-newton": 1.0 if penalty is None else 0.25}
     return Row("cancer", "exact" if method == "exact" else "drum3", None, method, seed, 0.1 + loss, loss, 0.1, penalty,
-               0.0, kinds, None)  # fmt: skip
+               0.0, kinds, None, None)  # fmt: skip
 
 
 def test_a_summary_says_what_does_not_hold():

@@ -47,7 +47,7 @@ def test_voltages_and_tables_are_conditions_and_claimed_costs_become_energy(tmp_
     assert {row["voltage_v"] for row in rows} == {None, 0.45}
     products = 30 * 8 + 8 * 2
     assert all(
-        row["energy_pj"] == pytest.approx(0.2 * products, abs=0.25)
+        row["products_pj"] == pytest.approx(0.2 * products, abs=0.25)
         for row in rows
         if row["method"] != "exact"
     )

@@ -12,7 +12,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from archsim.approx import Choice, Multiplier, Probit, StorageFaults, VoltageTable, multiplier
+from archsim.approx import (
+    Choice,
+    Multiplier,
+    Probit,
+    Storage,
+    StorageFaults,
+    VoltageTable,
+    load_processor,
+    multiplier,
+)
 from archsim.axtrain.arithmetic import Arithmetic
 from archsim.axtrain.losses import loss_function
 from archsim.axtrain.networks import convert, count_products, draw_faults, predict, seeded
@@ -29,7 +38,8 @@ MULTIPLIERS = ("drum3", "ssm4", "mitchell_w2", "truncate_4", "bam_9")
 #: Penalties that active training chooses from, and their strengths.
 PENALTIES = ("relative-gauss-newton", "step-gauss-newton")
 STRENGTHS = (0.001, 0.01, 0.1)
-#: Of the strength that active training chose, what training of both kinds chooses from.
+#: Of the strength that active training chose, what training of both kinds chooses from; with faults, which cannot be
+#: learnt by heart as a circuit's errors can, all of it too.
 WEAKER = (0.1, 0.01)
 #: Random vectors of the measured sensitivity.
 _PROBES = 64
@@ -49,6 +59,8 @@ class Setup:
         Of the memory of the weights; None is nominal, without faults.
     rates : Probit or VoltageTable
         Voltage -> share of stored bits that are read wrongly.
+    storage : Storage
+        The memory of the weights, for the energy of its reads.
     chips : int
         Patterns of faults that an error is the mean of.
     penalties, strengths, weaker
@@ -62,6 +74,7 @@ class Setup:
     )
     voltages_v: tuple[float | None, ...] = (None,)
     rates: Probit | VoltageTable = field(default_factory=Probit)
+    storage: Storage = field(default_factory=lambda: load_processor().storage)
     chips: int = 5
     penalties: tuple[str, ...] = PENALTIES
     strengths: tuple[float, ...] = STRENGTHS
@@ -123,8 +136,10 @@ class Row:
     strength : float
     sensitivity : dict of str to float
         By kind, on the validation part, with exact products; that of ``post-training`` is the one before.
-    energy_pj : float or None
-        Of all products of one inference; None where no source gives one.
+    products_pj : float or None
+        Energy of all products of one inference; None where no source gives one.
+    weights_pj : float or None
+        Energy of reading every weight once for an inference; None at a voltage that the memory is not said to work at.
     """
 
     task: str
@@ -138,7 +153,8 @@ class Row:
     penalty: str | None
     strength: float
     sensitivity: dict[str, float]
-    energy_pj: float | None
+    products_pj: float | None
+    weights_pj: float | None
 
 
 @dataclass(frozen=True)
@@ -257,11 +273,22 @@ class _Unit:
         error, lost = np.mean(found, axis=0).tolist()
         return error, lost
 
-    def energy_pj(self, net: nn.Module, circuit: Multiplier) -> float | None:
-        if circuit.cost is None:
-            return None
-        products = count_products(net, self.data.test.inputs[:1])
-        return 1000 * total_nj(Choice(circuit).ledger(products))
+
+def products_pj(net: nn.Module, inputs: Any, circuit: Multiplier) -> float | None:
+    """Return the energy of all products of a network for some inputs; None without a cited cost."""
+    if circuit.cost is None:
+        return None
+    return 1000 * total_nj(Choice(circuit).ledger(count_products(net, inputs)))
+
+
+def weights_pj(net: nn.Module, setup: Setup, voltage_v: float | None) -> float | None:
+    """Return the energy of reading all weights once; None outside the voltages of the memory."""
+    memory = setup.storage
+    if voltage_v is not None and not memory.lowest_v <= voltage_v <= memory.nominal_v:
+        return None
+    layers = (each for each in net.modules() if isinstance(each, nn.Linear | nn.Conv2d))
+    count = sum(each.weight.numel() for each in layers)
+    return 1000 * total_nj([memory.ledger_row("weights", count, setup.bits, voltage_v)])
 
 
 def evaluate_unit(of: Task, seed: int, setup: Setup) -> list[Row]:
@@ -287,9 +314,12 @@ def evaluate_unit(of: Task, seed: int, setup: Setup) -> list[Row]:
         error, _ = unit.measure(found.net, how, unit.data.test, setup.chips)
         checked, _ = unit.measure(found.net, how, unit.data.validation, 0)
         chosen = (found.active.kind, found.active.strength) if found.active else (None, 0.0)
-        felt, energy_pj = unit.sensitivity(found.net), unit.energy_pj(found.net, circuit)
+        energy = (
+            products_pj(found.net, unit.data.test.inputs[:1], circuit),
+            weights_pj(found.net, setup, voltage),
+        )
         key = of.name, circuit.name, voltage, method, seed
-        return Row(*key, error, error - floor, checked, *chosen, felt, energy_pj)
+        return Row(*key, error, error - floor, checked, *chosen, unit.sensitivity(found.net), *energy)
 
     rows = [row("exact", base, plain, exact, None)]
     for circuit, voltage in setup.conditions():
@@ -298,7 +328,8 @@ def evaluate_unit(of: Task, seed: int, setup: Setup) -> list[Row]:
         active = _best(unit, tried, how)
         assert active.active is not None
         kind, strength = active.active.kind, active.active.strength
-        both = [unit.train(start, how, 1, Active(kind, strength * part)) for part in setup.weaker]
+        shares = setup.weaker if voltage is None else (1.0, *setup.weaker)
+        both = [unit.train(start, how, 1, Active(kind, strength * share)) for share in shares]
         passive = unit.train(start, how, 1)
         methods = zip(METHODS[1:], (base, passive, active, _best(unit, both, how)), strict=True)
         rows += [row(method, found, how, circuit, voltage) for method, found in methods]

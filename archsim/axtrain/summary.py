@@ -39,8 +39,8 @@ class Line:
     ----------
     multiplier : str
     voltage_v : float or None
-    energy_pj : float or None
-        Of the products of one inference; None without a source.
+    products_pj, weights_pj : float or None
+        Energy of the products of one inference, and of reading its weights; None without a source.
     losses : dict of str to Spread
         By method: loss of accuracy against exact.
     sensitivity : dict of str to Spread
@@ -51,7 +51,8 @@ class Line:
 
     multiplier: str
     voltage_v: float | None
-    energy_pj: float | None
+    products_pj: float | None
+    weights_pj: float | None
     losses: dict[str, Spread]
     sensitivity: dict[str, Spread]
     penalties: dict[str, int]
@@ -89,7 +90,8 @@ class Summary:
     task: str
     measure: str
     exact: Spread
-    exact_energy_pj: float | None
+    exact_products_pj: float | None
+    exact_weights_pj: float | None
     lines: tuple[Line, ...]
     mean: Line
     findings: Findings
@@ -111,7 +113,8 @@ def _summary(evaluation: Evaluation, name: str) -> Summary:
         name,
         task(name).measure,
         Spread.of([row.error for row in exact]),
-        exact[0].energy_pj,
+        exact[0].products_pj,
+        exact[0].weights_pj,
         lines,
         _line(evaluation, name, evaluation.conditions()),
         _findings(evaluation, name, lines),
@@ -145,8 +148,9 @@ def _line(evaluation: Evaluation, name: str, conditions: Sequence[Condition]) ->
                 values.append(found[method].sensitivity[kind] / before)
         for method, values in of_seed.items():
             ratios[method].append(float(np.mean(values)))
-    energy = _kept(evaluation.rows, conditions)[0].energy_pj if len(conditions) == 1 else None
-    return Line(*single, energy, losses, {m: Spread.of(v) for m, v in ratios.items()}, chosen)
+    first = _kept(evaluation.select(name, "passive")[0], conditions)[0]
+    energy = (first.products_pj, first.weights_pj) if len(conditions) == 1 else (None, None)
+    return Line(*single, *energy, losses, {m: Spread.of(v) for m, v in ratios.items()}, chosen)
 
 
 def _findings(evaluation: Evaluation, name: str, lines: Sequence[Line]) -> Findings:
@@ -167,7 +171,17 @@ def _findings(evaluation: Evaluation, name: str, lines: Sequence[Line]) -> Findi
     )
 
 
-HEAD = ["multiplier", "weights at", "energy", "post-training", "passive", "active", "both", "sensitivity"]
+HEAD = [
+    "multiplier",
+    "memory",
+    "products",
+    "weights",
+    "post-training",
+    "passive",
+    "active",
+    "both",
+    "sensitivity",
+]
 
 
 def cells(summary: Summary) -> list[list[str]]:
@@ -179,7 +193,8 @@ def cells(summary: Summary) -> list[list[str]]:
             [
                 line.multiplier,
                 "" if whole else "nominal" if line.voltage_v is None else f"{line.voltage_v:g} V",
-                "" if line.energy_pj is None else energy_text(line.energy_pj),
+                energy_text(line.products_pj),
+                energy_text(line.weights_pj),
                 *(percent(line.losses[method]) for method in METHODS[1:]),
                 f"x {line.sensitivity['active'].mean:.2f}",
             ]
@@ -187,8 +202,10 @@ def cells(summary: Summary) -> list[list[str]]:
     return rows
 
 
-def energy_text(energy_pj: float) -> str:
-    """Return an energy with its unit."""
+def energy_text(energy_pj: float | None) -> str:
+    """Return an energy with its unit; nothing where there is none."""
+    if energy_pj is None:
+        return ""
     return f"{energy_pj / 1000:.3f} nJ" if energy_pj >= 1000 else f"{energy_pj:.1f} pJ"
 
 
@@ -199,9 +216,10 @@ def percent(value: Spread) -> str:
 
 def title(summary: Summary, evaluation: Evaluation) -> str:
     """Return the line over a task's table."""
-    products = "" if summary.exact_energy_pj is None else f", products {energy_text(summary.exact_energy_pj)}"
+    products, weights = summary.exact_products_pj, summary.exact_weights_pj
+    energy = f"products {energy_text(products) or 'unknown'}, weights {energy_text(weights)}"
     return (
-        f"{summary.task}: {summary.measure}; exact {percent(summary.exact)} %{products} "
+        f"{summary.task}: {summary.measure}; exact {percent(summary.exact)} %, {energy} "
         f"({evaluation.seeds} seeds, {evaluation.setup.bits} bits)"
     )
 

@@ -22,7 +22,7 @@ _METHODS = ("post-training", "passive", "active", "both")
 def plot_accuracy(
     summaries: Sequence[Summary], path: Path | None = None, *, kind: str | None = None
 ) -> Figure:
-    """Draw the error of each task after each training, over the energy of the products of an inference.
+    """Draw the error of each task after each training, over the energy of the products and weights of an inference.
 
     Where a multiplier has no cited energy, conditions stand side by side instead. Bars are a standard deviation over
     seeds; the dashed line is the exact multiplier.
@@ -52,14 +52,13 @@ def plot_accuracy(
 
 def plot_task(summary: Summary, axes: Axes) -> Axes:
     """Draw one task on axes."""
-    priced = all(line.energy_pj is not None for line in summary.lines)
-    shown = sorted(summary.lines, key=lambda line: line.energy_pj or 0.0) if priced else summary.lines
+    priced = all(_energy_nj(line) for line in summary.lines)
+    shown = sorted(summary.lines, key=_energy_nj) if priced else summary.lines
     exact = 100 * summary.exact.mean
     axes.axhline(exact, color="black", linewidth=0.8, linestyle=(0, (4, 2)), label="exact")
     for number, method in enumerate(_METHODS):
         places = [
-            (line.energy_pj or 0.0) / 1000 if priced else place + 0.15 * (number - 1.5)
-            for place, line in enumerate(shown)
+            _energy_nj(line) if priced else place + 0.15 * (number - 1.5) for place, line in enumerate(shown)
         ]
         look = line_look(number)
         if not priced:
@@ -70,7 +69,7 @@ def plot_task(summary: Summary, axes: Axes) -> Axes:
         )  # fmt: skip
     axes.set_ylim(bottom=0)
     if priced:
-        axes.set_xlabel("energy of products per inference (nJ)")
+        axes.set_xlabel("products and weights of an inference (nJ)")
     else:
         axes.set_xticks(
             range(len(shown)),
@@ -82,6 +81,13 @@ def plot_task(summary: Summary, axes: Axes) -> Axes:
     axes.set_ylabel("error (%)")
     axes.set_title(summary.task, loc="left")
     return finish(axes, grid="both" if priced else "y")
+
+
+def _energy_nj(line: Line) -> float:
+    """Return the energy of products and weights; 0 where one of them is not known."""
+    if line.products_pj is None or line.weights_pj is None:
+        return 0.0
+    return (line.products_pj + line.weights_pj) / 1000
 
 
 def _label(line: Line) -> str:
