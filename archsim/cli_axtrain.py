@@ -38,7 +38,7 @@ Examples:
   archsim axtrain digits --multiplier mul8s_1L2H.npy --out evo
       a table of products; its energy is read from mul8s_1L2H.c beside it
 
-All of it with 5 seeds takes about half an hour of one processor. What is chosen (penalty, strength) is chosen by the
+All of it with 5 seeds takes about ten minutes of one processor. What is chosen (penalty, strength) is chosen by the
 validation rows, never by the test rows. An energy without a cited source is left empty.
 """
 

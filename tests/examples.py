@@ -30,7 +30,7 @@ NOT_RUN = {
     "archsim validate hardware --plot curves.png": "takes minutes; see test_validate_hardware.py",
     "archsim validate": "takes minutes",
     "archsim validate multipliers": "one printed figure does not hold; see test_validate_multipliers.py",
-    "archsim axtrain": "takes half an hour; docs/make_axtrain.py does the same",
+    "archsim axtrain": "takes ten minutes; docs/make_axtrain.py does the same",
     "archsim validate traces": "takes minutes; see test_validate_traces.py",
     "archsim sweep my-trace --system recnmp-opt-8rank --vary nmp.cache.size=8KiB..1MiB*2 "
     "--dask tcp://login-node:8786 --out study": "needs a scheduler; see test_sweep_kills.py",

@@ -313,13 +313,12 @@ def evaluate_unit(of: Task, seed: int, setup: Setup) -> list[Row]:
         # Other chips than those that decided.
         error, _ = unit.measure(found.net, how, unit.data.test, setup.chips)
         checked, _ = unit.measure(found.net, how, unit.data.validation, 0)
-        chosen = (found.active.kind, found.active.strength) if found.active else (None, 0.0)
-        energy = (
-            products_pj(found.net, unit.data.test.inputs[:1], circuit),
-            weights_pj(found.net, setup, voltage),
-        )
-        key = of.name, circuit.name, voltage, method, seed
-        return Row(*key, error, error - floor, checked, *chosen, unit.sensitivity(found.net), *energy)
+        active = found.active
+        return Row(
+            of.name, circuit.name, voltage, method, seed, error, error - floor, checked, active.kind if active else None,
+            active.strength if active else 0.0, unit.sensitivity(found.net),
+            products_pj(found.net, unit.data.test.inputs[:1], circuit), weights_pj(found.net, setup, voltage),
+        )  # fmt: skip
 
     rows = [row("exact", base, plain, exact, None)]
     for circuit, voltage in setup.conditions():
