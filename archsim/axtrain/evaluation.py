@@ -315,8 +315,8 @@ def evaluate_unit(of: Task, seed: int, setup: Setup) -> list[Row]:
         checked, _ = unit.measure(found.net, how, unit.data.validation, 0)
         active = found.active
         return Row(
-            of.name, circuit.name, voltage, method, seed, error, error - floor, checked, active.kind if active else None,
-            active.strength if active else 0.0, unit.sensitivity(found.net),
+            of.name, circuit.name, voltage, method, seed, error, error - floor, checked,
+            active.kind if active else None, active.strength if active else 0.0, unit.sensitivity(found.net),
             products_pj(found.net, unit.data.test.inputs[:1], circuit), weights_pj(found.net, setup, voltage),
         )  # fmt: skip
 
