@@ -150,7 +150,9 @@ def _limit(words: list[str]) -> tuple[str, ...]:
         command = command.commands[word]
     if words[0] == "axtrain":
         short = {"--seeds": "1", "--effort": "0.02", "--workers": "1"}
-        return tuple(part for option, value in short.items() if option not in words for part in (option, value))
+        return tuple(
+            part for option, value in short.items() if option not in words for part in (option, value)
+        )
     known = {option for parameter in command.params for option in parameter.opts}
     if words[:2] == ["trace", "generate"]:
         return () if any(word.startswith("lookups=") for word in words) else ("--set", f"lookups={MOST}")
