@@ -44,8 +44,9 @@ def table(found: Evaluation, summaries: list[Summary]) -> str:
 def shown(summaries: list[Summary]) -> str:
     """Return what the means over all conditions show."""
     rows = [
-        "| task | post-training | passive | active | both | both - better | passive lower in | active lower in |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| task | post-training | passive | active | both | both - better | passive lower in | active lower in "
+        "| sensitivity: active | both |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for each in summaries:
         found = each.findings
@@ -53,7 +54,8 @@ def shown(summaries: list[Summary]) -> str:
         of = found.conditions
         rows.append(
             f"| {each.task} | {losses} | {percent(found.both_minus_better)} | "
-            f"{found.passive_wins} of {of} | {found.active_wins} of {of} |"
+            f"{found.passive_wins} of {of} | {found.active_wins} of {of} | "
+            f"x {each.mean.sensitivity['active'].mean:.2f} | x {each.mean.sensitivity['both'].mean:.2f} |"
         )
     return "\n".join(rows) + "\n"
 
