@@ -45,8 +45,8 @@ def shown(summaries: list[Summary]) -> str:
     """Return what the means over all conditions show."""
     rows = [
         "| task | post-training | passive | active | both | both - better | passive lower in | active lower in "
-        "| sensitivity: active | both |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| sensitivity: passive | active | both |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for each in summaries:
         found = each.findings
@@ -55,7 +55,8 @@ def shown(summaries: list[Summary]) -> str:
         rows.append(
             f"| {each.task} | {losses} | {percent(found.both_minus_better)} | "
             f"{found.passive_wins} of {of} | {found.active_wins} of {of} | "
-            f"x {each.mean.sensitivity['active'].mean:.2f} | x {each.mean.sensitivity['both'].mean:.2f} |"
+            + " | ".join(f"x {ratio.mean:.2f}" for ratio in each.mean.sensitivity.values())
+            + " |"
         )
     return "\n".join(rows) + "\n"
 
