@@ -211,7 +211,8 @@ def energy_text(energy_pj: float | None) -> str:
 
 def percent(value: Spread) -> str:
     """Return a mean and its spread in hundredths."""
-    return f"{100 * value.mean:.2f} ± {100 * value.sd:.2f}"
+    mean = round(100 * value.mean, 2) + 0.0  # no -0.00
+    return f"{mean:.2f} ± {100 * value.sd:.2f}"
 
 
 def title(summary: Summary, evaluation: Evaluation) -> str:
