@@ -52,13 +52,15 @@ def plot_accuracy(
 
 def plot_task(summary: Summary, axes: Axes) -> Axes:
     """Draw one task on axes."""
-    priced = all(_energy_nj(line) for line in summary.lines)
-    shown = sorted(summary.lines, key=_energy_nj) if priced else summary.lines
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    priced = all(_energy_pj(line) for line in summary.lines)
+    shown = sorted(summary.lines, key=_energy_pj) if priced else summary.lines
     exact = 100 * summary.exact.mean
     axes.axhline(exact, color="black", linewidth=0.8, linestyle=(0, (4, 2)), label="exact")
     for number, method in enumerate(_METHODS):
         places = [
-            _energy_nj(line) if priced else place + 0.15 * (number - 1.5) for place, line in enumerate(shown)
+            _energy_pj(line) if priced else place + 0.15 * (number - 1.5) for place, line in enumerate(shown)
         ]
         look = line_look(number)
         if not priced:
@@ -67,10 +69,15 @@ def plot_task(summary: Summary, axes: Axes) -> Axes:
             places, [exact + 100 * line.losses[method].mean for line in shown],
             [100 * line.losses[method].sd for line in shown], label=method, elinewidth=0.7, **look,
         )  # fmt: skip
-    axes.set_ylim(bottom=0)
     if priced:
-        axes.set_xlabel("products and weights of an inference (nJ)")
+        # The cheapest circuits are wrong by orders of magnitude more than the others.
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_xlabel("energy of an inference (pJ)")
     else:
+        axes.set_ylim(bottom=0)
         axes.set_xticks(
             range(len(shown)),
             [_label(line) for line in shown],
@@ -83,11 +90,11 @@ def plot_task(summary: Summary, axes: Axes) -> Axes:
     return finish(axes, grid="both" if priced else "y")
 
 
-def _energy_nj(line: Line) -> float:
+def _energy_pj(line: Line) -> float:
     """Return the energy of products and weights; 0 where one of them is not known."""
     if line.products_pj is None or line.weights_pj is None:
         return 0.0
-    return (line.products_pj + line.weights_pj) / 1000
+    return line.products_pj + line.weights_pj
 
 
 def _label(line: Line) -> str:
