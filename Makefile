@@ -64,6 +64,7 @@ bench: $(RUN)
 	@$(BIN)/python benchmarks/cache.py
 	@$(BIN)/python benchmarks/cache_curves.py
 	@$(BIN)/python benchmarks/approx.py
+	@$(BIN)/python benchmarks/analog.py
 
 figures: $(RUN)
 	@$(BIN)/python docs/make_figures.py
@@ -74,6 +75,7 @@ figures: $(RUN)
 	@$(BIN)/python docs/make_recnmp.py
 	@$(BIN)/python docs/make_models.py
 	@$(BIN)/python docs/make_axtrain.py
+	@$(BIN)/python docs/make_search.py
 	@$(BIN)/python docs/make_multipliers.py
 
 clean:

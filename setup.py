@@ -16,8 +16,8 @@ from setuptools.command.build_ext import build_ext
 OPTIMISE = ["/O2"] if sys.platform == "win32" else ["-O3", "-ffp-contract=off"]
 
 KERNELS = (
-    "dram", "recnmp", "lowering", "sums_check", "text", "text_lines", "draws", "reuse", "stack_distance", "set_lru",
-    "cache", "curves", "cache_chain", "cache_memory", "approx",
+    "dram", "recnmp", "lowering", "sums", "sums_check", "text", "text_lines", "draws", "reuse", "stack_distance",
+    "set_lru", "cache", "curves", "cache_chain", "cache_memory", "approx",
 )  # fmt: skip
 
 
@@ -62,6 +62,7 @@ setup(
         "archsim": [
             "py.typed",
             "presets/*/*.toml",
+            "analog/*/*.toml",
             "approx/*.toml",
             "citations/*.bib",
             "citations/*.toml",

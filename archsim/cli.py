@@ -135,6 +135,10 @@ def replay(
     """Replay one trace through one or more systems and compare them."""
     _check_targets({"--out": out, "--timeline": timeline, "--commands": commands, "--packets": packets})
     _check_extras(out, commands, packets, interval, len(system or DEFAULT_SYSTEMS))
+    if timeline is not None:
+        from archsim.report.timeline import check_name
+
+        check_name(timeline)
     shown = timeline_events(timeline, timeline_limit, len(system or DEFAULT_SYSTEMS))
     workload, hardware = _split_overrides(overrides or [])
     from archsim.nmp.design_files import load_design

@@ -14,6 +14,7 @@ REPORT_EXAMPLES = """\b
 Examples:
   archsim report my-study
   archsim report my-study --out caches.html --json
+  archsim report my-study --force
   archsim report my-report
 
 The file loads nothing from anywhere: it can be mailed, kept, and opened without a network. The plot of a study needs
@@ -36,6 +37,10 @@ def report(
             "--out", metavar="FILE", help="The file to write; must not exist yet. Default: DIR/report.html."
         ),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Replace the file when it is there; until then it stays as it was."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write one HTML file of a report folder or a study.
@@ -49,7 +54,7 @@ def report(
 
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{out}: must end in .html")
-    written = write_html(folder, out)
+    written = write_html(folder, out, replace=force)
     if as_json:
         print(json.dumps(written.to_dict(), indent=2))
     else:

@@ -144,7 +144,7 @@ def export(
     ] = "done",
 ) -> None:
     """Write the points of a study as one file."""
-    from archsim.errors import InputError
+    from archsim.errors import InputError, counted
     from archsim.files import check_new, new_file
     from archsim.studies.study import open_study
 
@@ -160,7 +160,7 @@ def export(
             import pyarrow.parquet as pq
 
             pq.write_table(table, target, compression="zstd")
-    print(f"{table.num_rows:,} points: {file}", file=sys.stderr)
+    print(f"{counted(table.num_rows, 'point')}: {file}", file=sys.stderr)
 
 
 def _csv(table: pa.Table) -> bytes:

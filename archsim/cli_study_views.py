@@ -204,4 +204,4 @@ def _percent(value: float | None, factor: float) -> str:
 
 
 def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.2f}%"
+    return "-" if value is None else f"{round(value, 2) + 0.0:+.2f}%"  # no -0.00

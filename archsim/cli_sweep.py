@@ -27,6 +27,7 @@ from archsim.cli_options import (
     positive,
     study_runner,
 )
+from archsim.errors import counted
 
 if TYPE_CHECKING:
     from archsim.studies.plan import Plan
@@ -148,7 +149,11 @@ def sweep(
     def told(now: Progress) -> None:
         nonlocal state
         if now is not state and now.before:
-            print(f"{out}: {now.before:,} of {now.points:,} points are there already", file=sys.stderr)
+            there = "is" if now.before == 1 else "are"
+            print(
+                f"{out}: {now.before:,} of {counted(now.points, 'point')} {there} there already",
+                file=sys.stderr,
+            )
         state = now
 
     with study_runner(workers, dask) as runner:
@@ -157,7 +162,7 @@ def sweep(
         except KeyboardInterrupt:
             there = sum(state.statuses.values())
             print(
-                f"{out}: stopped with {there:,} of {state.points:,} points there; "
+                f"{out}: stopped with {there:,} of {counted(state.points, 'point')} there; "
                 "the same command goes on from there",
                 file=sys.stderr,
             )
@@ -203,7 +208,7 @@ def _tell(plan: Plan, out: Path, state: Progress, as_json: bool) -> None:
         if state.ran
         else "nothing was left to run"
     )
-    print(f"{out}: {state.points:,} points: {', '.join(parts)}; {ran}")
+    print(f"{out}: {counted(state.points, 'point')}: {', '.join(parts)}; {ran}")
 
 
 def _failures(study: Any, plan: Plan) -> list[dict[str, str]]:

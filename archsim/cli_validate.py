@@ -14,6 +14,7 @@ from archsim.errors import InputError
 VALIDATE_EXAMPLES = """\b
 Examples:
   archsim validate                      everything there is to compare with
+  archsim validate analog
   archsim validate dram --json
   archsim validate hardware --plot curves.png
   archsim validate multipliers
@@ -28,7 +29,7 @@ def validate(
         typer.Argument(
             metavar="NAME",
             show_default=False,
-            help="dram, hardware, multipliers, recnmp, traces; default: all.",
+            help="analog, dram, hardware, multipliers, recnmp, traces; default: all.",
         ),
     ] = None,
     data: Annotated[

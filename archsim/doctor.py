@@ -1,4 +1,4 @@
-"""What is installed, compiled and cached, and how fast this machine replays."""
+"""What is installed and compiled, and how fast this machine replays."""
 
 from __future__ import annotations
 
@@ -8,18 +8,29 @@ import sys
 import time
 from collections.abc import Iterator
 from importlib import import_module, metadata
-from pathlib import Path
 
 import numpy as np
 
 from archsim import __version__
 
-_CORE = ("numpy", "numba", "scipy", "matplotlib", "pydantic", "typer", "tqdm", "zstandard")
-_OPTIONAL = ("pandas", "pyarrow")
+_CORE = (
+    "numpy",
+    "numba",
+    "scipy",
+    "threadpoolctl",
+    "matplotlib",
+    "pyarrow",
+    "pydantic",
+    "typer",
+    "tqdm",
+    "zstandard",
+)
+_OPTIONAL = ("pandas", "duckdb", "plotly", "optuna", "dask", "torch")
 _COMPILED = (
     "dram",
     "recnmp",
     "lowering",
+    "sums",
     "sums_check",
     "text",
     "text_lines",
@@ -31,6 +42,7 @@ _COMPILED = (
     "curves",
     "cache_chain",
     "cache_memory",
+    "approx",
 )
 _REQUESTS = 300_000
 
@@ -49,7 +61,6 @@ def report() -> Iterator[str]:
         else:
             found.append(name)
     yield f"compiled   archsim.kernels: {', '.join(found) or 'nothing'}"
-    yield f"cached     archsim.kernels.sums: {_numba_cache()}"
     yield f"cores      {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"
     for name, rate in () if missing else _speed():
         yield f"speed      {name}: {rate / 1e6:.1f} M requests per CPU-second (1 rank DDR4-2400)"
@@ -60,15 +71,6 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _numba_cache() -> str:
-    """Say whether Numba has compiled the kernels for this machine already."""
-    from archsim.kernels import sums
-
-    folder = Path(str(sums.pool_packets.stats.cache_path))
-    found = list(folder.glob("sums.pool_packets-*.nbc")) if folder.is_dir() else []
-    return f"compiled, in {folder}" if found else "will be compiled on first use, about ten seconds"
 
 
 def _speed() -> Iterator[tuple[str, float]]:

@@ -57,6 +57,11 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f" (valid: {', '.join(names)})"
 
 
+def counted(number: int, noun: str) -> str:
+    """Write how many there are of something: ``1 point``, ``2,000 points``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     r"""Write what would break the line or steer the terminal as its escape, such as ``\n``."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -39,9 +39,11 @@ def open_own(path: Path, flags: int = 0) -> int:
         would never end.
     """
     try:
-        # Without O_NONBLOCK, a pipe or a device could be waited for here.
-        wanted = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | flags
-        descriptor = os.open(path, wanted, 0o666)
+        # Without O_NONBLOCK, a pipe or a device could be waited for here. Windows has other flags.
+        names = ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_NOINHERIT")
+        for name in names:
+            flags |= getattr(os, name, 0)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise InputError(f"{path}: is a symbolic link, which is not written through; remove it") from None
@@ -49,12 +51,20 @@ def open_own(path: Path, flags: int = 0) -> int:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise InputError(f"{path}: not a regular file")
-    os.set_blocking(descriptor, True)
+    if hasattr(os, "O_NONBLOCK"):
+        os.set_blocking(descriptor, True)
     return descriptor
 
 
-def check_new(path: Path) -> None:
+def check_new(path: Path, *, replace: bool = False) -> None:
     """Refuse a target that exists, or whose parent folder does not.
+
+    Parameters
+    ----------
+    path : Path
+        The target.
+    replace : bool
+        Whether it may be a file that is there, to be replaced.
 
     Raises
     ------
@@ -63,13 +73,16 @@ def check_new(path: Path) -> None:
     """
     parent = path.absolute().parent
     try:
-        path.lstat()
+        mode = path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be written: {_why(error)}") from None
     else:
-        raise InputError(f"{path}: {_TAKEN}")
+        if not replace:
+            raise InputError(f"{path}: {_TAKEN}")
+        if not stat.S_ISREG(mode):
+            raise InputError(f"{path}: not a regular file, and not replaced")
     if not parent.is_dir():
         raise InputError(f"{path}: cannot be written: there is no folder {parent}")
     if not os.access(parent, os.W_OK):
@@ -86,10 +99,17 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """Give a temporary sibling file to write; it becomes ``path`` when the block ends without an error."""
-    with _temporary_sibling(path) as temporary:
+def new_file(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Give a temporary sibling file to write; it becomes ``path`` when the block ends without an error.
+
+    With ``replace`` a file that is there stays as it was until then.
+    """
+    with _temporary_sibling(path, replace=replace) as temporary:
         yield temporary
+        if replace:
+            check_new(path, replace=True)
+            temporary.replace(path)
+            return
         # A hard link fails when the name was taken meanwhile, where a rename would overwrite.
         try:
             os.link(temporary, path)
@@ -104,9 +124,9 @@ _TAKEN = "exists already; choose a new name or remove it first"
 
 
 @contextmanager
-def _temporary_sibling(path: Path) -> Iterator[Path]:
+def _temporary_sibling(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give a fresh name on the file system of ``path``; nothing is left at it, whatever happens."""
-    check_new(path)
+    check_new(path, replace=replace)
     temporary = path.absolute().with_name(f".archsim-{secrets.token_hex(8)}.tmp")
     try:
         yield temporary

@@ -25,6 +25,7 @@ _SPECS = {
     "near_sensor": "archsim.approx.processor:Processor",
     "nmp": "archsim.nmp.spec:NmpSpec",
     "processor": "archsim.models.spec:ProcessorSpec",
+    "rram": "archsim.analog.device:Cell",
     "sram": "archsim.cache.sram:SramTable",
     "system": "archsim.systems.spec:SystemSpec",
     "workload": "archsim.traces.generators.base:WorkloadSpec",

@@ -71,9 +71,16 @@ class Spec(BaseModel):
     @classmethod
     def _from_text(cls, data: Any) -> Any:
         """Turn TOML arrays into tuples, and quantities written as text into numbers."""
-        if not isinstance(data, Mapping):
+        if not isinstance(data, dict) and not isinstance(data, Mapping):  # of the two, a dict is told sooner
             return data
-        return {key: _read_value(key, value, unit_of(cls, key)) for key, value in data.items()}
+        written = [
+            (key, value)
+            for key, value in data.items()
+            if isinstance(value, list | tuple) or (isinstance(value, str) and unit_of(cls, key))
+        ]
+        if not written:
+            return data
+        return {**data, **{key: _read_value(key, value, unit_of(cls, key)) for key, value in written}}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], label: str) -> Self:
@@ -111,9 +118,11 @@ class Spec(BaseModel):
 
         Field types decide int or float, so a number reads the same however it was written.
         """
-        return json.dumps(
-            _plain_zeros(self.to_dict()), sort_keys=True, separators=(",", ":"), ensure_ascii=True
-        )
+        data = self.to_dict()
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        if "-0.0" in text:  # which may also begin -0.05
+            text = json.dumps(_plain_zeros(data), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return text
 
     def sha256(self) -> str:
         """Return the SHA-256 of `canonical_json`, in hexadecimal."""

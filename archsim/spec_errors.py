@@ -72,6 +72,11 @@ def _unit_of(cls: Model, key: str) -> str:
 
 def table_model(cls: Model, key: str) -> Model | None:
     """Return the model of a field that is one table, optional or not; None for any other field."""
+    return _table_model(cls, key)
+
+
+@cache
+def _table_model(cls: Model, key: str) -> Model | None:
     annotation = cls.model_fields[key].annotation if key in cls.model_fields else None
     options = () if get_origin(annotation) is tuple else (annotation, *get_args(annotation))
     return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)

@@ -26,6 +26,7 @@ _UNITS: dict[str, tuple[str, Fraction]] = {
     **{f"{p}bit": ("a size in bits", scale) for p, scale in (_SI | _BINARY).items() if scale >= 1},
     **{f"{p}V": ("a voltage", _SI[p]) for p in ("m", "")},
     **{f"{p}A": ("a current", _SI[p]) for p in ("u", "m", "")},
+    **{f"{p}S": ("a conductance", _SI[p]) for p in ("n", "u", "m", "")},
     "ohm": ("a resistance", Fraction(1)),
     "clk": ("a number of clocks", Fraction(1)),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import resource
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -54,6 +55,7 @@ def run(system: str, points: int, lookups: int, workers: int, folder: Path) -> t
     rows = study.to_arrow(["wall_s", "kernel_cpu_s"]).to_pylist()
     # The first points of a worker load its libraries.
     settled = sorted(row["wall_s"] for row in rows)[: len(rows) * 9 // 10]
+    beside = statistics.median(row["wall_s"] - row["kernel_cpu_s"] for row in rows)
     kernel = sum(row["kernel_cpu_s"] for row in rows) / len(rows)
     each = state.wall_s * workers / state.ran
     print(
@@ -67,6 +69,10 @@ def run(system: str, points: int, lookups: int, workers: int, folder: Path) -> t
     print(
         f"  processor time of a point: {1e3 * inside / state.ran:.2f} ms in workers, their start included, "
         f"{1e3 * parent / state.ran:.2f} ms in the parent"
+    )
+    print(
+        f"  beside the kernel: {1e3 * beside:.2f} ms in the worker (median), with the parent's "
+        f"{1e3 * (beside + parent / state.ran):.2f} ms"
     )
     return state.ran / state.wall_s, study.digest()
 

@@ -226,7 +226,12 @@ cdef str stuck_text(Channel *c):
 cdef tuple histogram_points(const int64_t[::1] histogram):
     counts = np.asarray(histogram)
     bins = np.flatnonzero(counts)
-    clk = np.array([latency_of_bin(b) for b in bins], dtype=np.int64)
+    clk = np.empty(len(bins), dtype=np.int64)
+    cdef int64_t i
+    cdef const int64_t[::1] used = bins
+    cdef int64_t[::1] values = clk
+    for i in range(values.shape[0]):
+        values[i] = latency_of_bin(used[i])
     return clk, counts[bins]
 
 

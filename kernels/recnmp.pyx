@@ -9,6 +9,7 @@ when), ``recnmp_gather.h`` (what is returned), ``recnmp_log.h`` (packets and hit
 import numpy as np
 
 from libc.stdint cimport INT64_MAX, uint64_t
+from libc.string cimport memset
 
 include "dram_core.pxi"
 
@@ -84,33 +85,54 @@ def locality_bits(const int64_t[::1] rows, const int64_t[::1] batch, int64_t thr
     -------
     uint8 array [lookups]
     """
-    cdef int64_t n = rows.shape[0], size = 64, i, at
-    cdef int32_t first
+    cdef int64_t n = rows.shape[0], size = 64, most = 0, i, at, first, last, end
+    cdef int32_t before
     cdef uint64_t mixed
+    cdef bint apart = True
     if n > 0x7FFFFFFF or batch.shape[0] != n:
         raise ValueError(f"{n} rows and {batch.shape[0]} batches")
-    while size < 2 * n:
+    first = 0
+    for i in range(n):
+        if i and batch[i] < batch[i - 1]:
+            apart = False
+        if i and batch[i] != batch[i - 1]:
+            first = i
+        most = max(most, i + 1 - first)
+    if not apart:
+        most = n
+    while size < 2 * most:
         size *= 2
-    # An open-addressing table of the first lookup of each row in each batch, which counts for all of them.
-    cdef int32_t[::1] slots = np.full(size, -1, dtype=np.int32)
+    # An open-addressing table of the first lookup of each row in each batch, which counts for all of them. Batches that
+    # follow one another have one after another a table that stays in the cache.
+    cdef int32_t[::1] slots = np.empty(size, dtype=np.int32)
     cdef int32_t[::1] count = np.zeros(n, dtype=np.int32)
     cdef int32_t[::1] first_of = np.empty(n, dtype=np.int32)
     bits = np.empty(n, dtype=np.uint8)
     cdef uint8_t[::1] bit = bits
     with nogil:
-        for i in range(n):
-            mixed = (<uint64_t>rows[i] * 0x9E3779B97F4A7C15u) ^ (<uint64_t>batch[i] * 0xC2B2AE3D27D4EB4Fu)
-            at = <int64_t>((mixed ^ (mixed >> 32)) & <uint64_t>(size - 1))
-            first = slots[at]
-            while first >= 0 and (rows[first] != rows[i] or batch[first] != batch[i]):
-                at = (at + 1) & (size - 1)
-                first = slots[at]
-            if first < 0:
-                first = slots[at] = <int32_t>i
-            count[first] += 1
-            first_of[i] = first
-        for i in range(n):
-            bit[i] = count[first_of[i]] > threshold
+        first = 0
+        while first < n:
+            last = first + 1
+            while last < n and (not apart or batch[last] == batch[first]):
+                last += 1
+            end = 64
+            while end < 2 * (last - first):
+                end *= 2
+            memset(&slots[0], 0xFF, end * sizeof(int32_t))  # -1
+            for i in range(first, last):
+                mixed = (<uint64_t>rows[i] * 0x9E3779B97F4A7C15u) ^ (<uint64_t>batch[i] * 0xC2B2AE3D27D4EB4Fu)
+                at = <int64_t>((mixed ^ (mixed >> 32)) & <uint64_t>(end - 1))
+                before = slots[at]
+                while before >= 0 and (rows[before] != rows[i] or batch[before] != batch[i]):
+                    at = (at + 1) & (end - 1)
+                    before = slots[at]
+                if before < 0:
+                    before = slots[at] = <int32_t>i
+                count[before] += 1
+                first_of[i] = before
+            for i in range(first, last):
+                bit[i] = count[first_of[i]] > threshold
+            first = last
     return bits
 
 

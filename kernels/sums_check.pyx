@@ -4,10 +4,6 @@
 import numpy as np
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.string cimport memset
-
-cdef enum:
-    BURST_BYTES = 64
 
 cdef extern from "sums_check.h" nogil:
     ctypedef struct TableRule:
@@ -15,25 +11,23 @@ cdef extern from "sums_check.h" nogil:
         int32_t elements, item_bytes, bits
         float step
         int32_t rowwise
-    void add_fp32(const TableRule *rule, int64_t row, float weight, int32_t first, int32_t last, float *psum)
-    void add_float64(const TableRule *rule, int64_t row, double weight, double *exact, double *magnitude)
-    void add_over_dimms(float *psums, int32_t ranks, int32_t ranks_per_dimm, int32_t elements, int64_t width,
-                        float *total)
-
-# Bursts and lookups of all packets, and what is kept while one of them is added.
-cdef struct Packets:
-    const int64_t *order
-    const int64_t *rows
-    const int32_t *lookup
-    const int32_t *rank
-    const int32_t *tables
-    const int32_t *pooling
-    const float *weights  # NULL: all 1
-    int64_t lookups, poolings, width  # poolings to add, numbers of a register
-    int32_t ranks, ranks_per_dimm, poolings_per_packet
-    int64_t *first_burst  # of each lookup
-    int32_t *left  # bursts of each lookup still to come
-    float *psums
+        int64_t offset, stride, piece
+    ctypedef struct Packets:
+        const int64_t *order
+        const int64_t *rows
+        const int32_t *lookup
+        const int32_t *rank
+        const int32_t *pooling
+        const float *weights
+        int64_t lookups, poolings, width
+        int32_t ranks, ranks_per_dimm, poolings_per_packet
+        int64_t *first_burst
+        int32_t *left
+        float *psums
+        float *sums
+    void add_float64(const TableRule *rule, const int64_t *rows, const float *weights, int64_t count, double *exact,
+                     double *magnitude)
+    int add_in_order(const Packets *packets, const TableRule *rule, int64_t low, int64_t high)
 
 
 cdef class CheckSums:
@@ -79,6 +73,7 @@ cdef class CheckSums:
         rule.bits = <int32_t>self.bits[table]
         rule.step = self.steps[table]
         rule.rowwise = self.rowwise[table]
+        rule.offset, rule.stride, rule.piece = self.offset[table], self.stride[table], self.piece[table]
         return rule
 
     def in_float64(self, const int64_t[::1] rows, const float[::1] weights, const int32_t[::1] tables,
@@ -99,7 +94,7 @@ cdef class CheckSums:
         exact, magnitude : float64 arrays [poolings, elements]
             Zeros that receive the sums, and those of the magnitudes of what is added.
         """
-        cdef int64_t k, i, poolings = exact.shape[0], lookups = rows.shape[0]
+        cdef int64_t k, poolings = exact.shape[0], lookups = rows.shape[0]
         cdef TableRule rule
         if not poolings == tables.shape[0] == starts.shape[0] == sizes.shape[0] == magnitude.shape[0]:
             raise ValueError(f"{poolings} poolings of {tables.shape[0]} tables")
@@ -113,8 +108,9 @@ cdef class CheckSums:
         with nogil:
             for k in range(poolings):
                 rule = self.rule(tables[k])
-                for i in range(starts[k], starts[k] + sizes[k]):
-                    add_float64(&rule, rows[i], 1.0 if weights is None else weights[i], &exact[k, 0], &magnitude[k, 0])
+                if sizes[k]:
+                    add_float64(&rule, &rows[starts[k]], NULL if weights is None else &weights[starts[k]], sizes[k],
+                                &exact[k, 0], &magnitude[k, 0])
 
     def in_order(self, const int64_t[::1] packet_first, const int64_t[::1] order, const int32_t[::1] lookup,
                  const int32_t[::1] rank, const int64_t[::1] rows, const int32_t[::1] tables,
@@ -152,79 +148,32 @@ cdef class CheckSums:
         cdef int32_t[::1] left_view = left
         cdef float[:, :, ::1] psums_view = psums
         all.order, all.lookup, all.rank, all.rows = &order[0], &lookup[0], &rank[0], &rows[0]
-        all.tables, all.pooling = &tables[0], &pooling[0]
+        all.pooling = &pooling[0]
         all.weights = NULL
         if weights is not None:
             all.weights = &weights[0]
         all.lookups, all.poolings, all.width = lookups, sums.shape[0], sums.shape[1]
         all.ranks, all.ranks_per_dimm, all.poolings_per_packet = ranks, ranks_per_dimm, poolings_per_packet
         all.first_burst, all.left, all.psums = &first_burst_view[0], &left_view[0], &psums_view[0, 0, 0]
+        all.sums = &sums[0, 0] if sums.shape[0] else NULL
         with nogil:
             for p in range(packet_first.shape[0] - 1):
                 low, high = packet_first[p], packet_first[p + 1]
-                sound = 0 <= low <= high <= bursts and (low == high or self.add_packet(&all, low, high, sums))
+                sound = 0 <= low <= high <= bursts and (low == high or self.add_packet(&all, tables, low, high))
                 if not sound:
                     break
         if not sound:
             raise ValueError(f"packet {p}: a burst, lookup, rank, table or pooling is out of range")
 
-    cdef bint add_packet(self, Packets *all, int64_t low, int64_t high, float[:, ::1] sums) noexcept nogil:
+    cdef bint add_packet(self, const Packets *all, const int32_t[::1] tables, int64_t low, int64_t high) noexcept nogil:
         """Add the bursts of one packet; returns whether all numbers are in range."""
-        cdef int64_t k, i, burst, base, tag, begin, first, last, offset, stride, piece, used = 0
-        cdef int64_t registers = <int64_t>all.ranks * all.width  # of a pooling
-        cdef int32_t table
+        cdef int64_t first = all.lookup[low]
         cdef TableRule rule
-        i = all.lookup[low]
-        if not 0 <= i < all.lookups:
+        if not 0 <= first < all.lookups:
             return False
-        base, table = all.pooling[i], all.tables[i]
-        if base >= all.poolings:
+        if all.pooling[first] >= all.poolings:
             return True
-        if not count_bursts(all, low, high) or base < 0 or not 0 <= table < self.keys.shape[0] or self.elements[table] > all.width:
+        if not 0 <= tables[first] < self.keys.shape[0] or self.elements[tables[first]] > all.width:
             return False
-        rule = self.rule(table)
-        offset, stride, piece = self.offset[table], self.stride[table], self.piece[table]
-        for k in range(low, high):
-            burst = all.order[k]
-            i = all.lookup[burst]
-            tag = all.pooling[i] - base
-            if not 0 <= tag < all.poolings_per_packet:
-                return False
-            if base + tag >= all.poolings:
-                continue
-            if tag >= used:
-                memset(all.psums + used * registers, 0, (tag + 1 - used) * registers * sizeof(float))
-                used = tag + 1
-            first, last = 0, rule.elements
-            all.left[i] -= 1
-            if rule.rowwise and piece:  # scale and bias come with every burst
-                first = (burst - all.first_burst[i]) * piece
-                last = min(first + piece, last)
-            elif rule.rowwise:
-                if all.left[i]:  # scale and bias come with the last burst
-                    continue
-            else:
-                # Where the burst begins in the vector; below 0 where the vector begins inside the burst.
-                begin = (burst - all.first_burst[i]) * BURST_BYTES - (offset + all.rows[i] * stride & BURST_BYTES - 1)
-                first = max(begin, 0) // rule.item_bytes
-                last = min(last, (begin + BURST_BYTES) // rule.item_bytes)
-            if first < last:
-                add_fp32(&rule, all.rows[i], 1.0 if all.weights == NULL else all.weights[i], <int32_t>first,
-                         <int32_t>last, all.psums + tag * registers + all.rank[burst] * all.width)
-        for tag in range(used):
-            add_over_dimms(all.psums + tag * registers, all.ranks, all.ranks_per_dimm, rule.elements, all.width,
-                           &sums[base + tag, 0])
-        return True
-
-
-cdef bint count_bursts(Packets *all, int64_t low, int64_t high) noexcept nogil:
-    """Find first burst and bursts of each lookup of a packet; returns whether all numbers are in range."""
-    cdef int64_t k, i
-    for k in range(low, high):
-        i = all.lookup[k]
-        if not (0 <= i < all.lookups and low <= all.order[k] < high and 0 <= all.rank[k] < all.ranks):
-            return False
-        if not all.left[i]:
-            all.first_burst[i] = k
-        all.left[i] += 1
-    return True
+        rule = self.rule(tables[first])
+        return add_in_order(all, &rule, low, high)

@@ -1,5 +1,6 @@
 """Processes of a sweep, as the system sees them."""
 
+import json
 import time
 from pathlib import Path
 
@@ -26,6 +27,20 @@ def wait_for(condition, seconds=60):
     while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.02)
+
+
+def journal(study):
+    """Return the whole rows of the journal of a study."""
+    try:
+        lines = (study / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in lines if line.endswith(b"\n")]
+
+
+def process_of(row):
+    """Return the process that computed a row."""
+    return int(row["worker"].rpartition(":")[2])
 
 
 def begin_and_wait():

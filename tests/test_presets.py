@@ -184,6 +184,13 @@ def test_show_lists_each_value_once_with_unit_and_source():
     assert text[0].split()[:2] == ["name", '"host-4rank"']
 
 
+@pytest.mark.parametrize(("kind", "name"), [("system", "recnmp-opt-8rank"), ("nmp", "recnmp-opt")])
+def test_show_gives_energies_per_bit_in_energy_per_bit(kind, name):
+    units = {row.path: row.unit for row in describe(kind, name) if row.path.endswith("_pj_per_bit")}
+    assert any(path.endswith("internal_io_pj_per_bit") for path in units)
+    assert set(units.values()) == {"pJ/bit"}
+
+
 def test_show_refuses_an_unknown_kind_with_the_nearest():
     with pytest.raises(InputError, match=r"'systm': unknown kind of preset \(did you mean 'system'\?\)"):
         names("systm")

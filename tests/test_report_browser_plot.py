@@ -90,6 +90,36 @@ def test_lines_join_the_points_of_one_line_only(visit, study):
     assert page.evaluate("document.getElementById('plot').data.every(t => t.mode === 'markers')")
 
 
+def lines_of(page):
+    """Return the lines of the plot: name, look, in the legend or not, and points."""
+    page.wait_for_timeout(200)
+    return page.evaluate(
+        "document.getElementById('plot').data.filter(t => t.mode.includes('lines')).map(t => ({name: t.name, "
+        "look: [t.line.color, t.line.dash, t.marker.symbol].join(), named: t.showlegend, rows: t.customdata, "
+        "x: t.x, y: t.y}))"
+    )
+
+
+def test_a_system_without_the_axis_across_is_a_level_line_with_its_name(visit, tmp_path):
+    points = grid({SIZE: [8192, 16384, 32768], TRCD: [12, 14]}, ("near", "far"))
+    sweep = sweep_of([{"system": "host", "trace": "zipf"}, *points], [axis(SIZE), axis(TRCD)])
+    rows = rows_of(sweep)
+    rows[0]["time_ns"] = 5e6
+    page = visit(write_html(written(tmp_path / "study", sweep, rows)).path)
+    lines = lines_of(page)
+    level = next(line for line in lines if line["rows"] == [0, 0])
+    assert (level["name"], level["x"], level["y"]) == ("host, –", [8192, 32768], [5, 5])
+    assert sorted(line["name"] for line in lines if line["named"]) == [
+        "far, 12", "far, 14", "host, –", "near, 12", "near, 14"
+    ]  # fmt: skip
+    assert len({line["look"] for line in lines}) == 5
+    assert page.is_checked("#log-y")
+    assert page.inner_text("#plot-note") == f"1 point has no {SIZE}: dashed level line."
+    page.select_option("#shape", "")
+    assert len({line["look"] for line in lines_of(page)}) == 3
+    assert page.inner_text("#plot-note").endswith(f"Lines of one look differ in {TRCD}.")
+
+
 @pytest.mark.parametrize("more", [False, True])
 def test_the_pareto_front_is_what_no_other_point_beats(visit, study, more):
     page = visit(study.file)

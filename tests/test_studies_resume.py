@@ -5,6 +5,7 @@ from __future__ import annotations
 from study_rows import CODE, SIZE, axis, grid, refusal, rows_of, sweep_of, written
 
 from archsim import open_study
+from archsim.studies import store
 from archsim.studies.store import Store
 
 SWEEP = sweep_of(grid({SIZE: [1024, 2048, 4096]}), [axis(SIZE)])
@@ -48,3 +49,55 @@ def test_a_folder_that_is_there_is_not_taken(tmp_path):
     assert "there is no folder" in refusal(
         lambda: Store.create(tmp_path / "a" / "b", SWEEP, code_version=CODE)
     )
+
+
+def test_a_folder_that_another_sweep_makes_at_the_same_time_is_there_already(tmp_path, monkeypatch):
+    folder, write = tmp_path / "s", store.write_definition
+
+    def overtaken(target, definition):
+        write(target, definition)
+        monkeypatch.setattr(store, "write_definition", write)
+        with Store.create(folder, overtaking, code_version=CODE) as winner:
+            winner.add(ROWS[0])
+
+    overtaking = SWEEP
+    monkeypatch.setattr(store, "write_definition", overtaken)
+    written(folder, SWEEP, ROWS[1:])
+    assert len(open_study(folder)) == 3
+    assert not list(tmp_path.glob(".*.tmp"))
+
+    folder = tmp_path / "t"
+    overtaking = sweep_of(grid({"nmp.cache.ways": [1, 2]}), [axis("nmp.cache.ways")])
+    monkeypatch.setattr(store, "write_definition", overtaken)
+    assert "has other axes" in refusal(lambda: Store.create(folder, SWEEP, code_version=CODE))
+
+
+def test_a_sweep_that_another_overtakes_is_told_that_it_runs_there(tmp_path, monkeypatch):
+    folder, write = tmp_path / "s", store.write_definition
+    running = []
+
+    def overtaken(target, definition):
+        write(target, definition)
+        monkeypatch.setattr(store, "write_definition", write)
+        running.append(Store.create(folder, SWEEP, code_version=CODE).__enter__())
+
+    monkeypatch.setattr(store, "write_definition", overtaken)
+    late = Store.create(folder, SWEEP, code_version=CODE)
+    assert "another sweep is writing it" in refusal(late.__enter__)
+    running[0].__exit__(None, None, None)
+
+
+def test_files_and_folders_that_a_kill_left_half_written_go_when_a_sweep_goes_on(tmp_path):
+    folder = written(tmp_path / "s", SWEEP, ROWS[:1])
+    (folder / "traces" / "abc").mkdir(parents=True)
+    (folder / "outside").mkdir()
+    for place in (folder, folder / "points", folder / "traces"):
+        (place / ".archsim-0123.tmp").mkdir()
+        (place / ".archsim-0123.tmp" / "indices.bin").write_bytes(b"half")
+        (place / ".archsim-4567.tmp").write_bytes(b"half")
+        (place / ".archsim-89ab.tmp").symlink_to(folder / "outside")
+    written(folder, SWEEP, ROWS[1:])
+    assert not list(folder.rglob(".*.tmp"))
+    assert (folder / "traces" / "abc").is_dir()
+    assert (folder / "outside").is_dir()
+    assert len(open_study(folder)) == 3

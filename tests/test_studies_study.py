@@ -131,9 +131,30 @@ def test_the_text_shows_counts_axes_and_some_points(study, tmp_path):
     assert len(text) == 8
     sweep = sweep_of(grid({SIZE: list(range(100))}), [axis(SIZE)])
     long = repr(open_study(written(tmp_path / "long", sweep, rows_of(sweep)))).splitlines()
-    assert long[1] == f"axis {SIZE}: 0, 1, 2, 3, 4, 5, ..., 97, 98, 99"
-    assert long[9] == "... 90 more"
+    assert long[1] == f"axis {SIZE} (100 values): 0, 1, 2, 3, 4, 5, ..., 97, 98, 99"
+    assert long[9] == "... 90 points between, not shown"
     assert [line.split()[0] for line in long[-5:]] == ["95", "96", "97", "98", "99"]
+
+
+def test_the_text_leaves_no_points_out_where_that_would_save_few_lines(tmp_path):
+    for count, lines in ((16, 16), (17, 11)):
+        sweep = sweep_of(grid({SIZE: list(range(count))}), [axis(SIZE)])
+        text = repr(open_study(written(tmp_path / str(count), sweep, rows_of(sweep)))).splitlines()
+        assert len(text) == 4 + lines
+        assert (f"... {count - 10} points between, not shown" in text) == (count > 16)
+
+
+def test_the_text_of_one_point_is_of_one_point_and_long_names_keep_their_ends(tmp_path):
+    names = [f"a-near-memory-system-of-some-kind-{end}" for end in "xy"]
+    sweep = sweep_of(grid({SIZE: [1024]}, systems=tuple(names)), [axis(SIZE)])
+    one = sweep_of(grid({SIZE: [1024]}), [axis(SIZE)])
+    text = repr(open_study(written(tmp_path / "one", one, rows_of(one)))).splitlines()
+    assert text[0] == f"study {tmp_path / 'one'}, 1 point: 1 done"
+    text = repr(open_study(written(tmp_path / "two", sweep, rows_of(sweep)))).splitlines()
+    assert [line.split()[0] for line in text[4:6]] == [
+        "a-near-memor...f-some-kind-x",
+        "a-near-memor...f-some-kind-y",
+    ]
 
 
 def test_the_html_escapes_what_files_say(tmp_path):

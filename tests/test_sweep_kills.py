@@ -9,7 +9,7 @@ import time
 
 import pytest
 from program import run, start
-from study_processes import wait_for, wait_for_end
+from study_processes import journal, process_of, wait_for, wait_for_end
 
 import archsim
 from archsim.errors import InputError
@@ -78,20 +78,6 @@ def poison(tmp_path, monkeypatch):
         return path
 
     return write
-
-
-def journal(study):
-    """Return the whole rows of the journal of a study."""
-    try:
-        lines = (study / "journal.jsonl").read_bytes().splitlines(keepends=True)
-    except FileNotFoundError:
-        return []
-    return [json.loads(line) for line in lines if line.endswith(b"\n")]
-
-
-def process_of(row):
-    """Return the process that computed a row."""
-    return int(row["worker"].rpartition(":")[2])
 
 
 def assert_equal(study, whole):

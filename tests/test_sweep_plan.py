@@ -64,7 +64,7 @@ def test_a_host_has_one_point_for_all_values_of_near_memory_units(plan):
 def test_equal_points_are_one(plan):
     found = plan(["nmp.cache.size=128KiB,131072"], [NEAR])
     assert len(found.tasks) == 1
-    assert found.notes == ("1 of 2 points equal others; each is run once",)
+    assert found.notes == ("1 of 2 points equals another; each is run once",)
 
 
 def test_linked_parameters_are_one_axis(plan):
@@ -200,6 +200,41 @@ def test_addresses_are_not_for_near_memory_units(plan):
         plan(["dram.timing.tRCD=16"], [NEAR], [addresses])
 
 
+def test_a_preset_that_undoes_what_a_system_sets_is_noted(plan, tmp_path):
+    made = plan(["dram.preset=ddr4-2400,ddr4-3200"], ["host-8rank"])
+    assert made.notes == (
+        "host-8rank: --vary dram.preset replaces the whole table, and with it what the system sets there: "
+        "dram.organization.ranks; to keep a value vary both together, as in "
+        "dram.preset+dram.organization.ranks=ddr4-2400:VALUE",
+    )
+    kept = ["dram.preset+dram.organization.ranks=ddr4-2400:8,ddr4-3200:8"]
+    assert plan(kept, ["host-8rank"]).notes == ()
+    assert plan(["dram.preset=ddr4-2400", "dram.organization.ranks=8"], ["host-8rank"]).notes == ()
+    # Changes that the presets bring too are none.
+    file = tmp_path / "own.toml"
+    file.write_text(
+        'preset = "host-8rank"\nname = "own"\n[dram]\npreset = "ddr4-2400"\n[dram.timing]\ntRCD = 21\ntRP = 17\n',
+        encoding="utf-8",
+    )
+    [note] = plan(["dram.preset=ddr4-2400"], [str(file)]).notes
+    assert note.startswith("own: --vary dram.preset replaces")
+    assert "sets there: dram.timing.tRCD; to keep" in note
+
+
+def test_a_limit_beyond_a_generated_trace_is_noted(plan, native_trace, tmp_path):
+    def notes(limit, axes, *overrides):
+        space = Space(
+            ["preset:zipf"], ["host-2rank"], tmp_path / "s", overrides=overrides, reading={"limit": limit}
+        )
+        return make_plan(space, parse_axes(axes)).notes
+
+    assert notes(501, ["dram.timing.tRCD=14"], "workload.lookups=500") == (
+        "preset:zipf has 500 lookups, fewer than the limit of 501; workload.lookups=501 makes more",
+    )
+    assert notes(500, ["dram.timing.tRCD=14"], "workload.lookups=500") == ()
+    assert notes(501, ["workload.lookups=400,600"]) == ()
+
+
 @pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf")])
 def test_a_time_limit_is_above_zero(limit, plan):
     with pytest.raises(InputError, match="must be above 0"):
@@ -217,6 +252,36 @@ def test_a_design_of_this_process_alone_is_refused(plan, monkeypatch):
 
     with pytest.raises(InputError, match="'only-here': is registered in this process only"):
         plan(["nmp.design=only-here"], ["recnmp-base-2rank"])
+
+
+def test_a_design_of_this_process_alone_is_refused_beside_a_design_file(native_trace, tmp_path, monkeypatch):
+    from archsim.nmp import Design, register
+
+    monkeypatch.setattr("archsim.nmp.designs._registered", {})
+    file = tmp_path / "filed.py"
+    text = "from archsim.nmp import Design, register\n\n@register\nclass Filed(Design):\n    name = 'filed'\n"
+    file.write_text(text, encoding="utf-8")
+
+    @register
+    class Mine(Design):
+        name = "only-here"
+
+    @register
+    class Replaced(Design):
+        name = "filed"
+
+    def planned(*designs):
+        space = Space([native_trace], ["recnmp-base-2rank"], tmp_path / "s", designs=[file])
+        return make_plan(space, parse_axes([f"nmp.design={','.join(designs)}"]))
+
+    with pytest.raises(InputError) as caught:
+        planned("filed", "only-here")
+    assert str(caught.value) == (
+        f"design 'only-here': is registered in this process only, not in {file}, and workers would not know it; "
+        "put it into a file and name that with --design (designs=[FILE])"
+    )
+    for _ in range(2):
+        assert len(planned("filed").tasks) == 1
 
 
 def test_the_code_version_is_that_of_the_sources():

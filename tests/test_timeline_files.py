@@ -115,6 +115,17 @@ def test_a_timeline_is_compressed_when_its_name_says_so_and_the_same_each_time(t
     assert b"plain" not in first
 
 
+@pytest.mark.parametrize("name", ["t", "t.gz", "t.csv", "t.json.bz2", "json", "t.json.gz/x.html"])
+def test_a_timeline_of_another_ending_is_refused_before_the_replay(name, tmp_path):
+    ended = run("replay", tmp_path / "no-trace", "--timeline", tmp_path / name)
+    assert (ended.status, ended.out) == (2, "")
+    if "/" not in name:
+        assert ended.err == f"archsim: error: {tmp_path}/{name}: a timeline must end in .json or .json.gz\n"
+        with pytest.raises(InputError, match="must end in"):
+            write_timeline(compare([results("host")]), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", ["t.json", "t.json.gz"])
 def test_a_timeline_appears_whole_or_not_at_all(name, tmp_path, monkeypatch):
     real = timeline._events

@@ -146,6 +146,15 @@ def test_a_trace_too_long_for_memory_is_to_be_written_to_disk(monkeypatch):
     )
 
 
+def test_a_limit_beyond_a_preset_is_a_note_and_changes_no_content():
+    short = open_trace("preset:zipf", overrides=["lookups=500"])
+    beyond = open_trace("preset:zipf", overrides=["lookups=500"], limit=1500)
+    note = "preset:zipf has 500 lookups, fewer than the limit of 1,500; workload.lookups=1500 makes more"
+    assert beyond.notes == (*short.notes, note)
+    assert beyond.sha256 == short.sha256
+    assert open_trace("preset:zipf", overrides=["lookups=500"], limit=500).notes == short.notes
+
+
 def test_a_limit_keeps_a_long_preset_in_memory(monkeypatch):
     monkeypatch.setattr(stream, "MEMORY_BYTES", 10_000_000)
     trace = open_trace("preset:uniform", overrides=["lookups=1e9"], limit=1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -151,7 +152,14 @@ def open_trace(
             )
     trace = _generated(str(source).removeprefix(PRESET), overrides, order, limit)
     need_kind(trace, kind, str(source))
+    if limit is not None and limit > trace.lookups:
+        trace = replace(trace, notes=(*trace.notes, beyond_note(str(source), trace.lookups, limit)))
     return ordered_and_limited(trace, str(source), order, limit)
+
+
+def beyond_note(source: str, lookups: int, limit: int) -> str:
+    """Say that a generated trace ends before a limit does, and how it gets longer."""
+    return f"{source} has {lookups:,} lookups, fewer than the limit of {limit:,}; workload.lookups={limit} makes more"
 
 
 def _generated(name: str, overrides: list[str], order: str | None, limit: int | None) -> EmbeddingTrace:

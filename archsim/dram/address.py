@@ -41,9 +41,8 @@ def decode_table(spec: DramSpec) -> npt.NDArray[np.int64]:
         table[byte, 1 << bit : 2 << bit] = table[byte, : 1 << bit] ^ value
     for byte in range(len(table)):
         known = 1 << min(8, unit_bits - 8 * byte) if unit_bits > 8 * byte else 1
-        table[byte] = np.resize(
-            table[byte, :known], 256
-        )  # bits beyond the number of units contribute nothing
+        if known < 256:  # bits beyond the number of units contribute nothing
+            table[byte] = np.resize(table[byte, :known], 256)
     return table
 
 

@@ -144,7 +144,7 @@ def _pyarrow(path: Path) -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise InputError(f"{path}: Parquet files need pyarrow: pip install 'archsim[parquet]'") from None
+        raise InputError(f"{path}: Parquet files need pyarrow: pip install pyarrow") from None
     return pyarrow, pyarrow.parquet
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -142,26 +143,38 @@ def resolve_latency(expression: str, timing: Timing) -> int:
     InputError
         When the text is not such an expression, or a name is unknown or left out.
     """
-    terms = re.fullmatch(r"\s*-?\s*\w+\s*([+-]\s*\w+\s*)*", expression, re.ASCII)
-    if terms is None:
+    total = 0
+    for sign, term in _terms(expression):
+        if isinstance(term, int):
+            total += sign * term
+            continue
+        clocks = timing.row_cycle_clk if term == "tRC" else getattr(timing, term)
+        if clocks is None:
+            raise InputError(f"{expression!r}: {term} is not given in timing")
+        total += sign * clocks
+    if abs(total) > MAX_CLK:
+        raise InputError(f"{_shortened(expression)}: must come to at most {MAX_CLK} clocks")
+    return total
+
+
+@lru_cache(maxsize=1024)  # the rules of a standard, whatever its timings are
+def _terms(expression: str) -> tuple[tuple[int, int | str], ...]:
+    """Return sign and whole number or timing name of each term of a latency."""
+    if re.fullmatch(r"\s*-?\s*\w+\s*([+-]\s*\w+\s*)*", expression, re.ASCII) is None:
         raise InputError(f"{expression!r}: must be timing names and whole numbers joined by + and -")
-    total, sign = 0, 1
+    known = [name for name in Timing.model_fields if name != "tCK_ps"]
+    terms: list[tuple[int, int | str]] = []
+    sign = 1
     for token in re.findall(r"\w+|[+-]", expression, re.ASCII):
         if token in "+-":
             sign = 1 if token == "+" else -1
         elif token.isdecimal():
-            total += sign * int(token[:_DIGITS])  # cut off, a number is still far above MAX_CLK
-        elif token in Timing.model_fields and token != "tCK_ps":
-            clocks = timing.row_cycle_clk if token == "tRC" else getattr(timing, token)
-            if clocks is None:
-                raise InputError(f"{expression!r}: {token} is not given in timing")
-            total += sign * clocks
+            terms.append((sign, int(token[:_DIGITS])))  # cut off, a number is still far above MAX_CLK
+        elif token in known:
+            terms.append((sign, token))
         else:
-            known = [name for name in Timing.model_fields if name != "tCK_ps"]
             raise InputError(f"{expression!r}: unknown timing {token!r}{nearest(token, known)}")
-    if abs(total) > MAX_CLK:
-        raise InputError(f"{_shortened(expression)}: must come to at most {MAX_CLK} clocks")
-    return total
+    return tuple(terms)
 
 
 def _shortened(expression: str) -> str:

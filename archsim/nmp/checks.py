@@ -13,8 +13,8 @@ from archsim.nmp.instruction import POOLINGS_MAX
 if TYPE_CHECKING:
     from archsim.kernels.sums_check import CheckSums
 
-#: Numbers of results that are compared together: bounds memory.
-_BLOCK = 1 << 18
+#: Numbers of results that are compared together: they and what is made of them fit into a cache.
+_BLOCK = 1 << 13
 _FP32_EPSILON = 2.0**-23
 _FP32_TINY = 2.0**-126
 _FP32_MAX = float(np.finfo(np.float32).max)

@@ -167,7 +167,7 @@ class RowLayout(NamedTuple):
 
 
 def _mix32(x: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    """Return the integer hash of ``archsim.kernels.sums.mix32``, on arrays."""
+    """Return the integer hash ``mix32`` of ``kernels/sums.h``, on arrays."""
     x = x ^ (x >> np.uint32(16))
     x = x * np.uint32(0x7FEB352D)
     x = x ^ (x >> np.uint32(15))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -171,33 +170,22 @@ class RoundScheduler:
         return self._packets(rounds)
 
     def _packets(self, rounds: list[dict[int, Ints]]) -> Packets:
-        parts: list[Ints] = []
-        wait: list[int] = []
-        batches: list[int] = []
-        first = 0
-        for number, batch_of in enumerate(rounds):
-            for batch, bags in self._in_turn(list(batch_of.values())):
-                parts.append(bags)
-                wait.append(number)
-                batches.append(first + batch)
-            first += len(batch_of)
-        sizes = np.array([len(bags) for bags in parts], dtype=np.int64)
-        return Packets(
-            np.concatenate([np.empty(0, np.int64), *parts]),
-            np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-            np.repeat(np.array(batches, dtype=np.int64), sizes),
-            np.array(wait, dtype=np.int64),
+        """Cut the batches of whole rounds into packets, in the order in which they are sent."""
+        batches = [bags for batch_of in rounds for bags in batch_of.values()]
+        lengths, size = (
+            np.array([len(bags) for bags in batches], dtype=np.int64),
+            self._nmp.poolings_per_packet,
         )
-
-    def _in_turn(self, batches: list[Ints]) -> Iterator[tuple[int, Ints]]:
-        """Yield the packets of a round, each with the number of its batch, in the order in which they are sent."""
-        size = self._nmp.poolings_per_packet
-        cut = [[bags[k : k + size] for k in range(0, len(bags), size)] for bags in batches]
-        if self._nmp.scheduling == "table-aware":
-            for batch, packets in enumerate(cut):
-                yield from ((batch, bags) for bags in packets)
-            return
-        for turn in range(max(map(len, cut))):
-            for batch, packets in enumerate(cut):
-                if turn < len(packets):
-                    yield batch, packets[turn]
+        counts = -(-lengths // size)
+        batch = np.repeat(np.arange(len(batches)), counts)
+        turn = np.arange(len(batch)) - np.repeat(np.cumsum(counts) - counts, counts)
+        wait = np.repeat(np.arange(len(rounds)), [len(batch_of) for batch_of in rounds])[batch]
+        if self._nmp.scheduling != "table-aware":  # one packet of each batch in turn
+            sent = np.lexsort((batch, turn, wait))
+            batch, turn, wait = batch[sent], turn[sent], wait[sent]
+        sizes = np.minimum(lengths[batch] - turn * size, size)
+        first = (np.cumsum(lengths) - lengths)[batch] + turn * size
+        packet_bags = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        members = np.repeat(first - packet_bags[:-1], sizes) + np.arange(packet_bags[-1])
+        bags = np.concatenate([np.empty(0, np.int64), *batches])[members]
+        return Packets(bags, packet_bags, np.repeat(batch, sizes), wait)

@@ -25,7 +25,7 @@ class NmpEnergy(Spec):
 
     fp32_add_pj: float = quantity("pJ", "one FP32 addition", ge=0)
     fp32_mult_pj: float = quantity("pJ", "one FP32 multiplication", ge=0)
-    internal_io_pj_per_bit: float = quantity("pJ", "moving a bit from the DRAM devices to the unit", ge=0)
+    internal_io_pj_per_bit: float = quantity("pJ/bit", "moving a bit from the DRAM devices to the unit", ge=0)
     static_mw: float = quantity("mW", "what the unit of one DIMM draws whatever it does", ge=0)
 
 

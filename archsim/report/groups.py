@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -13,6 +14,9 @@ from archsim.report.rows import Points
 from archsim.report.style import short
 
 By = str | Sequence[str] | None
+
+#: Values that begin this many times above all others leave those the lowest third of a picture.
+_GAP = 3.0
 
 
 @dataclass
@@ -47,7 +51,12 @@ class Series:
 def by_columns(points: Points, by: By, used: Sequence[str]) -> list[str]:
     """Return the columns to group by: those given, else systems and traces where there are several."""
     if by is None:
-        return [c for c in points.others(used) if c in ("system", "trace")]
+        free = points.others(used)
+        # A host without the parameter is told by its having none, and still is a line of its own.
+        absent = any(None in points.axis(name)[1] for name in used)
+        several = [c for c in ("system", "trace") if absent and c not in used and c in points.axes]
+        kept = [c for c in several if len(set(points.axis(c)[1])) > 1]
+        return [c for c in ("system", "trace") if c in free or c in kept]
     return [points.axis(name)[0] for name in ([by] if isinstance(by, str) else by)]
 
 
@@ -62,6 +71,22 @@ def series_of(points: Points, x: str, values: Sequence[float], by: Sequence[str]
             found[key] = Series(value_text(by, key), key)
         found[key].at.setdefault(place, []).append(value)
     return [found[key] for key in ordered(found)]
+
+
+def squeezed(groups: Iterable[Iterable[float]]) -> bool:
+    """Tell whether, drawn from zero, some groups of values would lie flat below a gap that takes most of the height.
+
+    Parameters
+    ----------
+    groups : iterable of iterable of float
+        Values that are drawn together; those that are not finite do not count.
+    """
+    finite = [[value for value in group if math.isfinite(value)] for group in groups]
+    ends = sorted((min(group), max(group)) for group in finite if group)
+    if not ends or ends[0][0] <= 0:
+        return False
+    highest = itertools.accumulate((high for _, high in ends), max)
+    return any(low > _GAP * below for below, (low, _) in zip(highest, ends[1:], strict=False))
 
 
 def ordered(values: Any) -> list[Any]:

@@ -41,7 +41,7 @@ class Written:
         return {"schema": 1, **vars(self), "path": str(self.path)}
 
 
-def write_html(folder: Path, out: Path | None = None) -> Written:
+def write_html(folder: Path, out: Path | None = None, *, replace: bool = False) -> Written:
     """Write one HTML file that holds all there is to show of a folder, and loads nothing.
 
     Parameters
@@ -50,6 +50,8 @@ def write_html(folder: Path, out: Path | None = None) -> Written:
         What ``archsim replay --out`` or ``archsim sweep --out`` made.
     out : Path, optional
         A new file; default: ``report.html`` in the folder.
+    replace : bool
+        Whether a file of that name is replaced, once the new one is whole.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def write_html(folder: Path, out: Path | None = None) -> Written:
     """
     kind = _kind(folder)
     out = folder / "report.html" if out is None else out
-    check_new(out)
+    check_new(out, replace=replace)
     points, library = None, ""
     if kind == "study":
         from archsim.report.html_data import plot_library, study_payload
@@ -76,7 +78,7 @@ def write_html(folder: Path, out: Path | None = None) -> Written:
         from archsim.report.html_replay import replay_sections
 
         content = page(*replay_sections(folder))
-    with new_file(out) as file:
+    with new_file(out, replace=replace) as file:
         file.write_text(content, encoding="utf-8")
     return Written(out, kind, len(content.encode("utf-8")), points, bool(library))
 

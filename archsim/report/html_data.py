@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from archsim.report.groups import squeezed
 from archsim.report.quantities import axis_ticks, logarithmic, more_is_better, quantity_of
 from archsim.studies.columns import PROVENANCE, is_configuration, is_metric
 from archsim.studies.notes import note_of
@@ -30,6 +31,8 @@ _SHOWN = (
 _KEPT = ("point_id", "system", "trace", "code_version", "kernel_cpu_s", "wall_s", "attempts")
 #: Axes of at most so many values have a tick at each.
 _TICKS = 16
+#: Values that have a symbol each, as of ``panels.js``.
+_SYMBOLS = 12
 #: Whole numbers beyond this are no numbers of JavaScript.
 _EXACT = 2**53
 
@@ -121,18 +124,30 @@ def _group(study: Study, name: str) -> str:
 
 
 def _first(study: Study, several: dict[str, list[Any]]) -> dict[str, Any]:
-    """Choose what the page shows before anything is chosen: the widest axis, run time, the next axis in colour."""
+    """Choose what the page shows before anything is chosen: the widest axis, run time, the next axes in looks."""
     axes = [name for name in study.axes if name in several]
     axes.sort(key=lambda name: (study.kind(name) not in ("int", "float"), -len(set(study.axes[name]))))
     names = [name for name in ("system", "trace") if name in several]
     metrics = [name for name in _SHOWN if name in several and study.kind(name) in ("int", "float")]
     others = [name for name in study.metrics if name in several and study.kind(name) in ("int", "float")]
     apart = [*names, *study.axes]
-    free = [name for name in [*axes[1:2], *names] if name]
+    y = next(iter([*metrics, *others, *axes, *several]))
+    looks = [*names, *axes[1:]]
+    colour = (looks or [""])[0]
+    shapes = [name for name in looks[1:] if len(set(several[name])) <= _SYMBOLS]
     return {
         "x": next(iter([*axes, *metrics, *others, *several])),
-        "y": next(iter([*metrics, *others, *axes, *several])),
-        "colour": (names or free or [""])[0],
+        "y": y,
+        "log_y": y in metrics and colour in several and _squeezed(several[colour], several[y]),
+        "colour": colour,
+        "shape": (shapes or [""])[0],
         "shown": [name for name in dict.fromkeys([*apart, *_SHOWN]) if name in several],
         "filters": [name for name in dict.fromkeys([*apart, *metrics[:1]]) if name in several],
     }
+
+
+def _squeezed(keys: Sequence[Any], values: Sequence[Any]) -> bool:
+    groups: dict[Any, list[float]] = {}
+    for key, value in zip(keys, values, strict=True):
+        groups.setdefault(key, []).append(math.nan if value is None else value)
+    return squeezed(groups.values())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from archsim.errors import InputError
+from archsim.errors import InputError, counted
 from archsim.report.damage import blamed
 from archsim.report.html_config import parameters_section
 from archsim.report.html_data import varying
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _SHOWN_FAILURES = 200
 #: Values of an axis that are listed whole.
 _SHOWN_VALUES = 16
+#: Systems that have pictures of their own.
+_SHOWN_SYSTEMS = 4
 #: What is drawn of a study, the run time first.
 _TIME, _ENERGY, _BANDWIDTH = "time_ns", "energy_nj", "bandwidth_gbps"
 
@@ -180,13 +183,30 @@ def _pictures(study: Study, several: dict[str, list[Any]]) -> list[str]:
         by = [*texts] or numbers[1:2]
         views.append((lambda: plot_sweep(points, numbers[0], _TIME, by), f"Run time over {numbers[0]}"))
         views.append((lambda: plot_sweep(points, numbers[0], _BANDWIDTH, by), f"Bandwidth over {numbers[0]}"))
-        views.append((lambda: plot_energy(points, numbers[0]), f"Energy by event over {numbers[0]}"))
-    if len(numbers) > 1:
-        words = f"Run time over {numbers[0]} and {numbers[1]}"
-        views.append((lambda: plot_grid(points, numbers[0], numbers[1], _TIME), words))
+    if "system" in several:
+        views.append((lambda: plot_energy(points), "Energy by event of each system"))
+    # Of several systems each by itself: a mean of them is of no system.
+    for name, own in _by_system(points, numbers[:1], several) if numbers else ():
+        words = f"Energy by event{name} over {numbers[0]}"
+        views.append((partial(plot_energy, own, numbers[0]), words))
+    for name, own in _by_system(points, numbers[:2], several) if len(numbers) > 1 else ():
+        words = f"Run time{name} over {numbers[0]} and {numbers[1]}"
+        views.append((partial(plot_grid, own, numbers[0], numbers[1], _TIME), words))
     words = "Run time and energy; the line joins the points that no other beats in both"
     views.append((lambda: plot_pareto(points, _TIME, _ENERGY), words))
     return [drawn(draw, words) for draw, words in views]
+
+
+def _by_system(points: Any, axes: Sequence[str], several: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the points of each system that has these axes, with how a caption names it; of the first few."""
+    import numpy as np
+
+    whole = np.all([points[axis].is_valid().to_numpy() for axis in axes], axis=0)
+    if "system" not in several:
+        return [("", points.filter(whole))] if whole.any() else []
+    systems = np.array(points["system"].to_pylist(), object)
+    names = list(dict.fromkeys(systems[whole]))[:_SHOWN_SYSTEMS]
+    return [(f" of {name}", points.filter(whole & (systems == name))) for name in names]
 
 
 def _failures(study: Study) -> list[str]:
@@ -214,10 +234,12 @@ def _failures(study: Study) -> list[str]:
         ]
         listing = table(["", *names, "status", "error"], listed, "Points that failed", kind="words", left=99)
         more = f"The first {_SHOWN_FAILURES} of {len(rows):,}." if len(rows) > _SHOWN_FAILURES else ""
-        parts.append(details(f"{len(rows):,} points", paragraph(more) if more else "", listing))
+        parts.append(details(counted(len(rows), "point"), paragraph(more) if more else "", listing))
     if study.missing:
         count = len(study.missing)
-        parts.append(paragraph(f"{count:,} point{' has' if count == 1 else 's have'} not been run yet."))
+        parts.append(
+            paragraph(f"{counted(count, 'point')} {'has' if count == 1 else 'have'} not been run yet.")
+        )
     return parts
 
 

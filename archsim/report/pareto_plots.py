@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from archsim.errors import InputError
-from archsim.report.groups import By, by_columns, group_title, one_text, ordered, value_text
+from archsim.report.groups import By, by_columns, group_title, one_text, ordered, squeezed, value_text
 from archsim.report.quantities import more_is_better, quantity_of
 from archsim.report.rows import Points, points_of
 from archsim.report.style import (
@@ -20,6 +20,7 @@ from archsim.report.style import (
     legend_above,
     note,
     nothing,
+    ticks_1_2_5,
 )
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 _DOMINATED = "#c4c4c4"
 #: Greatest over least from which a metric is drawn on a logarithmic scale.
 _WIDE = 30.0
-#: Where the label of a point may stand, in points of print from it.
-_PLACES = ((5, 0), (-5, 0), (4, 4), (-4, 4), (4, -4), (-4, -4), (0, 6), (0, -6))
+#: Where the label of a point may stand, in points of print from it: best beside the stairs, not on them.
+_PLACES = ((4, 4), (-4, -4), (4, -4), (-4, 4), (5, 0), (-5, 0), (0, 6), (0, -6))
 
 
 def plot_pareto(
@@ -50,8 +51,8 @@ def plot_pareto(
     maximise : collection of str, optional
         Metrics of which more is better; by default told by the name (bandwidth, speedup, hit ratio).
     label : str or sequence of str, optional
-        Axes whose values stand beside the points of the front; by default those that vary, but not ``by``; an empty
-        sequence: none. A label that would cover another is left out.
+        Axes whose values stand beside the points of the front; by default all that vary along it, but not ``by``; an
+        empty sequence: none. A label that would cover another is left out.
     axes : Axes, optional
         Where to draw.
 
@@ -81,22 +82,20 @@ def plot_pareto(
             [xs[i] for i in front], [ys[i] for i in front], color="black", linewidth=0.8, zorder=2,
             drawstyle="steps-pre" if more[0] else "steps-post",
         )  # fmt: skip
-        for values, set_scale in ((xs, axes.set_xscale), (ys, axes.set_yscale)):
+        axes.margins(0.09)
+        pairs: tuple[tuple[Literal["x", "y"], list[float]], ...] = (("x", xs), ("y", ys))
+        for which, values in pairs:
             finite = [values[i] for i in whole]
-            if finite and min(finite) > 0 and max(finite) > _WIDE * min(finite):
-                set_scale("log")
+            wide = bool(finite) and min(finite) > 0 and max(finite) > _WIDE * min(finite)
+            if wide or squeezed([value] for value in finite):
+                ticks_1_2_5(axes, which)
         if not whole:
             nothing(axes)
         better = ["more" if m else "less" for m in more]
         axes.set_xlabel(f"{across.label}, {better[0]} is better")
         axes.set_ylabel(f"{along.label}, {better[1]} is better")
-        axes.margins(0.09)
         finish(axes)
-        named = [
-            n
-            for n in named
-            if label is not None or len(front) == 1 or len({str(points.columns[n][i]) for i in front}) > 1
-        ]
+        named = named if label is not None else _telling_apart(points, named, front)
         if named and front:
             note(axes, f"labels: {', '.join(quantity_of(name).words for name in named)}")
         legend_above(axes, grow=new, title=group_title(columns))
@@ -137,8 +136,15 @@ def _named(points: Points, column: str, maximise: Collection[str]) -> bool:
 
 def _label_columns(points: Points, label: str | Sequence[str] | None, columns: Sequence[str]) -> list[str]:
     if label is None:
-        return points.others(columns)[:3]
+        return points.others(columns)
     return [points.axis(name)[0] for name in ([label] if isinstance(label, str) else label)]
+
+
+def _telling_apart(points: Points, names: Sequence[str], front: Sequence[int]) -> list[str]:
+    """Return the axes that vary among the points of the front; of a single point, the first few of all."""
+    if len(front) < 2:
+        return list(names[:3])
+    return [name for name in names if len({str(points.columns[name][i]) for i in front}) > 1]
 
 
 def _draw_groups(

@@ -21,6 +21,7 @@ from archsim.report.groups import (
     ordered,
     over,
     series_of,
+    squeezed,
 )
 from archsim.report.pareto_plots import plot_pareto
 from archsim.report.quantities import Scale, logarithmic, quantity_of
@@ -40,6 +41,7 @@ from archsim.report.style import (
     nothing,
     picture_kind,
     save,
+    ticks_1_2_5,
 )
 
 if TYPE_CHECKING:
@@ -113,7 +115,7 @@ def plot_study(
 
 
 def plot_sweep(
-    study: Any, x: str, y: str, by: By = None, *, log_y: bool = False, axes: Axes | None = None
+    study: Any, x: str, y: str, by: By = None, *, log_y: bool | None = None, axes: Axes | None = None
 ) -> Axes:
     """Draw a metric along an axis, a line for each system, trace or value of another axis.
 
@@ -130,8 +132,9 @@ def plot_sweep(
         The metric, such as ``time_ns``.
     by : str or sequence of str, optional
         Axes that tell lines apart; by default system and trace, where there are several.
-    log_y : bool
-        Draw the metric on a logarithmic scale, not from zero.
+    log_y : bool, optional
+        Draw the metric on a logarithmic scale, not from zero; by default where some lines would else lie flat below
+        others, as those of near-memory units below a host.
     axes : Axes, optional
         Where to draw.
 
@@ -164,8 +167,10 @@ def plot_sweep(
             if len(where) > 1:
                 axes.set_xlim(min(where.values()), max(where.values()))
         axis_of_values(axes, "x", x, ticks, where)
+        if log_y is None:
+            log_y = squeezed(itertools.chain.from_iterable(one.at.values()) for one in found)
         if log_y:
-            axes.set_yscale("log")
+            ticks_1_2_5(axes, "y")
         else:
             _from_zero(axes, values)
         axes.set_ylabel(scale.label)

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from archsim.errors import InputError, printable
 
@@ -178,16 +178,17 @@ def fit_labels(axes: Axes) -> None:
             axis.set_label_text(f"{text[:middle]}\n{text[middle + 1 :]}")
 
 
-def ticks_1_2_5(axes: Axes) -> None:
-    """A logarithmic horizontal axis with plain numbers; at 2 and 5 too, where there is room for them."""
+def ticks_1_2_5(axes: Axes, which: Literal["x", "y"] = "x") -> None:
+    """A logarithmic axis with plain numbers; at 2 and 5 too, where there is room for them."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
     subs = (1, 2, 5) if high / low < 300 else (1, 3) if high / low < 3000 else (1,)
-    axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(LogLocator(subs=subs, numticks=12))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def nothing(axes: Axes, text: str = "no points") -> None:

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from archsim.errors import InputError
 from archsim.files import new_file
 from archsim.report.timeline_tracks import Layer, Tracks, commands_issued, layers_of
 from archsim.result import Comparison, Result
@@ -70,10 +71,22 @@ def totals(result: Result) -> dict[str, int]:
     return {"commands": commands_issued(result), "packets": packets, "hits": hits}
 
 
+def check_name(path: Path) -> None:
+    """Refuse a name that tells no format.
+
+    Raises
+    ------
+    InputError
+        Before any work is done for the file.
+    """
+    if not path.name.endswith((".json", ".json.gz")):
+        raise InputError(f"{path}: a timeline must end in .json or .json.gz")
+
+
 def write_timeline(comparison: Comparison, path: Path, limit: int = 1_000_000) -> list[str]:
     """Write what the logs of results hold as one timeline, whole or not at all; what tracks there are is in the docs.
 
-    A name that ends in ``.gz`` is compressed. Results need logs (``simulate(..., log_limit=...)``); with as many
+    A name that ends in ``.json.gz`` is compressed. Results need logs (``simulate(..., log_limit=...)``); with as many
     entries as each system may have events, they are long enough.
 
     Parameters
@@ -81,7 +94,7 @@ def write_timeline(comparison: Comparison, path: Path, limit: int = 1_000_000) -
     comparison : Comparison
         The systems; each has an equal share of the limit, and shows its first events.
     path : Path
-        The new file.
+        The new file, ``.json`` or ``.json.gz``.
     limit : int
         Events at most, names of tracks not counted.
 
@@ -93,8 +106,9 @@ def write_timeline(comparison: Comparison, path: Path, limit: int = 1_000_000) -
     Raises
     ------
     InputError
-        When the file exists or cannot be written.
+        When the file has another ending, exists or cannot be written.
     """
+    check_name(path)
     tracks = Tracks()
     share = max(1, limit // len(comparison.results))
     shown = [

@@ -145,7 +145,9 @@ def _hot_table(shares: dict[str, float | None]) -> list[list[str]]:
 
 def _working_set(found: dict[str, list[int]], unit: str) -> str:
     windows, until = found["distinct_rows"], found["until_lookup"]
-    text = f"{min(windows):,} to {max(windows):,} in each {until[-1] // len(until):,} {unit}"
+    least, most, length = min(windows), max(windows), until[-1] // len(until)
+    text = f"{least:,} to {most:,} in each" if least < most else f"{least:,} in each"
+    text += f" {unit.removesuffix('s')}" if length == 1 else f" {length:,} {unit}"
     half = found["cumulative_rows"][(len(until) - 1) // 2]
     return f"{text}; {half:,} in the first half, {found['cumulative_rows'][-1]:,} in all"
 

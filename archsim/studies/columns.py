@@ -79,7 +79,10 @@ def configuration_columns(system: SystemSpec) -> Row:
 
 def metric_columns(result: Result) -> Row:
     """Return the scalars of a result, tables flattened; ledger rows as ``energy_<component>_<event>_nj``."""
-    run = result.to_dict()
+    return _metrics(result, result.to_dict())
+
+
+def _metrics(result: Result, run: dict[str, Any]) -> Row:
     energy: dict[str, float] = {}
     for row in run.pop("energy"):
         name = f"energy_{row['component']}_{row['event']}_nj"
@@ -91,13 +94,14 @@ def metric_columns(result: Result) -> Row:
 
 def row_columns(result: Result) -> Row:
     """Return the row of a result, but for what only a study knows: ``point_id``, ``status`` and provenance."""
+    run = result.to_dict()  # once, for hashing a system takes a while
     return {
-        "system": result.system.name,
-        "system_sha256": result.system.sha256(),
+        "system": run["system"],
+        "system_sha256": run["system_sha256"],
         "trace": result.trace.name,
         "trace_sha256": result.trace.sha256,
         **configuration_columns(result.system),
-        **metric_columns(result),
+        **_metrics(result, run),
         "kernel_cpu_s": result.kernel_cpu_s,
     }
 
@@ -110,8 +114,12 @@ def _leaves(cls: type[BaseModel], table: Mapping[str, Any], prefix: str) -> Iter
         if child is not None and isinstance(value, Mapping):
             yield from _leaves(child, value, f"{prefix}{key}.")
         else:
-            name = _config_name(prefix + key) + _suffix(key, unit_of(cls, key))
-            yield name, _plain(value)
+            yield _leaf_name(cls, prefix, key), _plain(value)
+
+
+@cache
+def _leaf_name(cls: type[BaseModel], prefix: str, key: str) -> str:
+    return _config_name(prefix + key) + _suffix(key, unit_of(cls, key))
 
 
 def _scalars(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Value]]:

@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from archsim.studies.columns import STATUSES, Row
 from archsim.studies.definition import parse_json
 
 FILE = "journal.jsonl"
+#: Lines reach the disk at most this often while they come: a full flush takes milliseconds.
+SYNC_S = 1.0
 _CHECK = b',"crc32":'
 
 
@@ -76,7 +79,8 @@ def read_rows(file: Path) -> Iterator[Row]:
 class JournalWriter:
     """Appends lines, each with one system call; a line that does not fit is taken back.
 
-    Opening drops a torn last line.
+    Opening drops a torn last line. What is appended outlives this process at once, and a loss of power from the next
+    flush on: with the first line that comes `SYNC_S` after the last flush, and at the end.
     """
 
     def __init__(self, file: Path) -> None:
@@ -84,6 +88,7 @@ class JournalWriter:
         self._descriptor = open_own(file, os.O_APPEND)
         self._size = _whole(self._descriptor)
         os.ftruncate(self._descriptor, self._size)
+        self._synced_s = time.monotonic()
 
     def append(self, row: Row) -> None:
         """Write one row.
@@ -104,6 +109,8 @@ class JournalWriter:
             self._take_back()
             raise self._refused(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         self._size += len(line)
+        if time.monotonic() - self._synced_s >= SYNC_S:
+            self._sync()
 
     def close(self) -> None:
         """Close the file, and have its lines last through a loss of power.
@@ -114,11 +121,16 @@ class JournalWriter:
             When the disk fails only now, as those of a network do.
         """
         try:
+            self._sync()
+        finally:
+            os.close(self._descriptor)
+
+    def _sync(self) -> None:
+        try:
             os.fsync(self._descriptor)
         except OSError as error:
             raise self._refused(error) from None
-        finally:
-            os.close(self._descriptor)
+        self._synced_s = time.monotonic()
 
     def _settle(self) -> None:
         """Take in what an interrupted `append` wrote, if it is whole."""
@@ -152,7 +164,8 @@ def _whole(descriptor: int) -> int:
     end = os.fstat(descriptor).st_size
     while end:
         start = max(0, end - 65536)
-        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        os.lseek(descriptor, start, os.SEEK_SET)  # lines are appended wherever this stands
+        found = os.read(descriptor, end - start).rfind(b"\n")
         if found >= 0:
             return start + found + 1
         end = start

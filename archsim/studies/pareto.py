@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from archsim.errors import InputError
+from archsim.errors import InputError, counted
 from archsim.studies.objectives import (
     Constraint,
     Objective,
@@ -219,10 +219,10 @@ def _searched(study: Study) -> tuple[list[str], list[str]]:
 def _nobody(study: Study, rows: int, empty: int, nearest: tuple[float, str, str] | None) -> InputError:
     if nearest is None:
         return InputError(
-            f"{study.path}: none of {rows:,} points has all the columns that the objectives need"
+            f"{study.path}: none of {counted(rows, 'point')} has all the columns that the objectives need"
         )
     violation, text, point = nearest
-    told = f"{rows - empty:,} points meets the constraints"
+    told = f"{counted(rows - empty, 'point')} meets the constraints"
     return InputError(
         f"{study.path}: none of {told}; the nearest is point {point[:12]}, which misses {text!r} by "
         f"{100 * violation:.3g}% of the limit"

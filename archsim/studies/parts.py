@@ -145,6 +145,8 @@ def _crc32(stream: BinaryIO) -> int:
 
 def sync_folder(folder: Path) -> None:
     """Make names in a folder last through a loss of power, where the file system can."""
+    if os.name == "nt":  # opens no folders
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

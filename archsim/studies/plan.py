@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
-from archsim.errors import InputError
+from archsim.errors import InputError, counted
 from archsim.studies.axes import Axis
 from archsim.studies.columns import column_of
 from archsim.studies.conditions import Condition, Value, all_hold, comparable
 from archsim.studies.points import Task
+from archsim.studies.replaced import replacement_notes
 from archsim.studies.space import WORKLOAD, Space
 from archsim.systems.parts import PARTS, part_of
+from archsim.traces.workloads import beyond_note
 
 #: Most combinations of one sweep, unless more are asked for.
 MOST_POINTS = 100_000
@@ -90,7 +92,7 @@ def make_plan(
     chosen = list(_chosen(space, axes, conditions, units))
     if not chosen:
         texts = " and ".join(condition.text for condition in conditions)
-        raise InputError(f"--where {texts}: leaves none of {combinations:,} points")
+        raise InputError(f"--where {texts}: leaves none of {counted(combinations, 'point')}")
     places = [_place(number, len(chosen), point, space) for number, point in enumerate(chosen, start=1)]
     # All that is cheap to check goes before the first trace is made.
     for point, place in zip(chosen, places, strict=True):
@@ -112,7 +114,7 @@ def _count(space: Space, axes: Sequence[Axis], max_points: int) -> int:
     if combinations > max_points:
         product_text = " x ".join(f"{size:,}" for size in sizes)
         raise InputError(
-            f"{combinations:,} points (traces x systems x values: {product_text}): more than {max_points:,}; "
+            f"{counted(combinations, 'point')} (traces x systems x values: {product_text}): more than {max_points:,}; "
             "take fewer values, or allow more with --max-points"
         )
     return combinations
@@ -169,9 +171,26 @@ def _notes(space: Space, axes: Sequence[Axis], chosen: int, different: int) -> t
         part = part_of(path)
         why = f"no {PARTS[part]}" if part else "no parameters"
         notes.append(f"{', '.join(names)}: {why}, so one point for all values of {path}")
+    notes += _beyond_notes(space, axes)
+    for spec, source, loaded in zip(space.systems, space.labels, space.loaded, strict=True):
+        if loaded:
+            notes += replacement_notes(spec, source, axes)
     if different < chosen:
-        notes.append(f"{chosen - different:,} of {chosen:,} points equal others; each is run once")
+        equal = "equals another" if chosen - different == 1 else "equal others"
+        notes.append(f"{chosen - different:,} of {chosen:,} points {equal}; each is run once")
     return tuple(notes)
+
+
+def _beyond_notes(space: Space, axes: Sequence[Axis]) -> Iterator[str]:
+    """Name generated traces that end before the limit that is given for all."""
+    if any(path == f"{WORKLOAD}lookups" for axis in axes for path in axis.paths):
+        return
+    for number, source in enumerate(space.traces):
+        limit = dict(source.reading).get("limit")
+        if source.generated and limit is not None:
+            lookups = space.check_workload(number, (), source.source).lookups  # type: ignore[attr-defined]
+            if limit > lookups:
+                yield beyond_note(source.source, lookups, limit)
 
 
 def _definition(

@@ -15,7 +15,7 @@ from archsim.errors import InputError
 from archsim.studies.columns import Row
 from archsim.studies.executors import LocalPool, WorkerDiedError
 from archsim.studies.points import Task
-from archsim.studies.worker import preload, row_without_result, run_point, time_up, warm_up
+from archsim.studies.worker import row_without_result, run_point, time_up
 
 #: How often a point may take its worker with it.
 ATTEMPTS = 3
@@ -64,7 +64,6 @@ class Runner:
             LocalPool(workers if isinstance(workers, int) else workers()) if executor is None else executor
         )
         self._gone = gone
-        self._warm = not self._own
         self._flying: dict[Future[Row], _Flight] = {}
         self._since: dict[Future[Row], float] = {}
         self._overdue: set[Future[Row]] = set()
@@ -128,19 +127,10 @@ class Runner:
         return max(1, IN_FLIGHT * workers)
 
     def _start(self, flight: _Flight) -> None:
-        if not self._warm and '"kind":"recnmp"' in flight.task.system_json:
-            self._warm = True
-            self._compile()
         try:
             self._flying[self.executor.submit(run_point, flight.task, flight.attempt)] = flight
         except Exception as error:
             raise self._ended(error) from error
-
-    def _compile(self) -> None:
-        """Have one worker compile what is compiled, while the others load."""
-        workers = self._workers if isinstance(self._workers, int) else 1
-        calls = [self.executor.submit(warm_up), *(self.executor.submit(preload) for _ in range(workers - 1))]
-        wait(calls)  # a failure shows at the points themselves
 
     def _finished(self) -> list[Future[Row]]:
         limited = any(flight.task.time_limit_s is not None for flight in self._flying.values())

@@ -25,7 +25,7 @@ from archsim.studies.objectives import (
 from archsim.studies.points import Task
 from archsim.studies.runner import Runner
 from archsim.studies.space import Space
-from archsim.studies.sweeping import shows_progress
+from archsim.studies.sweeping import plain_interrupt, shows_progress
 
 if TYPE_CHECKING:
     from archsim.studies.study import Study
@@ -173,6 +173,7 @@ def _known_columns(space: Space, choices: Sequence[Choice]) -> set[str]:
     return columns.union(*(configuration_columns(system) for system in space.systems))
 
 
+@plain_interrupt
 def optimize(
     traces: Any,
     system: Any,

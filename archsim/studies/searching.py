@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archsim.errors import InputError
+from archsim.errors import InputError, counted
 from archsim.studies.columns import Row
 from archsim.studies.points import Task
 from archsim.studies.runner import Runner
@@ -214,6 +214,6 @@ def _check_columns(rows: Mapping[str, Row], search: Search, state: SearchProgres
     for column in search.columns:
         if done and all(row.get(column) is None for row in done):
             raise InputError(
-                f"column {column}: is empty at all of {len(done):,} points, which are kept; the systems "
+                f"column {column}: is empty at all of {counted(len(done), 'point')} (they are kept); the systems "
                 f"({', '.join(spec.name for spec in search.space.systems)}) have no such figure"
             )

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archsim.errors import InputError, nearest
+from archsim.errors import InputError, counted, nearest
 from archsim.studies.axes import text_of
 from archsim.studies.columns import Value, column_of
 from archsim.studies.conditions import comparable
@@ -108,7 +108,9 @@ def _of_group(
                 f"point {row['point_id'][:12]}: another point has the same axes; they cannot be told apart"
             )
     if empty:
-        notes.append(f"{empty:,} of {len(rows):,} points have no {objective.name}")
+        notes.append(
+            f"{empty:,} of {counted(len(rows), 'point')} {'has' if empty == 1 else 'have'} no {objective.name}"
+        )
     if not varied or not points:
         return [], notes
     values = [list(dict.fromkeys(key[place] for key in points)) for place in range(len(varied))]
@@ -132,7 +134,8 @@ def _add_indices(
     cells = math.prod(len(found) for found in values)
     if len(points) < cells:
         notes.append(
-            f"{len(points):,} of the {cells:,} points of the full grid are there: shares of the variance need them all"
+            f"{len(points):,} of the {cells:,} points of the full grid {'is' if len(points) == 1 else 'are'} there: "
+            "shares of the variance need them all"
         )
         indices: list[tuple[float | None, float | None]] = [(None, None)] * len(values)
     else:

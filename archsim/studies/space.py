@@ -21,6 +21,7 @@ from archsim.studies.axes import LABEL
 from archsim.studies.code import code_version
 from archsim.studies.columns import Value, column_of
 from archsim.studies.points import DesignFile, Task, TraceSource, point_id
+from archsim.studies.store import TRACES
 from archsim.systems.parts import PARTS, part_of, takers
 from archsim.systems.spec import SystemSpec
 from archsim.traces import AddressTrace, EmbeddingTrace, load_workload
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from archsim.traces.formats.registry import Trace
 
 WORKLOAD = "workload."
-#: Folder of a study for traces that were given as objects.
-TRACES = "traces"
 
 
 class Resolved(NamedTuple):
@@ -99,11 +98,17 @@ class Space:
             raise InputError("a sweep needs at least one system")
         self.code = code_version()
         self.designs = tuple(DesignFile.of(path) for path in designs)
+        before = registered_designs()
         for design in self.designs:
             load_design(Path(design.path))
+        # Workers run the files, and know no other design.
+        self._from_files = {
+            name for name, found in registered_designs().items() if before.get(name) is not found
+        }
         self.overrides = overrides = list(overrides)
         self.systems = load_systems(systems, [text for text in overrides if not text.startswith(WORKLOAD)])
         self.labels = [str(system.name if isinstance(system, SystemSpec) else system) for system in systems]
+        self.loaded = [not isinstance(system, SystemSpec) for system in systems]
         self.held: dict[str, Trace] = {}
         options = tuple((key, value) for key, value in (reading or {}).items() if value is not None)
         self.traces = [self._source(trace, out, options) for trace in traces]
@@ -331,10 +336,11 @@ class Space:
         """Whether the design of a system is a user's, which workers must be able to load."""
         design = "" if spec.nmp is None else spec.nmp.design
         own = design in registered_designs()
-        if own and not self.designs:
+        if own and design not in self._from_files:
+            files = ", ".join(each.path for each in self.designs)
             raise InputError(
-                f"design {design!r}: is registered in this process only, and workers would not know it; "
-                "put it into a file and name that with --design (designs=[FILE])"
+                f"design {design!r}: is registered in this process only{f', not in {files}' if files else ''}, and "
+                "workers would not know it; put it into a file and name that with --design (designs=[FILE])"
             )
         return own
 

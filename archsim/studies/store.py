@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from archsim.errors import InputError
-from archsim.files import new_folder, open_own
+from archsim.files import new_folder
 from archsim.studies import journal, parts
 from archsim.studies.columns import STATUSES
-from archsim.studies.definition import Definition, read_definition, write_definition
+from archsim.studies.definition import FILE, Definition, read_definition, write_definition
+from archsim.studies.lock import take_lock
 from archsim.studies.rows import Rows, Snapshot, tables_of
 
-LOCK = "lock"
+TRACES = "traces"
+"""Folder for traces that were given as objects."""
 COMPACT_ROWS = 1000
 """Rows of a journal that become a part."""
 
@@ -63,9 +66,14 @@ class Store:
         path = Path(path)
         wanted = Definition.new(code_version, (dict(sweep),))
         if not os.path.lexists(path):
-            with new_folder(path) as folder:
-                write_definition(folder, wanted)
-            return cls(path, wanted)
+            try:
+                with new_folder(path) as folder:
+                    write_definition(folder, wanted)
+                return cls(path, wanted)
+            except InputError:
+                # Another sweep may have made it meanwhile; it then is a folder that is there.
+                if not (path / FILE).exists():
+                    raise
         found = read_definition(path)
         store = cls(path, found.extended(wanted, path))
         store._wanted = wanted
@@ -92,7 +100,7 @@ class Store:
         return dict(Snapshot.open(self.path).kinds)
 
     def __enter__(self) -> Self:
-        self._lock = _locked(self.path)
+        self._lock = take_lock(self.path)
         try:
             found = read_definition(self.path)
             self.definition = found if self._wanted is None else found.extended(self._wanted, self.path)
@@ -195,10 +203,18 @@ class Store:
         return self._journal
 
     def _tidy(self) -> None:
-        """Remove what a killed writer left half-written."""
-        for folder in (self.path, self.path / parts.FOLDER):
+        """Remove the files and folders that a killed writer left half-written."""
+        for folder in (self.path, self.path / parts.FOLDER, self.path / TRACES):
             for left in folder.glob(".*.tmp"):
-                left.unlink(missing_ok=True)
+                try:
+                    if left.is_dir() and not left.is_symlink():
+                        shutil.rmtree(left)
+                    else:
+                        left.unlink(missing_ok=True)
+                except OSError as error:
+                    raise InputError(
+                        f"{left}: was left half-written, and cannot be removed: {error.strerror}"
+                    ) from None
 
     def _release(self) -> None:
         opened, lock = self._journal, self._lock
@@ -209,26 +225,3 @@ class Store:
         finally:
             if lock is not None:
                 os.close(lock)  # which unlocks
-
-
-def _locked(folder: Path) -> int:
-    """Take the lock of a folder; the kernel gives it back when the process ends, however it ends."""
-    import fcntl
-
-    file = folder / LOCK
-    descriptor = open_own(file)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 80, 0).decode("utf-8", "replace").strip()
-        os.close(descriptor)
-        who = f" ({holder})" if holder else ""
-        raise InputError(
-            f"{folder}: another sweep is writing it{who}; wait for it or choose a new folder"
-        ) from None
-    except OSError as error:
-        os.close(descriptor)
-        raise InputError(f"{file}: cannot be locked: {error.strerror}") from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
-    return descriptor

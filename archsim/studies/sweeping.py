@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from archsim.errors import InputError
 from archsim.spec_errors import short
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from archsim.traces import AddressTrace, EmbeddingTrace
 
     TraceLike = str | Path | EmbeddingTrace | AddressTrace
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass
@@ -61,6 +65,22 @@ class Progress:
         return self.statuses["failed"] + self.statuses["timeout"]
 
 
+def plain_interrupt(call: Callable[P, R]) -> Callable[P, R]:
+    """Let an interrupt leave a call as one that says what is kept, without the places inside that it happened at."""
+
+    @wraps(call)
+    def plain(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return call(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"{kwargs.get('out')}: stopped; the same call goes on from the points that are there"
+            ) from None
+
+    return plain
+
+
+@plain_interrupt
 def sweep(
     traces: TraceLike | Sequence[TraceLike],
     systems: Any,
@@ -130,6 +150,8 @@ def sweep(
     InputError
         Before any work, for whatever is wrong with traces, systems, axes, conditions or the folder; later, when the
         disk is full or the executor ends.
+    KeyboardInterrupt
+        On Ctrl-C, once the workers have ended and the rows are stored; the same call goes on.
 
     Examples
     --------

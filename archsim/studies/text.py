@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from archsim.errors import printable
+from archsim.errors import counted, printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from archsim.studies.study import Study
 
-_SHOWN_ROWS = 10
+#: Rows that are shown: all up to so many, else the first and the last few.
+_MOST_ROWS, _SHOWN_ROWS = 16, 10
+_SHOWN_VALUES = 12
 _SHOWN_METRICS = ("time_ns", "bandwidth_gbps", "latency_avg_ns", "energy_nj", "bottleneck")
 _WIDEST = 28
 
@@ -28,7 +30,7 @@ def study_text(study: Study) -> str:
         return "\n".join(head)
     lines = align(rows)
     if left_out:
-        lines.insert(1 + _SHOWN_ROWS // 2, f"... {left_out:,} more")
+        lines.insert(1 + _SHOWN_ROWS // 2, f"... {counted(left_out, 'point')} between, not shown")
     return "\n".join([*head, "", *lines])
 
 
@@ -38,7 +40,10 @@ def study_html(study: Study) -> str:
     cells = ["".join(f"<th>{escape(cell)}</th>" for cell in rows[0])]
     cells += ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows[1:]]
     if left_out:
-        cells.insert(1 + _SHOWN_ROWS // 2, f'<td colspan="{len(rows[0])}">... {left_out:,} more</td>')
+        cells.insert(
+            1 + _SHOWN_ROWS // 2,
+            f'<td colspan="{len(rows[0])}">... {counted(left_out, "point")} between, not shown</td>',
+        )
     head = "<br>".join(escape(line) for line in _head(study))
     table = "".join(f"<tr>{row}</tr>" for row in cells) if len(rows) > 1 else ""
     return f"<p>{head}</p><table>{table}</table>"
@@ -61,7 +66,7 @@ def json_rows(table: pa.Table) -> list[dict[str, Any]]:
 def counts_text(study: Study) -> str:
     """Return how many points there are, by status."""
     counts = {name: count for name, count in study.counts.items() if count or name == "done"}
-    return f"{sum(counts.values()):,} points: " + ", ".join(
+    return f"{counted(sum(counts.values()), 'point')}: " + ", ".join(
         f"{count:,} {name}" for name, count in counts.items()
     )
 
@@ -74,8 +79,10 @@ def axis_lines(study: Study) -> list[str]:
             ":".join(_cell(value) for value in each)
             for each in zip(*(study.axes[c] for c in group), strict=True)
         ]
-        shown = values if len(values) <= 12 else [*values[:6], "...", *values[-3:]]
-        lines.append(f"axis {printable('+'.join(group))}: {printable(', '.join(shown))}")
+        shown, many = values, ""
+        if len(values) > _SHOWN_VALUES:
+            shown, many = [*values[:6], "...", *values[-3:]], f" ({len(values):,} values)"
+        lines.append(f"axis {printable('+'.join(group))}{many}: {printable(', '.join(shown))}")
     return lines
 
 
@@ -94,7 +101,7 @@ def _head(study: Study) -> list[str]:
 
 
 def _left_out(study: Study) -> int:
-    return max(0, len(study) - _SHOWN_ROWS)
+    return len(study) - _SHOWN_ROWS if len(study) > _MOST_ROWS else 0
 
 
 def _rows(study: Study) -> list[list[str]]:
@@ -102,7 +109,7 @@ def _rows(study: Study) -> list[list[str]]:
     if not names:
         return [[]]
     table = study.to_arrow(names)
-    if table.num_rows > _SHOWN_ROWS:
+    if _left_out(study):
         half = _SHOWN_ROWS // 2
         rows = [*_values(table.slice(0, half)), *_values(table.slice(table.num_rows - half))]
     else:
@@ -125,4 +132,5 @@ def _cell(value: Any) -> str:
     if value is None:
         return "-"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
+    # Long names often differ at their end.
+    return text if len(text) <= _WIDEST else f"{text[:12]}...{text[15 - _WIDEST :]}"

@@ -129,24 +129,6 @@ def time_limit_of(error: str) -> float | None:
     return float(found[1]) if found else None
 
 
-def warm_up() -> None:
-    """Compile what Numba compiles, once, so that no two workers do it at a time."""
-    from archsim.peers import load_system
-    from archsim.simulation import simulate
-    from archsim.traces import open_trace
-
-    simulate(load_system("recnmp-opt-2rank"), open_trace("preset:zipf", limit=64, overrides=["rows=1000"]))
-
-
-def preload() -> None:
-    """Load what every replay needs."""
-    import numba  # noqa: F401
-
-    import archsim.simulation
-    import archsim.studies.columns
-    import archsim.traces.generators.stream  # noqa: F401
-
-
 def _replayed(task: Task, trace: Trace) -> Row:
     from archsim.simulation import simulate
     from archsim.studies.columns import row_columns

@@ -83,13 +83,13 @@ class Frames:
 
     def _counts(self, frames: int) -> npt.NDArray[np.int64]:
         """Count the frames of each colour by bisection: frame numbers rise with the number within the colour."""
+        if not len(self.expand):  # one colour, which all frames have
+            return np.full(self.colors, frames)
         low, high = np.zeros(self.colors, np.int64), np.full(self.colors, 1 << self.bits)
         while np.any(low < high):
             middle = (low + high) // 2
-            number = middle.copy()
-            if len(self.expand):
-                parts = [part[middle >> 8 * byte & 255] for byte, part in enumerate(self.expand)]
-                number = np.bitwise_xor.reduce(parts) ^ self.offsets
+            parts = [part[middle >> 8 * byte & 255] for byte, part in enumerate(self.expand)]
+            number = np.bitwise_xor.reduce(parts) ^ self.offsets
             inside = (number < frames) & (low < high)
             low, high = np.where(inside, middle + 1, low), np.where(inside, high, np.minimum(middle, high))
         return low

@@ -23,6 +23,7 @@ from archsim.systems.lowering import Lowering
 from archsim.systems.outcome import CHUNK_LOOKUPS, Ints, Options, Outcome
 from archsim.systems.spec import SystemSpec
 from archsim.systems.units import ChannelUnits
+from archsim.systems.utilisation import highest
 from archsim.traces import EmbeddingTrace
 
 if TYPE_CHECKING:
@@ -142,14 +143,17 @@ class _Replay:
         trace, bags = self.trace, packets.bags
         sizes = trace.bag_offsets[bags + 1] - trace.bag_offsets[bags]
         starts = np.cumsum(sizes) - sizes
-        source = np.repeat(trace.bag_offsets[bags] - starts, sizes) + np.arange(int(sizes.sum()))
+        source = np.repeat(trace.bag_offsets[bags] - starts, sizes)
+        source += np.arange(len(source))  # in place: fresh memory costs more than the sum
         rows = np.asarray(trace.rows[source], dtype=np.int64)
         pooling = np.repeat(np.arange(len(bags), dtype=np.int32), sizes)
         bag_tables = trace.bag_tables[bags]
         tables = np.repeat(bag_tables, sizes)
         coordinates, lookup = self.lowering.lower(rows, tables)
         lookups_before = np.concatenate([starts, [len(rows)]])
-        packet_first = np.searchsorted(lookup, lookups_before[packets.packet_bags]).astype(np.int64)
+        packet_first = np.searchsorted(lookup, lookups_before[packets.packet_bags].astype(np.int32)).astype(
+            np.int64
+        )
         coordinates = self.design.placed(coordinates, lookup, packet_first)
         adder = self._number(coordinates, self.design.adder_bank_bits)
         self._check_one_unit(lookup, coordinates, adder)
@@ -173,7 +177,7 @@ class _Replay:
         self.requests += len(coordinates)
         if self.nmp.cache.size:
             table = bag_tables[packets.packet_bags[:-1]]  # one for a whole packet
-            hits_before = np.searchsorted(np.flatnonzero(hit), packet_first)
+            hits_before = np.searchsorted(np.flatnonzero(hit.view(np.bool_)), packet_first)
             np.add.at(self.table_bursts, table, np.diff(packet_first))
             np.add.at(self.table_hits, table, np.diff(hits_before))
 
@@ -247,6 +251,7 @@ class _Replay:
         counts, packets, rank_clocks = units.counts(), units.packet_counts(), units.rank_clocks()
         latency, organization = units.latency_histogram(), self.system.dram.organization
         commands, queues = units.log()
+        utilisation = units.utilisation()
         return Outcome(
             cycles=units.cycles,
             requests=self.requests,
@@ -257,8 +262,8 @@ class _Replay:
             rank_clocks=rank_clocks,
             latency_clk=latency[0],
             latency_count=latency[1],
-            utilisation=units.highest_utilisation(),
-            channel_utilisation=units.utilisation(),
+            utilisation=highest(utilisation),
+            channel_utilisation=utilisation,
             peak_bytes_per_clk=organization.channels * units.adders * LINE_BYTES / units.burst_clk,
             ledger=self._ledger(counts, rank_clocks, packets),
             kernel_cpu_s=units.cpu_s,

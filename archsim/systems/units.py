@@ -16,7 +16,7 @@ from archsim.nmp.designs import Design
 from archsim.nmp.spec import NmpSpec
 from archsim.systems.outcome import Ints
 from archsim.systems.spec import SystemSpec
-from archsim.systems.utilisation import array_utilisation, highest
+from archsim.systems.utilisation import array_utilisation
 
 _GREATEST = ("latency_max_clk", "end_clk")
 
@@ -253,10 +253,6 @@ class ChannelUnits:
                 int(_pin_clocks(self.memory, bank_counts, design.units).max()) / cycles
             )
         return shares
-
-    def highest_utilisation(self) -> dict[str, float]:
-        """Return, for each resource, its share in the channel where it is busiest."""
-        return highest(self.utilisation())
 
     def _ports(self, counts: Ints, cycles: int) -> dict[str, float]:
         if not self.nmp.cache.size:

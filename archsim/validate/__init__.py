@@ -13,6 +13,7 @@ __all__ = ["NAMES", "Row", "assumptions", "validate"]
 
 #: Name of a validation -> what it compares with. Each is a module here with ``rows(data) -> iterator of Row``.
 NAMES = {
+    "analog": "crossbars against ngspice, pipelined and ideal converters, figures of merit of a survey",
     "dram": "DRAM channel against Ramulator 2.1, DRAMsim3 and DRAMSys",
     "hardware": "DRAM channel against the bandwidth-latency curves of a Xeon Gold 5218",
     "multipliers": "approximate multipliers against figures of all, or many, pairs of operands",

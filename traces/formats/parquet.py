@@ -50,7 +50,7 @@ def pyarrow(path: Path) -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise InputError(f"{path}: Parquet files need pyarrow: pip install 'archsim[parquet]'") from None
+        raise InputError(f"{path}: Parquet files need pyarrow: pip install pyarrow") from None
     return pyarrow, pyarrow.parquet
 
 

@@ -3,6 +3,7 @@
 // Colours that stay apart for colour-blind readers (Okabe and Ito); the last is for dark pages only.
 const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"];
 const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star", "pentagon", "hourglass", "bowtie", "hexagram"];
+const DASHES = ["solid", "dash", "dot", "dashdot"];
 /** More points than this are drawn with WebGL. */
 const SVG_POINTS = 4000;
 const MOST_PANELS = 12;
@@ -97,6 +98,6 @@ function axisOf(column, log, look) {
       tickvals: column.ticks.filter((_, i) => i % every === 0),
       ticktext: column.texts.filter((_, i) => i % every === 0),
     });
-  } else if (log) axis.dtick = Math.log10(column.most / column.least) > 2 ? 1 : "D1";
+  } else if (log) axis.dtick = column.most > 100 * column.least ? 1 : column.most > 5 * column.least ? "D2" : "D1";
   return axis;
 }

@@ -32,13 +32,14 @@ class PointsPlot {
     };
     form.replaceChildren(
       select("x", "Across (x)", any, first.x), select("y", "Up (y)", any, first.y),
-      select("colour", "Colour", any, first.colour, "none"), select("shape", "Shape", few, "", "none"),
+      select("colour", "Colour", any, first.colour, "none"), select("shape", "Shape", few, first.shape, "none"),
       select("panel", "Panels", few, "", "none"),
       tick("log-x", "log x", false), tick("log-y", "log y", false), tick("lines", "lines", rows <= SVG_POINTS), tick("pareto", "Pareto front", false),
       better("better-x", "better x:"), better("better-y", "better y:"),
     );
     this.fit("x");
     this.fit("y");
+    this.inputs["log-y"].checked = first.log_y && !this.inputs["log-y"].disabled;
   }
 
   column(id) {
@@ -135,18 +136,26 @@ class PointsPlot {
       const name = plain(names.join(", ") || "points");
       const fill = colour.discrete ? colour.of(value) : COLOURS[0];
       const marker = { size: total > 2000 ? 5 : 7, symbol: shape ? SYMBOLS[symbols.indexOf(form) % SYMBOLS.length] : "circle", color: fill };
+      const dash = shape ? DASHES[symbols.indexOf(form) % DASHES.length] : "solid";
       const trace = { ...base, ...this.places(one.rows), name, legendgroup: name, showlegend: names.length > 0 && !seen.has(name), marker };
       if (colour.column && !colour.discrete) {
         marker.color = trace.customdata.map((row) => (row === null ? null : scaled(colour.column, row)));
         marker.coloraxis = "coloraxis";
-        trace.line = { color: look.line, width: 1 };
-      } else trace.line = { color: fill, width: 1 };
+        trace.line = { color: look.line, width: 1, dash };
+      } else trace.line = { color: fill, width: 1, dash };
       // In the legend a scale of colours is no colour: there the shape stands alone.
       const legend = trace.showlegend && marker.coloraxis
         ? [{ ...base, x: [null], y: [null], customdata: [null], mode: "markers", name, legendgroup: name, marker: { ...marker, color: look.soft, coloraxis: null } }] : [];
       if (legend.length) trace.showlegend = false;
+      const levels = this.levels(one.rows, base, name, fill, look);
+      // A group that is level lines only is named by the first of them.
+      if (levels.length && !trace.x.length) {
+        if (!legend.length) levels[0].showlegend = trace.showlegend;
+        seen.add(name);
+        return [...legend, ...levels];
+      }
       seen.add(name);
-      return [trace, ...legend];
+      return [trace, ...legend, ...levels];
     }).flat();
     const own = group.rows.filter((row) => front.has(row));
     if (own.length) {
@@ -157,8 +166,9 @@ class PointsPlot {
       });
     }
     if (group.rows.includes(this.chosen.row)) {
+      const level = this.levels([this.chosen.row], base, "", look.ink, look)[0];
       traces.push({
-        ...base, ...this.places([this.chosen.row], false), mode: "markers", name: "marked point", showlegend: false,
+        ...base, ...(level ?? this.places([this.chosen.row], false)), mode: "markers", name: "marked point", showlegend: false,
         marker: { symbol: "circle-open", size: 20, color: look.ink, line: { width: 3 } },
       });
     }
@@ -183,6 +193,24 @@ class PointsPlot {
     };
   }
 
+  /** Rows without a value on the axis across, such as a host where a near-memory unit varies: a level line each. */
+  levels(rows, base, name, fill, look) {
+    const x = this.column("x"), y = this.column("y");
+    if (x.group !== "axis" || x.kind !== "number" || x.least === Infinity) return [];
+    const ends = x.least < x.most ? [x.least, x.most] : [x.least];
+    return rows.filter((row) => x.at(row) === null && y.at(row) !== null).map((row) => {
+      const told = this.places([row], false);
+      const twice = (list) => ends.map(() => list[0]);
+      const colour = this.column("colour");
+      const shade = colour && !isDiscrete(colour) ? look.soft : fill;
+      return {
+        ...base, ...told, x: ends.map((end) => end * x.factor), y: twice(told.y), text: twice(told.text), customdata: twice(told.customdata),
+        mode: ends.length > 1 ? "lines" : "markers", name, legendgroup: name, showlegend: false, line: { color: shade, width: 1.5, dash: "longdash" },
+        marker: { color: shade, symbol: "line-ew-open", size: 14 },
+      };
+    });
+  }
+
   react(traces, layout) {
     const options = { displaylogo: false, responsive: true, modeBarButtons: BUTTONS, toImageButtonOptions: { filename: "points", scale: 2 } };
     window.Plotly.react(this.box, traces, layout, options);
@@ -196,12 +224,27 @@ class PointsPlot {
   }
 
   note(rows, panels, x, y) {
-    const absent = rows.filter((row) => x.at(row) === null || y.at(row) === null).length;
+    const level = x.group === "axis" && x.kind === "number" && x.least < Infinity
+      ? rows.filter((row) => x.at(row) === null && y.at(row) !== null).length : 0;
+    const absent = rows.filter((row) => x.at(row) === null || y.at(row) === null).length - level;
+    const have = (number) => (number === 1 ? "1 point has" : `${count(number)} points have`);
     const words = [];
-    if (absent) words.push(`${count(absent)} points have no ${x.name} or no ${y.name}.`);
+    if (level) words.push(`${have(level)} no ${x.name}: dashed level line${level === 1 ? "" : "s"}.`);
+    if (absent) words.push(`${have(absent)} no ${x.name} or no ${y.name}.`);
+    const alike = this.alike(rows, x);
+    if (alike.length) words.push(`Lines of one look differ in ${alike.join(", ")}.`);
     if (panels > MOST_PANELS) words.push(`The first ${MOST_PANELS} of ${panels} panels.`);
     if (this.inputs.pareto.checked && (x.kind === "choice" || y.kind === "choice")) words.push("A Pareto front needs numbers on both axes.");
     document.getElementById("plot-note").textContent = words.join(" ");
+  }
+
+  /** Axes that tell lines apart although neither colour nor shape nor panel does. */
+  alike(rows, x) {
+    if (!this.inputs.lines.checked || x.group !== "axis") return [];
+    const looks = ["colour", "shape", "panel"].map((id) => this.column(id)).filter(Boolean);
+    const groups = grouped(rows, looks.filter((column) => isDiscrete(column)));
+    return this.axes.filter((column) => column !== x && !looks.includes(column)
+      && groups.some((group) => distinct(column, group.rows).length > 1)).map((column) => column.name);
   }
 
   /** Every point as a line across all axes and the metrics that are plotted. */

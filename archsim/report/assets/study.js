@@ -24,7 +24,7 @@ async function startStudy() {
   const update = () => {
     rows = filters.rows();
     front = plot ? plot.front(rows) : front;
-    document.getElementById("count").textContent = `${count(rows.length)} of ${count(study.rows)} points`
+    document.getElementById("count").textContent = `${count(rows.length)} of ${count(study.rows)} point${study.rows === 1 ? "" : "s"}`
       + (front.size ? `, ${count(front.size)} of them on the Pareto front` : "");
     table.set(rows, front);
     // Many points take a while to draw: not at every letter that is typed.
