@@ -75,6 +75,7 @@ figures: $(RUN)
 	@$(BIN)/python docs/make_caches.py
 	@$(BIN)/python docs/make_recnmp.py
 	@$(BIN)/python docs/make_models.py
+	@$(BIN)/python docs/make_axtrain.py
 	@$(BIN)/python docs/make_search.py
 	@$(BIN)/python docs/make_multipliers.py
 	@$(BIN)/python docs/make_nnadc.py

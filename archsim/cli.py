@@ -10,6 +10,7 @@ import typer
 
 from archsim import __version__
 from archsim.cli_adc import ADC_EXAMPLES, adc
+from archsim.cli_axtrain import AXTRAIN_EXAMPLES, axtrain
 from archsim.cli_cache import CACHE_EXAMPLES, cache
 from archsim.cli_check import CHECK_EXAMPLES, check
 from archsim.cli_cite import CITE_EXAMPLES, cite
@@ -200,6 +201,9 @@ def show(
         print("\n".join(presets.names(kind)))
     else:
         print("\n".join(presets.lines(kind, name)))
+
+
+app.command(epilog=AXTRAIN_EXAMPLES)(axtrain)
 
 
 app.command(epilog=CACHE_EXAMPLES)(cache)

@@ -30,6 +30,7 @@ NOT_RUN = {
     "archsim validate hardware --plot curves.png": "takes minutes; see test_validate_hardware.py",
     "archsim validate": "takes minutes",
     "archsim validate multipliers": "one printed figure does not hold; see test_validate_multipliers.py",
+    "archsim axtrain": "takes ten minutes; docs/make_axtrain.py does the same",
     "archsim validate traces": "takes minutes; see test_validate_traces.py",
     "archsim sweep my-trace --system recnmp-opt-8rank --vary nmp.cache.size=8KiB..1MiB*2 "
     "--dask tcp://login-node:8786 --out study": "needs a scheduler; see test_sweep_kills.py",
@@ -147,6 +148,11 @@ def _limit(words: list[str]) -> tuple[str, ...]:
         if not hasattr(command, "commands"):
             break
         command = command.commands[word]
+    if words[0] == "axtrain":
+        short = {"--seeds": "1", "--effort": "0.02", "--workers": "1"}
+        return tuple(
+            part for option, value in short.items() if option not in words for part in (option, value)
+        )
     known = {option for parameter in command.params for option in parameter.opts}
     if words[:2] == ["trace", "generate"]:
         return () if any(word.startswith("lookups=") for word in words) else ("--set", f"lookups={MOST}")
