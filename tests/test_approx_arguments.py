@@ -65,7 +65,8 @@ def test_faults_of_one_word_are_those_of_an_array_of_one(recwarn):
     faults = StorageFaults.flips(8, 0.5)
     for key in range(20):
         one = faults.apply(5, key)
-        assert one.shape == () and int(one) == int(faults.apply([5], key)[0])
+        assert one.shape == ()
+        assert int(one) == int(faults.apply([5], key)[0])
     assert not recwarn.list  # products of scalars do not wrap silently in NumPy
 
 

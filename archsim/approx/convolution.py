@@ -141,6 +141,6 @@ def _check_size(
     results = images * len(weight) * size[0] * size[1]
     if max(padded, results) > _MOST_NUMBERS:
         raise InputError(
-            f"x {x.shape}, padding = {padding}: {padded:,} numbers with padding and {results:,} results: must be at most "
-            f"{_MOST_NUMBERS:,} each; take fewer images at a time"
+            f"x {x.shape}, padding = {padding}: {padded:,} numbers with padding and {results:,} results: must be at "
+            f"most {_MOST_NUMBERS:,} each; take fewer images at a time"
         )

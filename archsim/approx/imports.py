@@ -22,7 +22,8 @@ from archsim.errors import InputError, nearest, printable
 
 ORDERS = ("code", "value")
 _CLAIM = re.compile(
-    r"(?<!\w)(MAE%?|WCE%?|WCRE%|EP%|MRE%|MSE|PDK45_PWR|PDK45_AREA|PDK45_DELAY)\s*=\s*([-+.0-9eE]+)[ \t]*([A-Za-zµμ]\w*)?"
+    r"(?<!\w)(MAE%?|WCE%?|WCRE%|EP%|MRE%|MSE|PDK45_PWR|PDK45_AREA|PDK45_DELAY)\s*=\s*([-+.0-9eE]+)"
+    r"[ \t]*([A-Za-zµμ]\w*)?"
 )
 #: Units in which costs are claimed; a claim without a unit is taken to be in it.
 _UNITS = {"PDK45_PWR": "mW", "PDK45_AREA": "um2", "PDK45_DELAY": "ns"}

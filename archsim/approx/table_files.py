@@ -46,8 +46,8 @@ def read_square(path: Path) -> Ints:
     """Read all products of a file as a square.
 
     ``.npy`` holds a square or a flat array. Text holds 4**bits whole numbers, decimal or hexadecimal, apart by blanks,
-    commas or ends of lines, with comments after ``#`` or ``//``. Of C, the initialiser ``= {...}`` of an array counts, and
-    numbers that begin with 0, which C reads as octal, are refused.
+    commas or ends of lines, with comments after ``#`` or ``//``. Of C, the initialiser ``= {...}`` of an array counts,
+    and numbers that begin with 0, which C reads as octal, are refused.
 
     Returns
     -------
