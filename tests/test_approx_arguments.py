@@ -102,7 +102,7 @@ def test_a_sum_of_a_convolution_that_does_not_fit_is_named_by_its_place():
         (lambda: conv2d(IMAGE, KERNEL, DRUM, padding=10**6), "must be at most 4,294,967,296 each"),
         (lambda: metrics(multiplier("drum6", 16), seed=-1), "seed = -1: must be from 0 to"),
         (lambda: sampled(DRUM, strata=1.5), "strata = 1.5: must be a whole number"),
-        (lambda: sampled(DRUM, pairs=1 << 40), "pairs = 1099511627776: must be from 2 to 65536"),
+        (lambda: sampled(DRUM, pairs=1 << 40), "pairs = 1099511627776: must be from 2 to 262144"),
         (lambda: from_table([[1], [1, 2]]), "table: rows of different lengths"),
         (lambda: from_function(lambda a, b: a * b, bits=8.0), "function: bits = 8.0: must be a whole number"),
         (lambda: factorise(np.full((3, 3), 0.5)), "of type float64: must be whole numbers"),

@@ -19,7 +19,8 @@ from archsim.traces.counter import draw, stream_key
 EXHAUSTIVE_BITS = 12
 #: Strata of a sampled operand, and pairs from each of their squares.
 STRATA, PAIRS = 64, 512
-_MOST_PAIRS = 1 << 16
+#: Pairs of a row of squares, which are held together.
+_MOST_PAIRS = 1 << 24
 _ROWS_OF_PAIRS = 1 << 20
 #: Half the width of a 95 % interval, in standard errors.
 _SCORE_95 = 1.96
@@ -147,14 +148,14 @@ def sampled(multiplier: Multiplier, *, strata: int = STRATA, pairs: int = PAIRS,
     strata : int
         A power of two, at most 2**bits.
     pairs : int
-        2 to 65,536.
+        2 to 2**24 / strata.
     seed : int
     """
     width = 1 << multiplier.bits
     strata = whole_number("strata", strata, 1)
     if strata & (strata - 1) or strata > width:
         raise InputError(f"strata = {strata}: must be a power of two, at most {width}")
-    pairs = whole_number("pairs", pairs, 2, _MOST_PAIRS)  # two at least, for a variance within a stratum
+    pairs = whole_number("pairs", pairs, 2, _MOST_PAIRS // strata)  # two at least, for a variance within a stratum
     seed = whole_number("seed", seed, 0, (1 << 64) - 1)
     span, key = width // strata, stream_key(seed, multiplier.bits, strata, pairs)
     means: dict[str, list[NDArray[np.float64]]] = {
