@@ -155,7 +155,8 @@ def sampled(multiplier: Multiplier, *, strata: int = STRATA, pairs: int = PAIRS,
     strata = whole_number("strata", strata, 1)
     if strata & (strata - 1) or strata > width:
         raise InputError(f"strata = {strata}: must be a power of two, at most {width}")
-    pairs = whole_number("pairs", pairs, 2, _MOST_PAIRS // strata)  # two at least, for a variance within a stratum
+    # Two pairs at least, for a variance within a stratum.
+    pairs = whole_number("pairs", pairs, 2, _MOST_PAIRS // strata)
     seed = whole_number("seed", seed, 0, (1 << 64) - 1)
     span, key = width // strata, stream_key(seed, multiplier.bits, strata, pairs)
     means: dict[str, list[NDArray[np.float64]]] = {
