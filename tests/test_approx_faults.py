@@ -217,7 +217,7 @@ def test_a_malformed_file_is_refused(tmp_path, text, rule):
         (lambda: Probit().rate(-1.0), "voltage_v = -1.0: must be a number above 0"),
         (lambda: Probit(sigma_v=0.0), "sigma_v = 0.0: must be a number above 0"),
         (lambda: Probit(mu_v=float("inf")), "mu_v = inf"),
-        (lambda: StorageFaults.flips(1, 0.1), "bits = 1: must be a whole number from 2 to 16"),
+        (lambda: StorageFaults.flips(1, 0.1), "bits = 1: must be from 2 to 16"),
         (lambda: StorageFaults.flips(8, 1.5), "rate of bit 0: 1.5: must be from 0 to 1"),
         (lambda: StorageFaults.flips(8, float("nan")), "rate of bit 0: nan: must be from 0 to 1"),
         (lambda: StorageFaults.flips(8, [0.1] * 7), "7 rates for words of 8 bits"),

@@ -270,6 +270,17 @@ def test_impossible_convolutions_are_refused(x, weight, options, rule):
         conv2d(np.zeros(x, int), np.zeros(weight, int), multiplier("drum6"), **options)
 
 
+def test_two_tables_of_one_width_are_two_multipliers():
+    first, second = (from_table(multiplier(name).table()) for name in ("exact", "drum6"))
+    again = from_table(multiplier("drum6").table())
+    other = from_table(multiplier("drum6").table(), title="other")
+    assert len({first, second, again, other, multiplier("drum6")}) == 4
+    assert second == again
+    a, b = _operands(first, (5, 40)), _operands(first, (40, 7), 2)
+    for each, name in ((first, "exact"), (second, "drum6"), (again, "drum6")):
+        np.testing.assert_array_equal(gemm(a, b, each), gemm(a, b, multiplier(name), method="gather"))
+
+
 def test_a_loaded_table_multiplies_matrices(tmp_path):
     each = multiplier("roba")
     np.save(tmp_path / "x.npy", each.table())

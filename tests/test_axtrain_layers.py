@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 # ruff: noqa: E402
 import axtrain_twins as twins
 
-from archsim.approx import StorageFaults, multiplier
+from archsim.approx import StorageFaults, from_table, multiplier, relative_error, sign_magnitude
 from archsim.axtrain import ApproxConv2d, ApproxLinear, Arithmetic, computing, convert, draw_faults, seeded
 from archsim.axtrain.layers import error_of
 from archsim.axtrain.quantise import quantise
@@ -368,3 +368,9 @@ def test_inputs_and_weights_of_zero_are_fine():
     image = ApproxConv2d(2, 4, 3, arithmetic=Arithmetic())
     assert image(torch.zeros(1, 2, 5, 6)).shape == (1, 4, 3, 4)
     assert image(torch.zeros(0, 2, 5, 6)).shape == (0, 4, 3, 4)
+
+
+def test_the_noise_of_each_table_is_its_own():
+    for name in ("exact", "drum4", "mitchell"):
+        table = sign_magnitude(from_table(multiplier(name).table()))
+        assert error_of(table) == relative_error(multiplier(name, 8, True))

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from archsim.approx.checks import as_array, whole_number
 from archsim.approx.costs import Cost, cost_of
 from archsim.errors import InputError
 
@@ -58,12 +59,11 @@ class Multiplier:
     least_bits: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
-        if isinstance(self.bits, bool) or not isinstance(self.bits, int):
-            raise InputError(f"{self.family}: bits = {self.bits!r}: must be a whole number")
-        if not self.least_bits <= self.bits <= MOST_BITS:
-            raise InputError(
-                f"{self.family}: bits = {self.bits}: must be from {self.least_bits} to {MOST_BITS}"
-            )
+        bits = whole_number(f"{self.family}: bits", self.bits, self.least_bits, MOST_BITS)
+        if not isinstance(self.signed, bool | np.bool_):
+            raise InputError(f"{self.family}: signed = {self.signed!r}: must be True or False")
+        object.__setattr__(self, "bits", bits)
+        object.__setattr__(self, "signed", bool(self.signed))
         self._check()
 
     def _check(self) -> None:
@@ -106,7 +106,7 @@ class Multiplier:
         InputError
             For anything that is no whole number (NaN among them), and values outside the range.
         """
-        array = np.asarray(values)
+        array = as_array(values, what)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             place = np.argwhere(~np.isfinite(np.atleast_1d(array)))[0].tolist()
             raise InputError(
@@ -145,6 +145,12 @@ class Multiplier:
         """
         a = self.check_operands(a, "first operand").astype(np.int64)
         b = self.check_operands(b, "second operand").astype(np.int64)
+        try:
+            np.broadcast_shapes(a.shape, b.shape)
+        except ValueError:
+            raise InputError(
+                f"operands of shapes {a.shape} and {b.shape}: must be of one shape or broadcast"
+            ) from None
         return np.asarray(self._multiply(a, b), np.int64)
 
     def _multiply(self, a: Ints, b: Ints) -> Ints:

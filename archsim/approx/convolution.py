@@ -6,13 +6,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archsim.approx.base import Ints, Multiplier
-from archsim.approx.gemm import gemm
+from archsim.approx.checks import whole_number
+from archsim.approx.gemm import check_fit, gemm
 from archsim.errors import InputError
 
 #: One number for both directions, or (vertical, horizontal).
 Pair = int | tuple[int, ...]
 #: Numbers of the unfolded input that are held at a time.
 _HELD = 1 << 24
+#: Numbers of the padded images, and of the result.
+_MOST_NUMBERS = 1 << 32
 
 
 def conv2d(
@@ -49,8 +52,14 @@ def conv2d(
         For shapes that do not go together, and what `archsim.approx.gemm` refuses.
     """
     x, weight = multiplier.check_operands(x, "x"), multiplier.check_operands(weight, "weight")
-    strides, pads, dilations = _pair("stride", stride), _pair("padding", padding), _pair("dilation", dilation)
-    _check_shapes(x, weight, strides, pads, dilations, groups)
+    strides, pads, dilations = (
+        _pair("stride", stride, 1),
+        _pair("padding", padding, 0),
+        _pair("dilation", dilation, 1),
+    )
+    groups = whole_number("groups", groups, 1)
+    accumulator_bits = whole_number("accumulator_bits", accumulator_bits, 8, 64)
+    _check_shapes(x, weight, groups)
     images, _, height, width = x.shape
     outputs, depth, rows, columns = weight.shape
     size = tuple(
@@ -61,13 +70,14 @@ def conv2d(
     )
     if min(size) < 1:
         raise InputError(f"x {x.shape} and weight {weight.shape}: the kernel is larger than the padded image")
+    _check_size(x, weight, pads, size)
     padded = np.pad(x, ((0, 0), (0, 0), *((pad, pad) for pad in pads)))
     out = np.empty((images, outputs, *size), np.int64)
     share = outputs // groups
     step = max(1, _HELD // max(depth * rows * columns * size[0] * size[1], 1))
     for group in range(groups):
         part = slice(group * share, (group + 1) * share)
-        kernels = weight[part].reshape(share, -1).T
+        kernels = weight[part].reshape(share, depth * rows * columns).T
         for first in range(0, images, step):
             some = padded[first : first + step, group * depth : (group + 1) * depth]
             patches = _patches(some, rows, columns, size, strides, dilations)
@@ -76,18 +86,18 @@ def conv2d(
                 kernels,
                 multiplier,
                 method=method,
-                accumulator_bits=accumulator_bits,
                 threads=threads,
             )
             out[first : first + step, part] = sums.reshape(len(some), *size, share).transpose(0, 3, 1, 2)
+    check_fit(out, accumulator_bits)
     return out
 
 
-def _pair(name: str, value: Pair) -> tuple[int, ...]:
-    both = (value, value) if isinstance(value, int) else tuple(value)
+def _pair(name: str, value: Pair, least: int) -> tuple[int, ...]:
+    both = value if isinstance(value, tuple | list) else (value, value)
     if len(both) != 2:
         raise InputError(f"{name} = {value}: must be one number or two")
-    return both
+    return tuple(whole_number(name, each, least) for each in both)
 
 
 def _patches(
@@ -109,23 +119,28 @@ def _patches(
 def _check_shapes(
     x: NDArray[np.integer],
     weight: NDArray[np.integer],
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
-    dilation: tuple[int, ...],
     groups: int,
 ) -> None:
-    for name, value, least in (
-        ("stride", stride, 1),
-        ("padding", padding, 0),
-        ("dilation", dilation, 1),
-        ("groups", (groups,), 1),
-    ):
-        if min(value) < least:
-            raise InputError(f"{name} = {min(value)}: must be at least {least}")
     if x.ndim != 4 or weight.ndim != 4:
         raise InputError(f"x {x.shape} and weight {weight.shape}: must have four axes each")
     if x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
         raise InputError(
             f"x {x.shape} and weight {weight.shape}: {groups} groups need channels {weight.shape[1] * groups} and "
             f"outputs that {groups} divides"
+        )
+    if not weight.shape[2] or not weight.shape[3]:
+        raise InputError(f"weight {weight.shape}: a kernel must have a height and a width")
+
+
+def _check_size(
+    x: NDArray[np.integer], weight: NDArray[np.integer], padding: tuple[int, ...], size: tuple[int, ...]
+) -> None:
+    """Refuse what no memory holds before any of it is taken: a mistaken padding is soon that large."""
+    images, channels, height, width = x.shape
+    padded = images * channels * (height + 2 * padding[0]) * (width + 2 * padding[1])
+    results = images * len(weight) * size[0] * size[1]
+    if max(padded, results) > _MOST_NUMBERS:
+        raise InputError(
+            f"x {x.shape}, padding = {padding}: {padded:,} numbers with padding and {results:,} results: must be at "
+            f"most {_MOST_NUMBERS:,} each; take fewer images at a time"
         )

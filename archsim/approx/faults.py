@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archsim.approx.base import MOST_BITS, Ints
+from archsim.approx.checks import as_array, real_number, whole_number
 from archsim.errors import InputError
 from archsim.traces.counter import draw
 
@@ -56,10 +57,7 @@ class StorageFaults:
     stuck: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.bits, bool) or not isinstance(self.bits, int) or not 2 <= self.bits <= MOST_BITS:
-            raise InputError(
-                f"storage faults: bits = {self.bits!r}: must be a whole number from 2 to {MOST_BITS}"
-            )
+        object.__setattr__(self, "bits", _width(self.bits))
         for name in ("zero_to_one", "one_to_zero"):
             object.__setattr__(self, name, _rates(name, getattr(self, name), self.bits))
         if self.stuck:
@@ -122,7 +120,8 @@ class StorageFaults:
         InputError
             For words that do not fit.
         """
-        stored = self._words(words)
+        stored = np.atleast_1d(self._words(words))
+        key = whole_number("key", key, 0, (1 << 64) - 1)
         read = stored.copy()
         places = np.arange(stored.size, dtype=np.uint64).reshape(stored.shape) * np.uint64(self.bits)
         for bit in range(self.bits):
@@ -137,7 +136,7 @@ class StorageFaults:
             )  # fmt: skip
             read ^= hit.astype(np.int64) << bit
         half = np.int64(1) << (self.bits - 1)
-        return np.asarray(((read & (2 * half - 1)) ^ half) - half, np.int64)
+        return np.asarray(((read & (2 * half - 1)) ^ half) - half, np.int64).reshape(np.shape(words))
 
     def moments(self, words: ArrayLike) -> tuple[Floats, Floats]:
         """Return the mean and the variance of what faults add to each word, exactly.
@@ -173,7 +172,7 @@ class StorageFaults:
         return float(mean.sum()), float((values**2 * (up + down) - mean**2).sum())
 
     def _words(self, words: ArrayLike) -> Ints:
-        array = np.asarray(words)
+        array = as_array(words, "stored words")
         if array.dtype.kind not in "iu":
             raise InputError(
                 f"stored words: of type {array.dtype}; must be whole numbers (quantise them first)"
@@ -187,8 +186,16 @@ class StorageFaults:
         return array.astype(np.int64)
 
 
+def _width(bits: int) -> int:
+    return whole_number("storage faults: bits", bits, 2, MOST_BITS)
+
+
 def _rates(name: str, rates: Rates, bits: int) -> tuple[float, ...]:
-    each = [float(rates)] * bits if isinstance(rates, int | float) else [float(rate) for rate in rates]
+    bits = _width(bits)
+    if isinstance(rates, list | tuple) or (isinstance(rates, np.ndarray) and rates.ndim == 1):
+        each = [real_number(f"storage faults: {name} of bit {bit}", rate) for bit, rate in enumerate(rates)]
+    else:
+        each = [real_number(f"storage faults: {name}", rates)] * bits
     if len(each) != bits:
         raise InputError(f"storage faults: {name}: {len(each)} rates for words of {bits} bits")
     for bit, rate in enumerate(each):

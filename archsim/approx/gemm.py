@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archsim.approx.base import TABLE_BITS, Ints, Multiplier
+from archsim.approx.checks import whole_number
 from archsim.approx.lowrank import Factors, factors_of
 from archsim.errors import InputError, nearest
 from archsim.kernels import approx as kernel
@@ -69,7 +70,7 @@ def plan(multiplier: Multiplier, method: str = "auto") -> Plan:
         For an unknown route, or one that the multiplier does not have.
     """
     if method not in METHODS:
-        raise InputError(f"method {method!r}: unknown{nearest(method, METHODS)}")
+        raise InputError(f"method {method!r}: unknown{nearest(str(method), METHODS)}")
     if method == "direct":
         return Plan("direct", None, "asked for")
     if method == "gather":
@@ -126,8 +127,8 @@ def gemm(
     a, b = multiplier.check_operands(a, "a"), multiplier.check_operands(b, "b")
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
         raise InputError(f"a {a.shape} and b {b.shape}: must be (m, k) and (k, n)")
-    if not 8 <= accumulator_bits <= 64:
-        raise InputError(f"accumulator_bits = {accumulator_bits}: must be from 8 to 64")
+    accumulator_bits = whole_number("accumulator_bits", accumulator_bits, 8, 64)
+    threads = None if threads is None else whole_number("threads", threads, 1)
     route = plan(multiplier, method)
     if route.method == "low-rank":
         factors = factors_of(multiplier)
@@ -137,11 +138,12 @@ def gemm(
         out = _gather(a, b, multiplier, threads)
     else:
         out = _direct(a, b, multiplier)
-    _check_fit(out, accumulator_bits)
+    check_fit(out, accumulator_bits)
     return out
 
 
-def _check_fit(out: Ints, bits: int) -> None:
+def check_fit(out: Ints, bits: int) -> None:
+    """Refuse sums that do not fit in a signed accumulator, with the place of the first one."""
     if bits < 64 and out.size:
         limit = 1 << (bits - 1)
         if int(out.max()) >= limit or int(out.min()) < -limit:

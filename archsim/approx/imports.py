@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,12 @@ from archsim.approx.tables import TableMultiplier, from_table
 from archsim.errors import InputError, nearest, printable
 
 ORDERS = ("code", "value")
-_CLAIM = re.compile(r"(MAE%?|WCE%?|WCRE%|EP%|MRE%|MSE|PDK45_PWR|PDK45_AREA|PDK45_DELAY)\s*=\s*([-+.\deE]+)")
+_CLAIM = re.compile(
+    r"(?<!\w)(MAE%?|WCE%?|WCRE%|EP%|MRE%|MSE|PDK45_PWR|PDK45_AREA|PDK45_DELAY)\s*=\s*([-+.0-9eE]+)"
+    r"[ \t]*([A-Za-zµμ]\w*)?"
+)
+#: Units in which costs are claimed; a claim without a unit is taken to be in it.
+_UNITS = {"PDK45_PWR": "mW", "PDK45_AREA": "um2", "PDK45_DELAY": "ns"}
 _SHAPES = re.compile(r"[-+]?(\d+)(?:\.(\d*))?(?:[eE]([-+]?\d+))?")
 #: A table is said to be of the other order or sign only if that makes its mean error this many times smaller.
 _CLEARLY = 4
@@ -116,7 +122,7 @@ def load_table(
             raw = np.roll(raw, (len(raw) // 2, len(raw) // 2), (0, 1))
     claimed: dict[str, str] = {}
     if claims is not None or path.suffix.lower() != ".npy":
-        claimed = dict(_CLAIM.findall(read_text(Path(claims) if claims is not None else path)))
+        claimed = _claims(read_text(Path(claims) if claims is not None else path), claims or path)
     numbers = {key: _claim(key, text, claims or path) for key, text in claimed.items()}
     table = from_table(raw, signed=signed, title=path.stem, cost=_cost(numbers, Path(claims or path)))
     found = exhaustive(table)
@@ -125,10 +131,25 @@ def load_table(
     return LoadedTable(table, found, numbers, mismatches, tuple(findings))
 
 
+def _claims(text: str, path: Path | str) -> dict[str, str]:
+    """Return what is claimed, as it is written."""
+    found = {}
+    for key, number, unit in _CLAIM.findall(text):
+        if unit and key in _UNITS and unit != _UNITS[key]:
+            raise InputError(
+                f"{path}: {key} = {printable(number[:30])} {printable(unit[:30])}: must be in {_UNITS[key]}"
+            )
+        found[key] = number
+    return found
+
+
 def _claim(key: str, text: str, path: Path | str) -> float:
-    if not _SHAPES.fullmatch(text):
+    if not _SHAPES.fullmatch(text) or not isfinite(float(text)):
         raise InputError(f"{path}: {key} = {printable(text[:30])}: must be a number")
-    return float(text)
+    value = float(text)
+    if key in _UNITS and value < 0:
+        raise InputError(f"{path}: {key} = {text[:30]}: must be at least 0")
+    return value
 
 
 def _cost(claims: dict[str, float], path: Path) -> Cost | None:

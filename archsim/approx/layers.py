@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archsim.approx.base import Multiplier
+from archsim.approx.checks import whole_number
 from archsim.approx.costs import Cost, adders
 from archsim.approx.estimate import cost_or_estimate, estimated_adder
 from archsim.errors import InputError, nearest
@@ -25,6 +26,13 @@ class Choice:
 
     default: Multiplier
     layers: Mapping[str, Multiplier] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for layer, design in (("default", self.default), *self.layers.items()):
+            if not isinstance(design, Multiplier):
+                raise InputError(
+                    f"choice: {layer}: {design!r}: must be a Multiplier (archsim.approx.multiplier makes one of a name)"
+                )
 
     def of(self, layer: str) -> Multiplier:
         """Return the multiplier of a layer."""
@@ -59,14 +67,15 @@ class Choice:
         Raises
         ------
         InputError
-            For a layer chosen for that does not exist, and for a circuit without a cited energy unless estimates are
-            asked for: it is not guessed.
+            For a layer chosen for that does not exist, counts that are none, and for a circuit without a cited energy
+            unless estimates are asked for: it is not guessed.
         """
         for layer in self.layers:
             if layer not in products:
                 raise InputError(f"layer {layer!r}: unknown{nearest(layer, products)}")
         rows = []
-        for layer, count in products.items():
+        for layer, given in products.items():
+            count = whole_number(f"layer {layer!r}: products", given, 0)
             cost = product_cost(self.of(layer), estimates=estimates, place=f"layer {layer!r}: ")
             rows.append(
                 LedgerRow("multiplier", f"{layer} {marked(self.of(layer).name, cost)}", count, cost.energy_pj)
@@ -74,7 +83,12 @@ class Choice:
             if sums is not None:
                 add = adder_cost(accumulator_bits, estimates=estimates, place=f"layer {layer!r}: ")
                 name = marked(f"add{accumulator_bits}", add)
-                rows.append(LedgerRow("adder", f"{layer} {name}", count - sums[layer], add.energy_pj))
+                if layer not in sums:
+                    raise InputError(
+                        f"layer {layer!r}: sums: missing; must be there for each layer of products"
+                    )
+                results = whole_number(f"layer {layer!r}: sums", sums[layer], 0, count)
+                rows.append(LedgerRow("adder", f"{layer} {name}", count - results, add.energy_pj))
         return rows
 
 

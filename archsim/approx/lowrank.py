@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from archsim.approx.base import TABLE_BITS, Ints, Multiplier
 from archsim.approx.tables import TableMultiplier
+from archsim.errors import InputError
 
 #: Largest rank that is looked for.
 MOST_RANK = 10
@@ -67,8 +68,18 @@ def factorise(table: NDArray[np.integer], limit: int = MOST_RANK) -> Factors | N
     ----------
     table : ndarray of int, shape (rows, columns)
     limit : int
+
+    Raises
+    ------
+    InputError
+        For another shape, or numbers that are not whole.
     """
-    rest = np.array(table, np.int64)
+    given = np.asarray(table)
+    if given.ndim != 2 or given.dtype.kind not in "iu":
+        raise InputError(
+            f"table: shape {given.shape}, of type {given.dtype}: must be whole numbers, (rows, columns)"
+        )
+    rest = np.array(given, np.int64)
     below = 1  # the denominator of the rest
     terms: list[tuple[int, int, Ints, Ints]] = []
     while rest.any():  # one rank less each time

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.approx.base import TABLE_BITS, Ints, Multiplier
+from archsim.approx.checks import whole_number
 from archsim.errors import InputError
 from archsim.kernels.approx import add_errors
 from archsim.traces.counter import draw, stream_key
@@ -18,6 +19,8 @@ from archsim.traces.counter import draw, stream_key
 EXHAUSTIVE_BITS = 12
 #: Strata of a sampled operand, and pairs from each of their squares.
 STRATA, PAIRS = 64, 512
+#: Pairs of a row of squares, which are held together.
+_MOST_PAIRS = 1 << 24
 _ROWS_OF_PAIRS = 1 << 20
 #: Half the width of a 95 % interval, in standard errors.
 _SCORE_95 = 1.96
@@ -145,14 +148,16 @@ def sampled(multiplier: Multiplier, *, strata: int = STRATA, pairs: int = PAIRS,
     strata : int
         A power of two, at most 2**bits.
     pairs : int
-        At least 2.
+        2 to 2**24 / strata.
     seed : int
     """
     width = 1 << multiplier.bits
-    if strata < 1 or strata & (strata - 1) or strata > width:
+    strata = whole_number("strata", strata, 1)
+    if strata & (strata - 1) or strata > width:
         raise InputError(f"strata = {strata}: must be a power of two, at most {width}")
-    if pairs < 2:
-        raise InputError(f"pairs = {pairs}: must be at least 2, for a variance within a stratum")
+    # Two pairs at least, for a variance within a stratum.
+    pairs = whole_number("pairs", pairs, 2, _MOST_PAIRS // strata)
+    seed = whole_number("seed", seed, 0, (1 << 64) - 1)
     span, key = width // strata, stream_key(seed, multiplier.bits, strata, pairs)
     means: dict[str, list[NDArray[np.float64]]] = {
         name: [] for name in ("ep", "med", "mred", "mse", "bias", "mean_error")

@@ -39,12 +39,12 @@ EXAMPLES = (
 TABLE_FILES = (".npy", ".csv", ".txt", ".h", ".c")
 
 
-def multiplier(name: str, bits: int = 8, signed: bool = False) -> Multiplier:
+def multiplier(name: str | Path, bits: int = 8, signed: bool = False) -> Multiplier:
     """Return a multiplier by its name.
 
     Parameters
     ----------
-    name : str
+    name : str or Path
         A family with its parameters, such as ``drum6`` or ``tosam_1_5``, or a file with a table of products
         (``.npy``, ``.csv``, ``.txt``, ``.h``, ``.c``).
     bits : int
@@ -56,11 +56,14 @@ def multiplier(name: str, bits: int = 8, signed: bool = False) -> Multiplier:
     InputError
         For an unknown name, an impossible parameter, or a malformed table.
     """
+    if not isinstance(name, str | Path):
+        raise InputError(f"multiplier {name!r}: must be a name, such as drum6")
+    name = str(name)
     if name.lower().endswith(TABLE_FILES):
         from archsim.approx.imports import load_table
 
         return load_table(Path(name), signed=signed, bits=bits).multiplier
-    match = re.fullmatch(r"([a-z]+(?:_[a-z]+)?)_?(\d{1,4}(?:_\d{1,4})*)?", name.lower())
+    match = re.fullmatch(r"([a-z]+(?:_[a-z]+)?)_?([0-9]{1,4}(?:_[0-9]{1,4})*)?", name.lower())
     family = match[1] if match else name
     if match is None or family not in FAMILIES:
         raise InputError(f"{name!r}: unknown multiplier{nearest(family, FAMILIES)}")

@@ -13,9 +13,8 @@ from archsim.approx.metrics import EXHAUSTIVE_BITS
 from archsim.errors import InputError
 from archsim.traces.counter import draw, stream_key
 
-#: Pairs drawn for operands of which not all are tried.
-_SAMPLED_PAIRS = 1 << 20
-_ROWS = 256
+#: Pairs drawn for operands of which not all are tried, and pairs that are held at a time.
+_SAMPLED_PAIRS = _HELD_PAIRS = 1 << 20
 #: Every other 16 bits of a word: sums of some stay apart.
 _LANES = np.uint64(0x0000FFFF0000FFFF)
 
@@ -51,8 +50,9 @@ def relative_error(
     first, second = _weights(multiplier, a), _weights(multiplier, b)
     keep, total, mean, square = np.flatnonzero(first), 0.0, 0.0, 0.0
     others = np.flatnonzero(second)
-    for start in range(0, keep.size, _ROWS):
-        rows = keep[start : start + _ROWS]
+    step = max(1, _HELD_PAIRS // max(others.size, 1))
+    for start in range(0, keep.size, step):
+        rows = keep[start : start + step]
         weight = np.multiply.outer(first[rows], second[others])
         ratio, sound = _ratios(multiplier, operands[rows, None], operands[None, others])
         weight = weight * sound

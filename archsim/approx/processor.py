@@ -137,7 +137,7 @@ class Processor(Spec):
         ------
         InputError
             For a multiplier of another width or sign, one without a cost, one too slow for ``slow = "refuse"``, two
-            layers of one name.
+            layers or two designs of one name.
         """
         if isinstance(pixels, bool) or not isinstance(pixels, int) or pixels < 0:
             raise InputError(f"pixels = {pixels!r}: must be a whole number of at least 0")
@@ -147,11 +147,16 @@ class Processor(Spec):
                 raise InputError(f"layer {name!r}: is there twice; each needs a name of its own")
         add = adder_cost(self.accumulator_bits, estimates=estimates, place=f"{self.name}: ")
         designs: dict[str, Cost] = {}
+        known: dict[str, Multiplier] = {}
         clocks: dict[str, int] = {}
         for layer in layers:
             design = choice.of(layer.name)
             self._check_width(layer.name, design)
             cost = product_cost(design, estimates=estimates, place=f"layer {layer.name!r}: ")
+            if known.setdefault(design.name, design) != design:
+                raise InputError(
+                    f"layer {layer.name!r}: {design.label}: two designs of this name; give each its own title"
+                )
             designs[design.name] = cost
             each = max(self.clocks(cost.delay_ns, f"layer {layer.name!r}: {design.name}"),
                        self.clocks(add.delay_ns, f"layer {layer.name!r}: add{self.accumulator_bits}"))  # fmt: skip

@@ -17,6 +17,7 @@ MOST_BYTES = 64 << 20
 
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*|#[^\n]*", re.DOTALL)
 _NUMBER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|\d+)[uUlL]*")
+_OCTAL = re.compile(r"[-+]?0[0-9]")
 _SEPARATOR = re.compile(r"[\s,;{}]*")
 
 
@@ -45,7 +46,8 @@ def read_square(path: Path) -> Ints:
     """Read all products of a file as a square.
 
     ``.npy`` holds a square or a flat array. Text holds 4**bits whole numbers, decimal or hexadecimal, apart by blanks,
-    commas or ends of lines, with comments after ``#`` or ``//``. Of C, the initialiser ``= {...}`` of an array counts.
+    commas or ends of lines, with comments after ``#`` or ``//``. Of C, the initialiser ``= {...}`` of an array counts,
+    and numbers that begin with 0, which C reads as octal, are refused.
 
     Returns
     -------
@@ -137,6 +139,11 @@ def _numbers(path: Path, text: str, start: int) -> Ints:
             column = place - text.rfind("\n", 0, place)
             raise InputError(
                 f"{path}: line {line}, column {column}: {printable(word[0] if word else '')!r}: must be a whole number"
+            )
+        if start and _OCTAL.match(match[0]):
+            line = text.count("\n", 0, place) + 1
+            raise InputError(
+                f"{path}: line {line}: {match[0][:30]}: begins with 0, which is octal in C; write it in decimal"
             )
         values.append(
             int(re.sub("[uUlL]", "", match[0]), 0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archsim.approx.base import TABLE_BITS, TWOS_COMPLEMENT, Ints, Multiplier
+from archsim.approx.checks import as_array, whole_number
 from archsim.approx.costs import Cost
 from archsim.errors import InputError
 
@@ -54,6 +56,21 @@ class TableMultiplier(Multiplier):
         own.setflags(write=False)
         object.__setattr__(self, "products", own)
 
+    def __eq__(self, other: object) -> bool:
+        # Not that of all multipliers, which compares bits and sign alone: what is known of one table (factors, moments
+        # of errors) is kept by the table.
+        if not isinstance(other, TableMultiplier):
+            return NotImplemented
+        mine, theirs = ((each.bits, each.signed, each.title, each.published) for each in (self, other))
+        return mine == theirs and np.array_equal(self.products, other.products)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.bits, self.signed, self.title, self.sha256))
+
     @property
     def name(self) -> str:
         """The title."""
@@ -95,7 +112,7 @@ def from_table(
     InputError
         For another shape, numbers that are not whole, or a product beyond 32 bits.
     """
-    array = np.asarray(products)
+    array = as_array(products, title)
     if array.dtype.kind == "f":
         array = whole(array, title)
     if array.ndim != 2 or array.shape[0] != array.shape[1] or array.shape[0] not in _SIZES:
@@ -136,8 +153,7 @@ def from_function(
     InputError
         If the function returns anything but a whole number.
     """
-    if not 4 <= bits <= TABLE_BITS:
-        raise InputError(f"{title}: bits = {bits}: a function is tabulated for 4 to {TABLE_BITS} bits")
+    bits = whole_number(f"{title}: bits", bits, 4, TABLE_BITS)
     low = -(1 << (bits - 1)) if signed else 0
     operands = range(low, low + (1 << bits))
     table = np.empty((1 << bits, 1 << bits), np.int64)
@@ -157,7 +173,8 @@ def from_function(
 def sign_magnitude(multiplier: Multiplier) -> TableMultiplier:
     """Return the signed multiplier that an unsigned one of magnitudes gives, with the sign of the exact product.
 
-    Of as many bits, two's complement: magnitudes up to 2**(bits-1) are multiplied.
+    Of as many bits, two's complement: magnitudes up to 2**(bits-1) are multiplied. Its cost is that of the unsigned
+    one, and its source says so: the negations of operands and product take more, which nothing cited says.
 
     Parameters
     ----------
@@ -177,4 +194,7 @@ def sign_magnitude(multiplier: Multiplier) -> TableMultiplier:
     products = multiplier.table()[np.ix_(sizes, sizes)].astype(np.int64)
     negative = operands < 0
     signed = np.where(negative[:, None] != negative[None, :], -products, products)
-    return from_table(signed, signed=True, title=multiplier.name, cost=multiplier.cost)
+    cost = multiplier.cost
+    if cost is not None:
+        cost = replace(cost, source=f"{cost.source}; unsigned, without the negations of operands and product")
+    return from_table(signed, signed=True, title=multiplier.name, cost=cost)

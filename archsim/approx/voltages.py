@@ -13,6 +13,7 @@ from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 
+from archsim.approx.checks import real_number
 from archsim.errors import InputError, printable
 from archsim.files import check_plain
 
@@ -41,6 +42,8 @@ class Probit:
     sigma_v: float = 0.05
 
     def __post_init__(self) -> None:
+        for name in ("mu_v", "sigma_v"):
+            object.__setattr__(self, name, real_number(f"probit: {name}", getattr(self, name)))
         if not isfinite(self.mu_v) or self.mu_v <= 0:
             raise InputError(f"probit: mu_v = {self.mu_v}: must be a number above 0")
         if not isfinite(self.sigma_v) or self.sigma_v <= 0:
@@ -48,7 +51,7 @@ class Probit:
 
     def rate(self, voltage_v: float) -> float:
         """Return the probability that a stored bit is read wrongly at a supply voltage."""
-        _check_voltage(voltage_v)
+        voltage_v = _check_voltage(voltage_v)
         with localcontext() as context:
             context.prec = _DIGITS
             z = (Decimal(voltage_v) - Decimal(self.mu_v)) / Decimal(self.sigma_v)
@@ -96,8 +99,10 @@ class VoltageTable:
     def __init__(
         self, voltages_v: Sequence[float], rates: Sequence[float], title: str = "voltage table"
     ) -> None:
-        object.__setattr__(self, "voltages_v", tuple(float(each) for each in voltages_v))
-        object.__setattr__(self, "rates", tuple(float(each) for each in rates))
+        object.__setattr__(
+            self, "voltages_v", tuple(real_number(f"{title}: voltage", each) for each in voltages_v)
+        )
+        object.__setattr__(self, "rates", tuple(real_number(f"{title}: rate", each) for each in rates))
         object.__setattr__(self, "title", title)
         if len(self.voltages_v) != len(self.rates) or len(self.rates) < 2:
             raise InputError(
@@ -149,7 +154,7 @@ class VoltageTable:
         InputError
             For a voltage outside the table.
         """
-        _check_voltage(voltage_v)
+        voltage_v = _check_voltage(voltage_v)
         first, last = self.voltages_v[0], self.voltages_v[-1]
         if not first <= voltage_v <= last:
             raise InputError(f"{self.title}: {voltage_v} V: the table is from {first} to {last} V")
@@ -166,9 +171,11 @@ class VoltageTable:
             return float((left.ln() + share * (right.ln() - left.ln())).exp())
 
 
-def _check_voltage(voltage_v: float) -> None:
-    if not isfinite(voltage_v) or voltage_v <= 0:
+def _check_voltage(voltage_v: float) -> float:
+    found = real_number("voltage_v", voltage_v)
+    if not isfinite(found) or found <= 0:
         raise InputError(f"voltage_v = {voltage_v}: must be a number above 0")
+    return found
 
 
 def _columns(path: Path, lines: list[str]) -> tuple[list[float], list[float]]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from archsim.approx.base import Ints, Multiplier
+from archsim.approx.checks import as_array, whole_number
 from archsim.errors import InputError
 
 Floats = NDArray[np.float32]
@@ -71,19 +72,20 @@ class Accuracy:
 
     Attributes
     ----------
-    relative_rms : float
-        Root of the summed squares of all differences over that of the exact sums.
+    relative_rms : float or None
+        Root of the summed squares of all differences over that of the exact sums; None where these are all 0 and the
+        sums are not.
     max_abs : float
         Greatest difference of an element.
-    cosine : float
-        Mean cosine between a sum and its exact one; pairs with a zero vector are left out.
+    cosine : float or None
+        Mean cosine between a sum and its exact one; pairs with a zero vector are left out, None if these are all.
     """
 
-    relative_rms: float
+    relative_rms: float | None
     max_abs: float
-    cosine: float
+    cosine: float | None
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float | None]:
         """Return the figures as plain values, for JSON."""
         return {"relative_rms": self.relative_rms, "max_abs": self.max_abs, "cosine": self.cosine}
 
@@ -130,7 +132,7 @@ def round_factors(factors: ArrayLike, pooling: ArrayLike, poolings: int) -> Fact
         For a factor that is not finite.
     """
     given = np.asarray(factors, np.float32).astype(np.float64)
-    where = np.asarray(pooling, np.int64)
+    where = _places(pooling, poolings, len(given))
     if not np.isfinite(given).all():
         place = int(np.argmin(np.isfinite(given)))
         raise InputError(f"factor {place}: {given[place]}: must be finite")
@@ -142,6 +144,32 @@ def round_factors(factors: ArrayLike, pooling: ArrayLike, poolings: int) -> Fact
     exponent = np.where(greatest > 0, exponent, 0)
     magnitude = np.rint(np.ldexp(np.abs(given), -exponent[where])).astype(np.int64)
     return Factors(magnitude, given < 0, exponent)
+
+
+def _places(pooling: ArrayLike, poolings: int, lookups: int) -> Ints:
+    """Return which pooling each lookup belongs to, checked."""
+    poolings = whole_number("poolings", poolings, 0)
+    where = as_array(pooling, "pooling")
+    if where.shape != (lookups,):
+        raise InputError(
+            f"pooling: shape {where.shape}: must be one number for each of the {lookups:,} lookups"
+        )
+    if where.size and where.dtype.kind not in "iu":
+        raise InputError(f"pooling: of type {where.dtype}: must be whole numbers")
+    if where.size and (int(where.min()) < 0 or int(where.max()) >= poolings):
+        place = int(np.argmax((where < 0) | (where >= poolings)))
+        raise InputError(f"pooling {place}: {int(where[place])}: must be from 0 to {poolings - 1}")
+    return where.astype(np.int64)
+
+
+def _each(name: str, values: ArrayLike, where: Ints) -> Floats:
+    """Return one number for each lookup."""
+    given = np.asarray(as_array(values, name), np.float32)
+    if given.shape != where.shape:
+        raise InputError(
+            f"{name}: shape {given.shape}: must be one number for each of the {len(where):,} lookups"
+        )
+    return given
 
 
 def check_multiplier(multiplier: Multiplier) -> None:
@@ -180,7 +208,10 @@ def whole_sums(
         For another multiplier, or a pooling of so many lookups that its sum may not fit in 32 bits.
     """
     check_multiplier(multiplier)
-    given, where = np.asarray(levels), np.asarray(pooling, np.int64)
+    given = multiplier.check_operands(levels, "levels")
+    if given.ndim != 2:
+        raise InputError(f"levels: shape {given.shape}: must be [lookups, elements]")
+    where = _places(pooling, poolings, len(given))
     table = multiplier.table()
     counts = np.bincount(where, minlength=poolings)
     most = ((1 << (SUM_BITS - 1)) - 1) // max(int(table.max()), -int(table.min()), 1)
@@ -220,12 +251,21 @@ def weighted_sums(
     -------
     float32 array [poolings, elements]
         The whole sums times their step, in FP32, plus the FP32 sum of ``w bias`` in the order of the lookups.
+
+    Raises
+    ------
+    InputError
+        For shapes that do not go together, a factor that is not finite, and what `whole_sums` refuses.
     """
-    where = np.asarray(pooling, np.int64)
-    scale, bias = rows.scale, rows.bias
+    where = _places(pooling, poolings, len(rows.levels))
+    scale, bias = _each("scale", rows.scale, where), _each("bias", rows.bias, where)
+    if not np.isfinite(bias).all():
+        place = int(np.argmin(np.isfinite(bias)))
+        raise InputError(f"bias {place}: {bias[place]}: must be finite")
     if weights is not None:
-        given = np.asarray(weights, np.float32)
-        scale, bias = scale * given, bias * given
+        given = _each("weights", weights, where)
+        with np.errstate(over="ignore", invalid="ignore"):  # factors that are not finite are refused
+            scale, bias = scale * given, bias * given
     factors = round_factors(scale, where, poolings)
     totals = whole_sums(rows.levels, factors, where, poolings, multiplier)
     biases = np.zeros(poolings, np.float32)
@@ -239,16 +279,21 @@ def exact_sums(
 ) -> NDArray[np.float64]:
     """Return the weighted sums of what the rows stand for, in float64, shape [poolings, elements]."""
     values = rows.values()
+    where = _places(pooling, poolings, len(values))
     if weights is not None:
-        values *= np.asarray(weights, np.float32).astype(np.float64)[:, None]
+        values *= _each("weights", weights, where).astype(np.float64)[:, None]
     sums = np.zeros((poolings, values.shape[1]))
-    np.add.at(sums, np.asarray(pooling, np.int64), values)
+    np.add.at(sums, where, values)
     return sums
 
 
 def accuracy(sums: ArrayLike, exact: ArrayLike) -> Accuracy:
     """Compare sums with exact ones, both [poolings, elements]."""
     found, expected = np.asarray(sums, np.float64), np.asarray(exact, np.float64)
+    if found.ndim != 2 or found.shape != expected.shape:
+        raise InputError(
+            f"sums {found.shape} and exact ones {expected.shape}: must be [poolings, elements] both"
+        )
     return Tally().add(found, expected).accuracy()
 
 
@@ -278,6 +323,7 @@ class Tally:
     def accuracy(self) -> Accuracy:
         """Return the figures of all parts."""
         reference = fsum(self._reference)
-        relative = sqrt(fsum(self._squares) / reference) if reference else 0.0
-        cosine = fsum(self._cosines) / len(self._cosines) if self._cosines else 1.0
+        squares = fsum(self._squares)
+        relative = sqrt(squares / reference) if reference else (None if squares else 0.0)
+        cosine = fsum(self._cosines) / len(self._cosines) if self._cosines else None
         return Accuracy(relative, self._greatest, cosine)

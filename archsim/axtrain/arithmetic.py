@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from archsim.approx import Multiplier, StorageFaults
+from archsim.approx.checks import real_number
 from archsim.errors import InputError, nearest
 
 LEAST_BITS, MOST_BITS = 4, 16
@@ -54,6 +55,7 @@ class Arithmetic:
     faults: StorageFaults | None = None
 
     def __post_init__(self) -> None:
+        self._check_types()
         default = self.multiplier.bits if self.multiplier else 8
         for name in ("weight_bits", "activation_bits"):
             if getattr(self, name) in (None, 0):
@@ -64,6 +66,14 @@ class Arithmetic:
     def __deepcopy__(self, memo: dict[int, Any]) -> Arithmetic:
         return self  # never changes; copies of a network share its tables
 
+    def _check_types(self) -> None:
+        for name, kind in (("multiplier", Multiplier), ("faults", StorageFaults)):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise InputError(f"arithmetic: {name} = {value!r}: must be a {kind.__name__} or None")
+        if not isinstance(self.per_channel, bool):
+            raise InputError(f"arithmetic: per_channel = {self.per_channel!r}: must be True or False")
+
     def _check_choices(self) -> None:
         for name, value, valid in (
             ("activations", self.activations, ACTIVATIONS),
@@ -71,7 +81,7 @@ class Arithmetic:
         ):
             if value not in valid:
                 raise InputError(f"arithmetic: {name} = {value!r}: unknown{nearest(str(value), valid)}")
-        if not 0.0 < self.momentum <= 1.0:
+        if not 0.0 < real_number("arithmetic: momentum", self.momentum) <= 1.0:
             raise InputError(f"arithmetic: momentum = {self.momentum}: must be above 0 and at most 1")
         if not isinstance(self.accumulator_bits, int) or not 8 <= self.accumulator_bits <= 64:
             raise InputError(f"arithmetic: accumulator_bits = {self.accumulator_bits}: must be from 8 to 64")

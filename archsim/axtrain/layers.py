@@ -21,6 +21,8 @@ from archsim.traces.counter import stream_key
 Mode = Literal["bit-true", "noise", "exact"]
 #: Whole numbers up to here are exact in 32-bit and in 64-bit floating point.
 _EXACT_32, _EXACT_64 = 1 << 24, 1 << 53
+#: Types of inputs and weights; shorter ones would round whole numbers.
+_KINDS = (torch.float32, torch.float64)
 _FRESH, _CHIP, _NOISE = 1, 2, 3  # names of streams
 
 
@@ -61,6 +63,11 @@ class Approximate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's outputs, bit for bit those of the circuit, with the derivatives of the exact product."""
+        for what, kind in (("input", x.dtype), ("weight", self.weight.dtype)):
+            if kind not in _KINDS:
+                raise InputError(
+                    f"{self.label}: {what} of type {kind}: must be torch.float32 or torch.float64"
+                )
         check_finite(x, f"{self.label}: input")
         check_finite(self.weight, f"{self.label}: weight")
         if self.watching or (self.training and self.arithmetic.observer != "fixed"):
@@ -135,7 +142,8 @@ class Approximate(nn.Module):
         most = self._depth() << (bits + self.arithmetic.weight_bits - 1)
         if most >= _EXACT_64:
             raise InputError(f"{self.label}: sums of {self._depth()} products are not exact in 64-bit floats")
-        if most > _EXACT_32 or torch.get_float32_matmul_precision() != "highest":
+        mixed = activations.dtype != words.dtype
+        if most > _EXACT_32 or mixed or torch.get_float32_matmul_precision() != "highest":
             activations, words = activations.double(), words.double()
         return self._linear(activations, words)
 

@@ -29,7 +29,7 @@ def loss_function(loss: str | LossFunction) -> LossFunction:
         raise InputError(f"loss {loss!r}: unknown{nearest(str(loss), LOSSES)}")
     named: dict[str, LossFunction] = {
         "mse": _mse,
-        "cross-entropy": functional.cross_entropy,
+        "cross-entropy": _cross_entropy,
         "binary-cross-entropy": _bce,
     }
     return named[loss]
@@ -38,6 +38,30 @@ def loss_function(loss: str | LossFunction) -> LossFunction:
 def _mse(outputs: Tensor, targets: Tensor) -> Tensor:
     _same(outputs, targets)
     return functional.mse_loss(outputs, targets.to(outputs.dtype))
+
+
+def _cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Of the number of each sample's class, or of probabilities of all classes."""
+    if targets.is_floating_point():
+        if targets.shape != outputs.shape:
+            raise InputError(
+                f"targets {tuple(targets.shape)} of type {targets.dtype}: must be whole numbers, the classes, or "
+                f"probabilities of the shape of the outputs {tuple(outputs.shape)}"
+            )
+        return functional.cross_entropy(outputs, targets.to(outputs.dtype))
+    expected = (*outputs.shape[:1], *outputs.shape[2:])
+    if outputs.dim() < 2 or tuple(targets.shape) != expected:
+        raise InputError(
+            f"outputs {tuple(outputs.shape)} and targets {tuple(targets.shape)}: must be (samples, classes, ...) and "
+            f"(samples, ...)"
+        )
+    wrong = (targets < 0) | (targets >= outputs.shape[1])
+    if bool(wrong.any()):
+        place = torch.nonzero(wrong)[0].tolist()
+        raise InputError(
+            f"target {place}: {int(targets[tuple(place)])}: must be a class from 0 to {outputs.shape[1] - 1}"
+        )
+    return functional.cross_entropy(outputs, targets.long())
 
 
 def _bce(outputs: Tensor, targets: Tensor) -> Tensor:

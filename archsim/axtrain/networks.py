@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from archsim.approx import Choice, Multiplier
+from archsim.approx.checks import real_number, whole_number
 from archsim.axtrain.arithmetic import Arithmetic
 from archsim.axtrain.layers import ApproxConv2d, Approximate, ApproxLinear, Mode
 from archsim.axtrain.quantise import check_finite
@@ -109,6 +111,8 @@ def convert(
     }
     if not found:
         raise InputError(f"{type(model).__name__}: no nn.Linear or nn.Conv2d to convert")
+    if not isinstance(how, Arithmetic | Multiplier | Choice):
+        raise InputError(f"convert: {how!r}: must be an Arithmetic, a Multiplier or a Choice")
     own = dict(layers or {})
     for name in [*own, *(how.layers if isinstance(how, Choice) else ())]:
         if name not in found:
@@ -214,6 +218,9 @@ def calibrate(model: nn.Module, inputs: Any, *, batch: int = 1024) -> None:
         Samples at a time.
     """
     values = as_tensor(inputs, "inputs")
+    batch = whole_number("batch", batch, 1)
+    if not len(values):
+        raise InputError("inputs: none, so no ranges to find")
     layers = approximate_layers(model).values()
     for layer in layers:
         layer.low = layer.high = None
@@ -247,9 +254,16 @@ def load_ranges(model: nn.Module, found: Mapping[str, tuple[float, float] | None
     for name, pair in found.items():
         if name not in layers:
             raise InputError(f"layer {name!r}: unknown{nearest(name, layers)}")
-        if pair is not None and not (np.isfinite(pair).all() and pair[0] <= pair[1]):
+        if pair is not None and not _is_range(pair):
             raise InputError(f"layer {name!r}: range {pair}: must be two finite numbers, the lower first")
         layers[name].low, layers[name].high = (None, None) if pair is None else map(float, pair)
+
+
+def _is_range(pair: Any) -> bool:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        return False
+    low, high = (real_number("range", each) for each in pair)
+    return isfinite(low) and isfinite(high) and low <= high
 
 
 def count_products(model: nn.Module, inputs: Any) -> dict[str, int]:
@@ -290,6 +304,7 @@ def predict(model: nn.Module, inputs: Any, *, batch: int = 1024) -> Tensor:
         Samples at a time.
     """
     values = as_tensor(inputs, "inputs")
+    batch = whole_number("batch", batch, 1)
     with steady(), torch.no_grad(), in_mode(model, False):
         parts = [model(values[start : start + batch]) for start in range(0, max(len(values), 1), batch)]
     return torch.cat(parts)

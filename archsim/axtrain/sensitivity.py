@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from archsim.approx.base import Ints
+from archsim.approx.checks import real_number, whole_number
 from archsim.axtrain.losses import LossFunction, loss_function, root_times
 from archsim.axtrain.networks import as_tensor, in_mode, steady
 from archsim.errors import InputError, nearest
@@ -39,7 +40,7 @@ class Active:
 
     def __post_init__(self) -> None:
         check_kind(self.kind)
-        if not 0.0 <= self.strength < float("inf"):
+        if not 0.0 <= real_number("active: strength", self.strength) < float("inf"):
             raise InputError(f"active: strength = {self.strength}: must be a finite number of at least 0")
         if isinstance(self.probes, bool) or not isinstance(self.probes, int) or self.probes < 1:
             raise InputError(f"active: probes = {self.probes}: must be a whole number of at least 1")
@@ -195,8 +196,10 @@ def sensitivity(
     found = weights_of(model)
     weights = list(found.values())
     with steady(), in_mode(model, False), torch.enable_grad():
-        outputs = model(as_tensor(inputs, "inputs"))
-        goals = as_tensor(targets, "targets")
+        values, goals = as_tensor(inputs, "inputs"), as_tensor(targets, "targets")
+        if not len(values) or len(values) != len(goals):
+            raise InputError(f"{len(values)} inputs and {len(goals)} targets: must be as many, at least 1")
+        outputs = model(values)
         if kind in ("gradient", "relative"):
             slopes = _slopes(loss_function(loss)(outputs, goals), None, weights, graph=False)
             return _measured(kind, found, torch.stack(_parts(kind, slopes, weights)), None)
@@ -211,8 +214,7 @@ def sensitivity(
 def _probes(outputs: Tensor, probes: int | None, seed: int) -> Any:
     count = outputs.numel()
     if probes is not None:
-        if probes < 1:
-            raise InputError(f"probes = {probes}: must be at least 1")
+        probes = whole_number("probes", probes, 1)
         for probe in range(probes):
             signs = torch.from_numpy(_signs(int(stream_key(seed, probe)), count))
             yield signs.to(outputs.dtype).reshape(outputs.shape)

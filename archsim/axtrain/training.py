@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from archsim.approx.checks import real_number
 from archsim.axtrain.losses import LossFunction, loss_function
 from archsim.axtrain.networks import as_tensor, computing, draw_faults, seeded
 from archsim.axtrain.sensitivity import Active, penalty
@@ -93,9 +94,12 @@ def fit(
         For bad data or parameters, and when the loss is no number any more.
     """
     _check(epochs, batch, lr, decay, passive, optimiser)
+    for name, value in (("momentum", momentum), ("weight_decay", weight_decay)):
+        if not 0.0 <= real_number(name, value) < float("inf"):
+            raise InputError(f"{name} = {value}: must be a finite number of at least 0")
     samples = _samples(data, "data")
     checks = None if validation is None else _samples(validation, "validation")
-    chosen = Active(*active) if isinstance(active, tuple) else active
+    chosen = _chosen(active)
     run = _Run(
         model, *samples, loss, chosen, batch, seed, _stepper(model, optimiser, lr, momentum, weight_decay)
     )
@@ -114,6 +118,14 @@ def fit(
                 run.history.validation_loss.append(float(found))
     model.eval()
     return run.history
+
+
+def _chosen(active: Active | tuple[str, float] | None) -> Active | None:
+    if isinstance(active, tuple) and len(active) == 2:
+        return Active(*active)
+    if active is None or isinstance(active, Active):
+        return active
+    raise InputError(f"active = {active!r}: must be an Active, a kind and a strength, or None")
 
 
 @dataclass
@@ -147,6 +159,10 @@ class _Run:
         """Change the weights once; return the loss and the penalty."""
         outputs, targets = self.model(self.inputs[places]), self.targets[places]
         loss = loss_function(self.loss)(outputs, targets)
+        if loss.numel() != 1:
+            raise InputError(
+                f"loss of shape {tuple(loss.shape)}: must be one number, such as the mean over samples"
+            )
         total, felt = loss, 0.0
         if self.active is not None:
             key = int(stream_key(self.seed, _PROBES, epoch, step))
@@ -191,7 +207,7 @@ def _check(epochs: int, batch: int, lr: float, decay: float, passive: str, optim
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InputError(f"{name} = {value!r}: must be a whole number of at least {least}")
     for name, number in (("lr", lr), ("decay", decay)):
-        if not 0.0 < number < float("inf"):
+        if not 0.0 < real_number(name, number) < float("inf"):
             raise InputError(f"{name} = {number}: must be a finite number above 0")
     for name, word, valid in (("passive", passive, PASSIVE), ("optimiser", optimiser, OPTIMISERS)):
         if word not in valid:
