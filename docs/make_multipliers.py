@@ -41,10 +41,10 @@ LAYERS = (
 PIXELS = 224 * 224
 #: Where names stand that would lie over others, in points from their marks.
 LABELS = {
-    "truncate_3": (4, -9),
-    "udm": (4, -7),
-    "truncate_2": (-8, 5),
-    "bam_7": (4, -7),
+    "truncate_3": (-8, 6),
+    "udm": (5, -3),
+    "truncate_2": (-44, 5),
+    "bam_7": (-14, -10),
     "truncate_1": (-38, -7),
     "bam_4_0": (4, 3),
 }
