@@ -66,7 +66,11 @@ def sums() -> tuple[str, dict[str, tuple[list[float], list[float]]], float]:
             ]
         unit = units["rram-3bit"]
         energy_nj = total_nj(unit.ledger(taken, 1_000_000)) / 1e6
-        row += [f"{found['rram-3bit', bits].cosine:.4f}", f"{energy_nj:.1f}", f"{unit.sum_s(taken) * 1e6:.2f}"]
+        row += [
+            f"{found['rram-3bit', bits].cosine:.4f}",
+            f"{energy_nj:.1f}",
+            f"{unit.sum_s(taken) * 1e6:.2f}",
+        ]
         rows.append(row)
     last = ["none: currents as they are"]
     for each in exact.values():

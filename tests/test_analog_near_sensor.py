@@ -88,5 +88,5 @@ def test_what_is_no_image_is_refused(pixels, message):
 
 def test_a_converter_that_refuses_names_the_pixel():
     converter = calibrated(load_adc("nnadc-8b-3bit", ["overrange=refuse"]))
-    with pytest.raises(InputError, match="pixel \\[1, 0\\] = 1.5: must be within full scale"):
+    with pytest.raises(InputError, match=r"pixel \[1, 0\] = 1\.5: must be within full scale"):
         convert_image(converter, [[0.1, 0.2], [1.5, -3.0]])

@@ -1,7 +1,7 @@
 """A matrix-vector unit of RRAM columns that sums embedding vectors: rows are switched on, bit lines add their cells.
 
-An element is a whole number of a few bits, cut into digits, one cell each; what a bit line carries is converted, and the
-digits are put together again digitally. ``docs/nnadc.md`` has the formulas.
+An element is a whole number of a few bits, cut into digits, one cell each; what a bit line carries is converted, and
+the digits are put together again digitally. ``docs/nnadc.md`` has the formulas.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def accuracy(sums: ArrayLike, true: ArrayLike) -> Accuracy:
 class ColumnUnit:
     """An embedding table in the cells of one crossbar, in current mode.
 
-    Element ``x`` is stored as ``round(x / step) + 2**(element_bits - 1)``, in digits of ``cell.bits`` bits, lowest first,
-    on neighbouring bit lines. Full scale of the converter is the current of ``most_rows`` cells of the highest level.
+    Element ``x`` is stored as ``round(x / step) + 2**(element_bits - 1)``, in digits of ``cell.bits`` bits, lowest
+    first, on neighbouring bit lines. Full scale of the converter is the current of ``most_rows`` cells of the highest level.
 
     Parameters
     ----------
@@ -147,7 +147,9 @@ class ColumnUnit:
     def _check_fit(self) -> None:
         """Refuse what one crossbar cannot hold, or its columns cannot add."""
         if self.rows > MOST_LINES:
-            raise InputError(f"table of {self.rows} rows: a crossbar has at most {MOST_LINES}; divide the table")
+            raise InputError(
+                f"table of {self.rows} rows: a crossbar has at most {MOST_LINES}; divide the table"
+            )
         if self.columns > MOST_LINES:
             raise InputError(
                 f"table of {self.elements} elements, {self.slices} cells each ({self.element_bits} bits in cells of "
@@ -159,12 +161,15 @@ class ColumnUnit:
             raise InputError(f"cell.sinh_v = {self.cell.sinh_v:g}: columns are modelled with linear cells")
         steps = np.diff(self.cell.levels_s())
         if np.abs(steps - steps.mean()).max() > 1e-9 * steps.mean():
-            raise InputError("cell: levels are not in equal steps of conductance, and a column adds conductances")
+            raise InputError(
+                "cell: levels are not in equal steps of conductance, and a column adds conductances"
+            )
 
     @property
     def columns(self) -> int:
         """Bit lines, and conversions of one sum."""
-        return self.elements * self.slices
+        count: int = self.elements * self.slices
+        return count
 
     @property
     def full_scale_a(self) -> float:
@@ -214,7 +219,9 @@ class ColumnUnit:
             )
         values, counts = np.unique(chosen, return_counts=True)
         if counts.max() > 1:
-            raise InputError(f"request [{number}]: row {int(values[counts > 1][0])} twice; a row is on or off")
+            raise InputError(
+                f"request [{number}]: row {int(values[counts > 1][0])} twice; a row is on or off"
+            )
         return chosen.astype(np.int64)
 
     def sums(self, requests: Sequence[Sequence[int]], quantiser: Quantiser | None = None) -> F64:
@@ -242,7 +249,9 @@ class ColumnUnit:
         return found
 
     def ledger(self, taken: Costs, sums: int = 1) -> list[LedgerRow]:
-        """Return the energy of the conversions of so many sums, from the converter's own ledger; the array's is not in it.
+        """Return the energy of the conversions of so many sums, from the converter's own ledger.
+
+        That of the array, its drivers and the digital part is not in it.
 
         Parameters
         ----------
