@@ -95,7 +95,8 @@ class ColumnUnit:
     """An embedding table in the cells of one crossbar, in current mode.
 
     Element ``x`` is stored as ``round(x / step) + 2**(element_bits - 1)``, in digits of ``cell.bits`` bits, lowest
-    first, on neighbouring bit lines. Full scale of the converter is the current of ``most_rows`` cells of the highest level.
+    first, on neighbouring bit lines. Full scale of the converter is the current of ``most_rows`` cells of the highest
+    level.
 
     Parameters
     ----------
