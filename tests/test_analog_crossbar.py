@@ -257,3 +257,11 @@ def test_one_thread_is_what_blas_has_inside():
     assert inside
     assert set(inside) == {1}
     assert [each["num_threads"] for each in threadpool_info()] == before
+
+
+@pytest.mark.filterwarnings("error")
+def test_many_rows_with_small_resistances_overflow_nowhere():
+    g = np.random.default_rng(0).uniform(1e-6, 1e-4, (256, 24))
+    tile = Crossbar(g, Wires(r_word_ohm=0.1, r_bit_ohm=0.1))
+    v = np.full(256, 0.2)
+    np.testing.assert_allclose(tile.outputs(v), tile.solve_direct(v), rtol=1e-8)

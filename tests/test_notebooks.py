@@ -68,8 +68,8 @@ def here(tmp_path, monkeypatch):
     assert [path for folder in folders for path in folder.iterdir()] == []
 
 
-def test_there_are_seven_notebooks():
-    assert len(NOTEBOOKS) == 7
+def test_there_are_eight_notebooks():
+    assert len(NOTEBOOKS) == 8
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -133,7 +133,8 @@ def _long_bit_lines(g: F64, ends: Ends) -> F64:
             matrix -= (wire * wire) * inverse
             carried[:, :i] = dsymm(wire, inverse, carried[:, :i], lower=1)
         carried[:, i] = row.drive
-        factor, info = dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
+        # The other triangle is cleared: nothing reads it, but from row to row it would grow and overflow.
+        factor, info = dpotrf(matrix, lower=1, clean=1, overwrite_a=1)
         if info:
             raise InputError(_SINGULAR)
         if i < m - 1:

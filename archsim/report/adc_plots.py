@@ -1,4 +1,4 @@
-"""Pictures of a converter: its error over the input, DNL, INL, spectrum; ENOB over a parameter."""
+"""Pictures of a converter: its error over the input, DNL, INL, spectrum; ENOB over a parameter; errors of its use."""
 
 from __future__ import annotations
 
@@ -123,6 +123,44 @@ def plot_enob(
         finish(axes)
         axes.set_xlabel(label)
         axes.set_ylabel("ENOB, bits")
+        legend_above(axes)
+    return axes
+
+
+def plot_sums(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    axes: Axes | None = None,
+    *,
+    label: str = "relative RMS error",
+    logarithmic: bool = True,
+    floor: float | None = None,
+) -> Axes:
+    """Draw the error of sums, or another measure, over the bits of a converter, one line per name.
+
+    Parameters
+    ----------
+    curves : mapping of str to (bits, error)
+    axes : Axes, optional
+    label : str
+        What is drawn, with its unit.
+    logarithmic : bool
+        Of the vertical axis.
+    floor : float, optional
+        What the best converter would leave, to mark.
+    """
+    with house():
+        axes, _ = axes_for(axes)
+        for number, (name, (x, y)) in enumerate(curves.items()):
+            axes.plot(x, y, label=name, **line_look(number))
+        if floor is not None:
+            axes.axhline(floor, linewidth=0.8, linestyle=":", color="black")
+        if logarithmic:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_minor_formatter("")
+        finish(axes)
+        axes.set_xlabel("bits of the converter")
+        axes.set_ylabel(label)
         legend_above(axes)
     return axes
 

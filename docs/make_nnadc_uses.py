@@ -1,0 +1,136 @@
+"""Renew the tables and the figure of sums and images in nnadc.md: ``python docs/make_nnadc_uses.py``; ten seconds."""
+
+from __future__ import annotations
+
+import numpy as np
+from make_nnadc import FIGURES, PAGE, renewed, table
+
+from archsim.analog import Cell, Wires
+from archsim.analog.column_unit import Accuracy, ColumnUnit, IdealQuantiser, accuracy
+from archsim.analog.elementary import key_of, normals, uniforms
+from archsim.analog.near_sensor import convert_image
+from archsim.analog.nnadc import calibrated, costs, load_adc
+from archsim.ledger import total_nj
+from archsim.report.adc_plots import plot_sums
+from archsim.report.style import TWO_COLUMNS_IN, house, new_figure, save
+
+ROWS, ELEMENTS, POOL, REQUESTS = 256, 16, 32, 100
+BITS = (8, 10, 12, 14)
+#: Of ideal quantisers, in the picture.
+FINE = (6, 7, 8, 9, 10, 11, 12, 13, 14)
+SEGMENTS_OHM = (0.001, 0.01, 0.1, 1.0)
+VARIED = Cell.load("rram-3bit")
+PERFECT = VARIED.model_copy(update={"program_sigma": 0.0, "read_sigma": 0.0})
+CELLS = {"perfect cells": PERFECT, "rram-3bit": VARIED}
+
+
+def drawn() -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """Return a table of normal numbers, requests of different rows each, and their true sums."""
+    values = normals(key_of(1, 1), (ROWS, ELEMENTS))
+    requests = [np.argsort(uniforms(key_of(1, 2, at), ROWS))[:POOL] for at in range(REQUESTS)]
+    return values, requests, np.array([values[rows].sum(axis=0) for rows in requests])
+
+
+def scene(rows: int = 64, columns: int = 96) -> np.ndarray:
+    """Return an image from 0 to 1: a slope of light, and three discs."""
+    y, x = np.mgrid[0:rows, 0:columns]
+    image = 0.05 + 0.5 * x / columns * (1.0 - 0.5 * y / rows)
+    for row, column, radius, light in ((20, 25, 12, 0.9), (40, 60, 16, 0.2), (15, 80, 8, 0.98)):
+        image[(y - row) ** 2 + (x - column) ** 2 < radius * radius] = light
+    return image
+
+
+def percent(found: Accuracy) -> str:
+    """Write a relative error."""
+    return f"{100.0 * found.relative_rms:.2f} %"
+
+
+def sums() -> tuple[str, dict[str, tuple[list[float], list[float]]], float]:
+    """Return the table of pooled sums, the curves of their errors, and what 8-bit elements cost."""
+    values, requests, true = drawn()
+    units = {name: ColumnUnit(values, cell, most_rows=POOL) for name, cell in CELLS.items()}
+    exact = {name: accuracy(unit.sums(requests), true) for name, unit in units.items()}
+    head = ["converter"]
+    head += [f"{kind}, {name}" for name in units for kind in ("ideal", "NN-ADC")]
+    head += ["cosine", "nJ per sum", "us per sum"]
+    rows, curves = [], {}
+    found: dict[tuple[str, int], Accuracy] = {}
+    for bits in BITS:
+        adc = load_adc(f"nnadc-{bits}b-3bit")
+        taken, row = costs(adc), [f"{bits} bits"]
+        for name, unit in units.items():
+            found[name, bits] = accuracy(unit.sums(requests, calibrated(adc)), true)
+            row += [
+                percent(accuracy(unit.sums(requests, IdealQuantiser(bits)), true)),
+                percent(found[name, bits]),
+            ]
+        unit = units["rram-3bit"]
+        energy_nj = total_nj(unit.ledger(taken, 1_000_000)) / 1e6
+        row += [
+            f"{found['rram-3bit', bits].cosine:.4f}",
+            f"{energy_nj:.1f}",
+            f"{unit.sum_s(taken) * 1e6:.2f}",
+        ]
+        rows.append(row)
+    last = ["none: currents as they are"]
+    for each in exact.values():
+        last += [percent(each), ""]
+    rows.append([*last, f"{exact['rram-3bit'].cosine:.4f}", "", ""])
+    for name, unit in units.items():
+        ideal = [accuracy(unit.sums(requests, IdealQuantiser(bits)), true).relative_rms for bits in FINE]
+        curves[f"ideal, {name}"] = ([*map(float, FINE)], ideal)
+        curves[f"NN-ADC, {name}"] = ([*map(float, BITS)], [found[name, bits].relative_rms for bits in BITS])
+    return table(head, rows), curves, exact["perfect cells"].relative_rms
+
+
+def wires() -> str:
+    """Return what resistance of the wires alone does to the sums."""
+    values, requests, true = drawn()
+    row = []
+    for ohm in SEGMENTS_OHM:
+        around = Wires(r_word_ohm=ohm, r_bit_ohm=ohm)
+        unit = ColumnUnit(values, PERFECT, most_rows=POOL, wires=around)
+        row.append(percent(accuracy(unit.sums(requests), true)))
+    return table(["ohm per segment", *(f"{ohm:g}" for ohm in SEGMENTS_OHM)], [["error", *row]])
+
+
+def images() -> tuple[str, dict[str, tuple[list[float], list[float]]]]:
+    """Return the table and the curves of an image's PSNR."""
+    rows, ours, ideal = [], [], []
+    for bits in BITS:
+        adc = load_adc(f"nnadc-{bits}b-3bit")
+        taken = costs(adc)
+        found = convert_image(calibrated(adc), scene(), taken=taken)
+        assert found.row_s is not None
+        ours.append(found.psnr_db)
+        ideal.append(found.ideal_psnr_db)
+        energy_pj = taken.power_w / taken.rate_hz * 1e12
+        rows.append([
+            f"{bits} bits", f"{found.psnr_db:.1f}", f"{found.ideal_psnr_db:.1f}", f"{energy_pj:.0f}",
+            f"{found.row_s[-1] * 1e6:.0f}",
+        ])  # fmt: skip
+    x = [*map(float, BITS)]
+    head = ["converter", "PSNR, dB", "ideal, dB", "pJ per pixel", "us per image"]
+    return table(head, rows), {"ideal": (x, ideal), "NN-ADC": (x, ours)}
+
+
+def main() -> None:
+    """Renew the page and the figure."""
+    text = PAGE.read_text(encoding="utf-8")
+    content, curves, floor = sums()
+    text = renewed(text, "sums", content)
+    text = renewed(text, "wires", wires())
+    content, psnr = images()
+    text = renewed(text, "images", content)
+    PAGE.write_text(text, encoding="utf-8")
+    figure = new_figure(TWO_COLUMNS_IN, 2.6)
+    with house():
+        left, right = figure.subplots(1, 2)
+        plot_sums(curves, left, floor=floor)
+        plot_sums(psnr, right, label="PSNR, dB", logarithmic=False)
+    save(figure, FIGURES / "nnadc-uses.png")
+    print(f"nnadc: {PAGE}, {FIGURES / 'nnadc-uses.png'}")
+
+
+if __name__ == "__main__":
+    main()
