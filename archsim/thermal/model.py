@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from operator import index
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +62,9 @@ class ThermalModel:
             raise InputError(f"solver {solver!r}: must be auto, spectral or sparse")
         if nodes not in ("centre", "face"):
             raise InputError(f"nodes {nodes!r}: must be centre or face")
+        given: Any = grid
         try:
-            nx, ny = (index(each) for each in ((grid, grid) if np.ndim(grid) == 0 else grid))  # type: ignore[union-attr]
+            nx, ny = (index(each) for each in ((given, given) if np.ndim(given) == 0 else given))
         except (TypeError, ValueError):
             raise InputError(f"grid {grid!r}: must be a whole number of cells, or two") from None
         self.stack = stack
