@@ -152,6 +152,7 @@ def _lines(row: dict[str, Any]) -> list[str]:
         ["largest DNL", f"{row['dnl_max_lsb']:.3f} LSB"],
         ["largest INL", f"{row['inl_max_lsb']:.3f} LSB"],
         ["missing codes", f"{row['missing_codes']:,}"],
+        ["falls of the code", f"{row['falls']:,} on a rising ramp without noise"],
         ["sample rate", f"{row['sample_rate_hz'] * 1e-6:.3f} MHz"],
         ["power", f"{row['power_w'] * 1e3:.3f} mW"],
         ["area", f"{area:.4f} mm2"],
