@@ -66,9 +66,12 @@ def adc(
 ) -> None:
     """Test a converter of RRAM networks: linearity, ENOB, power."""
     from archsim.analog.nnadc import load_adc, measure, monte_carlo
+    from archsim.analog.nnadc.measure import check_devices
     from archsim.errors import InputError
     from archsim.files import check_new, new_file
 
+    if devices is not None:
+        check_devices(devices)
     if plot is not None:
         if plot.suffix.lower() not in (".png", ".svg", ".pdf"):
             raise InputError(f"{plot}: must end in .png, .svg or .pdf")
@@ -123,11 +126,13 @@ def _trained(spec: Adc, target: Path, name: str, overrides: list[str]) -> tuple[
 
 
 def _spread(values: list[float]) -> dict[str, Any]:
+    import statistics
+
     ordered = sorted(values)
     return {
         "devices": len(ordered),
         "enob_min": ordered[0],
-        "enob_median": ordered[len(ordered) // 2],
+        "enob_median": statistics.median(ordered),
         "enob_max": ordered[-1],
         "enob": values,
     }
@@ -147,6 +152,7 @@ def _lines(row: dict[str, Any]) -> list[str]:
         ["largest DNL", f"{row['dnl_max_lsb']:.3f} LSB"],
         ["largest INL", f"{row['inl_max_lsb']:.3f} LSB"],
         ["missing codes", f"{row['missing_codes']:,}"],
+        ["falls of the code", f"{row['falls']:,} on a rising ramp without noise"],
         ["sample rate", f"{row['sample_rate_hz'] * 1e-6:.3f} MHz"],
         ["power", f"{row['power_w'] * 1e3:.3f} mW"],
         ["area", f"{area:.4f} mm2"],

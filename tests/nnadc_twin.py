@@ -25,7 +25,8 @@ def residue(r, v, bits):
     """Return the residue of one sample without noise; ``bits`` as 0 and 1."""
     o = r.signal * v - sum(weight * (2 * bit - 1) for weight, bit in zip(r.bit, bits, strict=True))
     y = r.gain * (o + r.offset)
-    y = y / (1.0 + 1.0 / (r.loop * (1.0 - r.fall * y**2)))
+    swung = max(-r.swing, min(r.swing, y))
+    y = y / (1.0 + 1.0 / (r.loop * (1.0 - r.fall * swung**2)))
     return min(max(y, -r.swing), r.swing)
 
 

@@ -309,6 +309,17 @@ class TestFrequencyAndAmplitude:
         assert m.sine_test(ideal(8), 8, amplitude=0.4).clipped == 0
         assert m.sine_test(ideal(8), 8, amplitude=0.5, offset=0.6).clipped > 1000
 
+    @pytest.mark.parametrize(
+        ("name", "value"), [("rate_hz", -1.0), ("jitter_rms_s", -1e-12), ("bandwidth_hz", 0.0)]
+    )
+    def test_circumstances_that_cannot_be_are_refused(self, name, value):
+        with pytest.raises(InputError, match=f"{name} = {value:g}: must be"):
+            m.sine_test(ideal(8), 8, **{name: value})
+
+    def test_a_ratio_that_is_no_number_is_not_placed(self):
+        with pytest.raises(InputError, match="sndr_db = nan"):
+            m.placement(1e-3, 1e6, float("nan"))
+
     @pytest.mark.parametrize("amplitude", [0.0, 0.6, float("nan")])
     def test_a_sine_larger_than_full_scale_is_refused(self, amplitude):
         with pytest.raises(InputError, match=r"must be above 0, at most 0\.5"):

@@ -121,6 +121,7 @@ def test_a_converter_is_drawn(tmp_path):
         (["nnadc-8b-3bit", "--plot", "adc.doc"], "must end in .png, .svg or .pdf"),
         (["nnadc-8b-3bit", "--device", "-1"], "--device"),
         (["nnadc-8b-3bit", "--devices", "0"], "--devices"),
+        (["nnadc-8b-3bit", "--devices", "100000000000"], "must be from 1 to 1,000,000"),
     ],
 )
 def test_bad_input_is_one_line(arguments, rule, tmp_path, monkeypatch):
@@ -142,6 +143,14 @@ def test_a_level_that_cells_do_not_have_is_refused(tmp_path):
     ended = run("adc", "nnadc-8b-3bit", "--network", target)
     assert ended.status == 2
     assert "hidden_levels[0] holds 8: must be at most 7: cell_bits = 3" in ended.err
+
+
+def test_the_median_of_two_devices_is_between_them():
+    import json
+
+    ended = run("adc", "nnadc-8b-3bit", "--devices", "2", "--json")
+    found = json.loads(ended.out)["monte_carlo"]
+    assert found["enob_min"] < found["enob_median"] < found["enob_max"]
 
 
 def test_an_existing_file_is_not_written_over(tmp_path):

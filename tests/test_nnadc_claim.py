@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from archsim.analog.nnadc import load_adc, measure, monte_carlo
+from archsim.analog.nnadc import calibrated, load_adc, measure, monte_carlo
 from archsim.analog.nnadc.fabricate import cells, levels_of, residue_levels
+from archsim.analog.nnadc.measure import static
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,14 @@ def test_every_device_reaches_12_5_bits():
 @pytest.mark.slow
 def test_every_one_of_200_devices_reaches_12_5_bits():
     assert monte_carlo(load_adc("nnadc-14b-3bit"), 200).min() >= 12.5
+
+
+@pytest.mark.slow
+def test_none_of_200_devices_misses_a_code_though_none_is_monotone():
+    adc = load_adc("nnadc-14b-3bit")
+    ramps = [static(calibrated(adc, device), adc) for device in range(200)]
+    assert not any(ramp.missing.size for ramp in ramps)
+    assert 0 < min(ramp.falls for ramp in ramps) <= max(ramp.falls for ramp in ramps) < 1000
 
 
 @pytest.mark.parametrize(("bits", "least"), [(8, 7.7), (10, 9.0), (12, 10.7)])

@@ -86,6 +86,23 @@ def test_the_noise_of_a_residue_has_the_variance_of_its_cells_and_capacitor(ten,
         assert (np.abs(y) == r.swing).mean() > 0.4
 
 
+@pytest.mark.parametrize("gain_db", [20, 40, 70])
+def test_an_overloaded_amplifier_never_turns_the_sign(gain_db):
+    converter = fabricate(load_adc("nnadc-14b-3bit", [f"amplifier.gain_db={gain_db}"]))
+    converter.quiet = True
+    # No bit is set though the input rises: the residue runs from its nominal range far beyond the swing.
+    v = np.linspace(-0.45, 1.0, 5001)
+    y = converter._residue(converter.stages[0].residue, v, [np.zeros(v.size, bool)] * 3, 0, np.uint64(9))
+    assert y.min() > 0.0
+    assert y.max() <= converter.stages[0].residue.swing
+    assert np.abs(np.diff(y)).max() < 0.01
+
+
+def test_inputs_that_are_not_in_a_row_are_refused(ten):
+    with pytest.raises(InputError, match=r"inputs of shape \(1, 2\): must be samples in a row"):
+        fabricate(ten).convert([[0.1, 0.2]])
+
+
 def test_blocks_change_nothing(ten):
     converter = calibrated(ten)
     x = np.random.default_rng(1).uniform(0, 1, 20_000)

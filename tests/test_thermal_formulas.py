@@ -190,6 +190,11 @@ def test_what_two_poles_cannot_be_is_refused():
         TwoPole(-1.0, 1.0, 1.0, 1.0)
     with pytest.raises(InputError, match="runs backwards"):
         TwoPole(1.0, 1.0, 1.0, 1.0).advance((300.0, 300.0), 1.0, -1.0)
+    with pytest.raises(InputError, match="c1_j_k = inf: must be more than 0, and finite"):
+        TwoPole(1.0, float("inf"), 1.0, 1.0)
+    for power in (-1.0, float("nan")):
+        with pytest.raises(InputError, match="must be a finite number, at least 0"):
+            TwoPole(1.0, 1.0, 1.0, 1.0).advance((300.0, 300.0), power, 1.0)
     with pytest.raises(InputError, match="the blocks have no power"):
         two_pole(ThermalModel(slab(), 2), {"hot": 0.0})
     with pytest.raises(InputError, match="not that of two poles"):

@@ -198,6 +198,13 @@ MODEL = ThermalModel(Stack.load("cis3"), 4)
         ),
         (lambda: MODEL.transient(None, [1.0], step_s=0.0), "step_s = 0: must be more than 0"),
         (
+            lambda: MODEL.transient(None, [1.0], method="cn", step_s=1e-12),
+            "step_s = 1e-12: 1e+12 steps until 1 s; at most 10,000,000",
+        ),
+        (lambda: ThermalModel(MODEL.stack, 2.5), "grid 2.5: must be a whole number of cells, or two"),
+        (lambda: ThermalModel(MODEL.stack, (3, 3, 3)), "grid (3, 3, 3): must be a whole number of cells"),
+        (lambda: ThermalModel(MODEL.stack, "a"), "grid 'a': must be a whole number of cells"),
+        (
             lambda: MODEL.transient(None, [1.0], initial="hot"),
             "initial 'hot': must be ambient, steady, kelvin, or a state",
         ),

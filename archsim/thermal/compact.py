@@ -51,8 +51,10 @@ class TwoPole:
 
     def __post_init__(self) -> None:
         for name in ("r1_k_w", "c1_j_k", "r2_k_w", "c2_j_k", "ambient_k"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"two-pole model: {name} = {getattr(self, name):g}: must be more than 0")
+            if not 0 < getattr(self, name) < float("inf"):
+                raise InputError(
+                    f"two-pole model: {name} = {getattr(self, name):g}: must be more than 0, and finite"
+                )
 
     @cached_property
     def _modes(self) -> tuple[Array, Array, Array]:
@@ -89,8 +91,10 @@ class TwoPole:
         InputError
             For a time below 0.
         """
-        if dt_s < 0:
-            raise InputError(f"time {dt_s:g} s: runs backwards")
+        if not 0 <= dt_s < float("inf"):
+            raise InputError(f"time {dt_s:g} s: runs backwards, or is not finite")
+        if not 0 <= power_w < float("inf"):
+            raise InputError(f"power {power_w:g} W: must be a finite number, at least 0")
         keep, gain = self.propagator(dt_s)
         die, package = keep @ (np.asarray(state_k) - self.ambient_k) + gain * power_w + self.ambient_k
         return float(die), float(package)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Literal
+from operator import index
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from archsim.thermal.stepping import Run, Stepper
 Array = NDArray[np.float64]
 #: Share of the heat that may be lost to rounding in a steady state.
 _LOST = 1e-7
+#: Most steps of a transient whose step is given.
+MOST_STEPS = 10_000_000
 Power = Mapping[str, float] | Sequence[float] | Array | None
 Method = Literal["exact", "be", "cn"]
 
@@ -59,7 +62,11 @@ class ThermalModel:
             raise InputError(f"solver {solver!r}: must be auto, spectral or sparse")
         if nodes not in ("centre", "face"):
             raise InputError(f"nodes {nodes!r}: must be centre or face")
-        nx, ny = (grid, grid) if isinstance(grid, int) else grid
+        given: Any = grid
+        try:
+            nx, ny = (index(each) for each in ((given, given) if np.ndim(given) == 0 else given))
+        except (TypeError, ValueError):
+            raise InputError(f"grid {grid!r}: must be a whole number of cells, or two") from None
         self.stack = stack
         self.net = build(stack, nx, ny, nodes)
         if solver == "spectral" and not self.net.uniform:
@@ -250,6 +257,10 @@ class ThermalModel:
             raise InputError(f"step_s = {step_s:g}: must be more than 0")
         trace = self.trace(power)
         leaks = self._leaks if leakage and len(self._leaks.index) else None
+        if step_s is not None and (method != "exact" or leaks) and times[-1] / step_s > MOST_STEPS:
+            raise InputError(
+                f"step_s = {step_s:g}: {times[-1] / step_s:.3g} steps until {times[-1]:g} s; at most {MOST_STEPS:,}"
+            )
         field, lumps = self.state(initial, trace.watts[0], leakage)
         run = Run(self, trace, times, str(method), step_s or float(times[-1]) / 200 or 1.0, leaks)
         return run.go(field, lumps)

@@ -134,6 +134,8 @@ def placement(
     """
     if (capacitance_f is None) != (full_scale_v is None):
         raise InputError("capacitance_f and full_scale_v: give both or none")
+    if sndr_db != sndr_db:
+        raise InputError("sndr_db = nan: must be a number")
     bits, best = enob(sndr_db), _survey()["best"]
     walden, schreier = walden_fj(power_w, rate_hz, bits), schreier_db(power_w, rate_hz, sndr_db)
     energy, built, limit = power_w / rate_hz, envelope_j(bits), schreier_limit_db(temperature_k)

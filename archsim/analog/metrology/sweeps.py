@@ -102,6 +102,13 @@ def sine_test(
     -------
     SineTest
     """
+    for name, value, fine in (
+        ("rate_hz", rate_hz, rate_hz > 0.0),
+        ("jitter_rms_s", jitter_rms_s, jitter_rms_s >= 0.0),
+        ("bandwidth_hz", bandwidth_hz, bandwidth_hz is None or bandwidth_hz > 0.0),
+    ):
+        if not fine:
+            raise InputError(f"{name} = {value:g}: must be {'at least' if name[0] == 'j' else 'more than'} 0")
     cycles = coherent_cycles(frequency, samples)
     hertz = cycles / samples * rate_hz
     lsb = 1.0 / (1 << bits)

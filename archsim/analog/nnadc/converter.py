@@ -28,7 +28,8 @@ class Residue:
     """Column and amplifier of one stage, in units of the reference.
 
     The column puts out ``o = signal v - sum(bit_k s_k)`` of the input v and the bits s = +-1; the amplifier makes of it
-    ``y = gain (o + offset) / (1 + 1 / (loop (1 - fall y^2)))``, clipped at +-``swing``.
+    ``y = gain (o + offset) / (1 + 1 / (loop (1 - fall y^2)))``, clipped at +-``swing``,
+    as is the y that gain falls with.
     """
 
     signal: float
@@ -140,7 +141,8 @@ class Converter:
         for weight, bit in zip(r.bit, bits, strict=True):
             o -= (2.0 * weight) * bit
         y = r.gain * (o + r.offset)
-        y /= 1.0 + (1.0 / r.loop) / (1.0 - r.fall * y * y)
+        # Gain falls as far as the amplifier swings; without this end it would pass 0 and turn the sign of an overload.
+        y /= 1.0 + (1.0 / r.loop) / (1.0 - r.fall * np.minimum(y * y, r.swing * r.swing))
         if not self.quiet:
             y += self._residue_rms(r, v, o, bits) * noise(key, first, v.size)
         clipped: F64 = np.clip(y, -r.swing, r.swing)
@@ -168,6 +170,8 @@ class Converter:
     def _checked(self, inputs: ArrayLike) -> F64:
         """Return inputs within full scale; those beyond are clipped and counted, or refused."""
         x: F64 = np.atleast_1d(np.asarray(inputs, np.float64))
+        if x.ndim > 1:
+            raise InputError(f"inputs of shape {x.shape}: must be samples in a row")
         if not np.isfinite(x).all():
             place = int(np.argmin(np.isfinite(x)))
             raise InputError(f"input [{place}] = {x.flat[place]:g}: must be a finite number")

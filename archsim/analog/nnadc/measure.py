@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.analog import metrology
+from archsim.analog.metrology.monte_carlo import MOST_DEVICES
 from archsim.analog.nnadc.calibration import calibrated
 from archsim.analog.nnadc.converter import Converter
 from archsim.analog.nnadc.cost import Costs, costs
 from archsim.analog.nnadc.fabricate import cells
 from archsim.analog.nnadc.scheme import expand
 from archsim.analog.nnadc.spec import Adc
+from archsim.errors import InputError
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -120,8 +122,15 @@ def measure(adc: Adc, device: int = 0) -> Measured:
     return Measured(adc, device, sine, static(converter, adc), taken, place)
 
 
+def check_devices(devices: int) -> None:
+    """Refuse a number of devices that is none, or that no one waits for."""
+    if not 1 <= devices <= MOST_DEVICES:
+        raise InputError(f"devices = {devices}: must be from 1 to {MOST_DEVICES:,}")
+
+
 def monte_carlo(adc: Adc, devices: int, first: int = 0) -> F64:
     """Return the ENOB of devices ``first`` and following, each fabricated, calibrated and tested; shape (devices,)."""
+    check_devices(devices)
     rate = costs(adc).rate_hz
     found = [dynamic(calibrated(adc, first + at), adc, rate, 1 << 13).enob for at in range(devices)]
     return np.array(found)
