@@ -63,6 +63,9 @@ def here(tmp_path, monkeypatch):
     for folder in folders:
         folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folders[1]))
+    monkeypatch.setenv(
+        "TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "torch")
+    )  # which PyTorch makes as it is imported
     monkeypatch.setenv("ARCHSIM_TRACE_SCALE", "0.2")
     yield folders[0]
     assert [path for folder in folders for path in folder.iterdir()] == []
