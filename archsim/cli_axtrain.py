@@ -94,7 +94,7 @@ def axtrain(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train networks for approximate multipliers and faulty memories: accuracy against energy."""
+    """Train networks for approximate circuits and low voltage."""
     import os
 
     from archsim.errors import InputError

@@ -1,5 +1,7 @@
 """What all tests share: settings of hypothesis, and a small trace."""
 
+import signal
+
 import pytest
 from hypothesis import settings
 
@@ -8,6 +10,11 @@ from archsim.traces import open_trace, write_native
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("archsim", deadline=None)
 settings.load_profile("archsim")
+
+# A suite that runs in the background of a shell ignores interrupts, and so would the processes that it starts to
+# interrupt them.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
