@@ -1,5 +1,6 @@
 """What the documents say can be done can be done."""
 
+import ast
 import doctest
 import gzip
 import re
@@ -235,3 +236,13 @@ def test_every_page_has_its_place_in_the_site():
     placed = list(pages(site["nav"]))
     assert len(placed) == len(set(placed))
     assert {page.name for page in (ROOT / "docs").glob("*.md")} <= set(placed)
+
+
+def test_the_site_has_a_title_for_every_kind_of_preset():
+    text = (ROOT / "tools" / "site" / "reference_pages.py").read_text(encoding="utf-8")
+    titles = next(
+        node.value
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "KINDS"
+    )
+    assert set(ast.literal_eval(titles)) == set(show.kinds())

@@ -32,6 +32,8 @@ MODULES = {
 }
 #: What each kind of preset is, for people.
 KINDS = {
+    "adc": "Converters",
+    "adc_network": "Networks of converters",
     "address_map": "Address maps",
     "cache": "Memory-side caches",
     "controller": "Memory controllers",
