@@ -29,6 +29,37 @@ def check_plain(path: Path) -> None:
         raise InputError(f"{path}: not a regular file")
 
 
+def read_text(path: Path, most_bytes: int, what: str) -> str:
+    """Return the text of a small file of a user, without a byte order mark.
+
+    Parameters
+    ----------
+    path : Path
+    most_bytes : int
+        No file of this kind is larger; no more than that is ever held.
+    what : str
+        What the file should be, for the message.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is larger or no UTF-8.
+    """
+    try:
+        check_plain(path)
+        with path.open("rb") as file:
+            data = file.read(most_bytes + 1)
+        if len(data) > most_bytes:
+            raise InputError(f"{path}: larger than {most_bytes >> 20} MiB, which no {what} is")
+        return data.decode("utf-8-sig")
+    except InputError:
+        raise
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start}: not UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
 def open_own(path: Path, flags: int = 0) -> int:
     """Open a file of ours for reading and writing, made when it is not there, and return its descriptor.
 

@@ -313,7 +313,7 @@ class TestMeasuredLevels:
         large.write_bytes(b"#" * (1 << 21))
         for path, message in (
             (binary, "byte 5: not UTF-8 text"),
-            (large, "larger than 1 MB"),
+            (large, "larger than 1 MiB"),
             (tmp_path / "none.csv", "cannot be read: No such file"),
             (tmp_path, "cannot be read: Is a directory"),
         ):

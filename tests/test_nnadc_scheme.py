@@ -77,7 +77,7 @@ def test_log_and_square_root_reach_their_ideal_within_a_bit_of_the_linear_conver
         ("0.1,0\n1,1\n", "line 1, column 1: 0.1: the first point must be 0,0"),
         ("x,y\n0,0\n0.5,0.5\n", "the last x must be 1"),
         ("", "the last x must be 1"),
-        ("0,0\n\xff", "byte 4: not text in UTF-8"),
+        ("0,0\n\xff", "byte 4: not UTF-8 text"),
     ],
 )
 def test_a_damaged_table_is_refused_with_its_place(tmp_path, text, rule):

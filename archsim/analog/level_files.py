@@ -9,7 +9,7 @@ from typing import Any
 
 from archsim.analog.device import Cell
 from archsim.errors import InputError, nearest, printable
-from archsim.files import check_plain
+from archsim.files import read_text
 from archsim.spec_errors import short
 
 COLUMNS = ("level", "mean_s", "sigma_s")
@@ -39,7 +39,7 @@ def load_levels(path: str | Path, fields: Mapping[str, Any] | None = None) -> Ce
         With the line and the column of what is wrong.
     """
     path = Path(path)
-    rows = _rows(path, _text(path))
+    rows = _rows(path, read_text(path, _MOST_BYTES, "table of levels"))
     if len(rows) < 2 or len(rows) > 256 or len(rows) & (len(rows) - 1):
         raise InputError(f"{path}: {len(rows)} levels: must be 2, 4, 8, ... 256")
     means, sigmas = zip(*rows, strict=True)
@@ -49,22 +49,6 @@ def load_levels(path: str | Path, fields: Mapping[str, Any] | None = None) -> Ce
             raise InputError(f"{path}: {name}: must be absent, the file gives it")
     data |= {"bits": len(rows).bit_length() - 1, "level_mean_s": means, "level_sigma_s": sigmas}
     return Cell.from_dict(data, str(path))
-
-
-def _text(path: Path) -> str:
-    try:
-        check_plain(path)
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MB, which no table of levels is")
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start}: not UTF-8 text") from None
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _rows(path: Path, text: str) -> list[tuple[float, float]]:

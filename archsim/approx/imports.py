@@ -16,9 +16,10 @@ import numpy as np
 from archsim.approx.base import Ints
 from archsim.approx.costs import Cost
 from archsim.approx.metrics import Metrics, exhaustive
-from archsim.approx.table_files import read_square, read_text
+from archsim.approx.table_files import MOST_BYTES, read_square
 from archsim.approx.tables import TableMultiplier, from_table
 from archsim.errors import InputError, nearest, printable
+from archsim.files import read_text
 
 ORDERS = ("code", "value")
 _CLAIM = re.compile(
@@ -122,7 +123,10 @@ def load_table(
             raw = np.roll(raw, (len(raw) // 2, len(raw) // 2), (0, 1))
     claimed: dict[str, str] = {}
     if claims is not None or path.suffix.lower() != ".npy":
-        claimed = _claims(read_text(Path(claims) if claims is not None else path), claims or path)
+        claimed = _claims(
+            read_text(Path(claims) if claims is not None else path, MOST_BYTES, "file of claims"),
+            claims or path,
+        )
     numbers = {key: _claim(key, text, claims or path) for key, text in claimed.items()}
     table = from_table(raw, signed=signed, title=path.stem, cost=_cost(numbers, Path(claims or path)))
     found = exhaustive(table)

@@ -10,7 +10,7 @@ import numpy as np
 from archsim.approx.base import TABLE_BITS, Ints
 from archsim.approx.tables import whole
 from archsim.errors import InputError, printable
-from archsim.files import check_plain
+from archsim.files import check_plain, read_text
 
 #: Largest file that is read; a table of 10 bits takes 12 MB as text.
 MOST_BYTES = 64 << 20
@@ -19,27 +19,6 @@ _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*|#[^\n]*", re.DOTALL)
 _NUMBER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|\d+)[uUlL]*")
 _OCTAL = re.compile(r"[-+]?0[0-9]")
 _SEPARATOR = re.compile(r"[\s,;{}]*")
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file of at most 64 MB.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    try:
-        check_plain(path)
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: larger than {MOST_BYTES >> 20} MB, which no table of products is")
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start}: not UTF-8 text") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def read_square(path: Path) -> Ints:
@@ -62,7 +41,7 @@ def read_square(path: Path) -> Ints:
     if suffix == ".npy":
         flat = _read_npy(path)
     else:
-        text = read_text(path)
+        text = read_text(path, MOST_BYTES, "table of products")
         flat = (
             _numbers(path, *_initialiser(path, text)) if suffix in (".h", ".c") else _numbers(path, text, 0)
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from archsim.approx.checks import real_number
 from archsim.errors import InputError, printable
-from archsim.files import check_plain
+from archsim.files import read_text
 
 _DIGITS = 50
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510582")
@@ -132,18 +132,7 @@ class VoltageTable:
             For anything else, with the line.
         """
         path = Path(path)
-        try:
-            check_plain(path)
-            with path.open("rb") as file:
-                data = file.read(_LONGEST_FILE_BYTES + 1)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        if len(data) > _LONGEST_FILE_BYTES:
-            raise InputError(f"{path}: longer than {_LONGEST_FILE_BYTES} bytes; no table of voltages")
-        try:
-            lines = data.decode("utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}: byte {error.start}: not UTF-8 text") from None
+        lines = read_text(path, _LONGEST_FILE_BYTES, "table of voltages").splitlines()
         return cls(*_columns(path, lines), title=str(path))
 
     def rate(self, voltage_v: float) -> float:

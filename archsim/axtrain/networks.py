@@ -226,9 +226,8 @@ def calibrate(model: nn.Module, inputs: Any, *, batch: int = 1024) -> None:
         layer.low = layer.high = None
         layer.watching = True
     try:
-        with steady(), torch.no_grad(), in_mode(model, False), computing(model, "exact"):
-            for start in range(0, len(values), batch):
-                model(values[start : start + batch])
+        with computing(model, "exact"):
+            predict(model, values, batch=batch)
     finally:
         for layer in layers:
             layer.watching = False

@@ -111,11 +111,7 @@ def plot_enob(
         A level to mark.
     """
     with house():
-        axes, _ = axes_for(axes)
-        for number, (name, (x, y)) in enumerate(curves.items()):
-            axes.plot(x, y, label=name, **line_look(number))
-        if goal is not None:
-            axes.axhline(goal, linewidth=0.8, linestyle=":", color="black")
+        axes = _lines(curves, axes, goal)
         if logarithmic:
             axes.set_xscale("log")
             # House text has no formulas, and powers of ten are some.
@@ -149,11 +145,7 @@ def plot_sums(
         What the best converter would leave, to mark.
     """
     with house():
-        axes, _ = axes_for(axes)
-        for number, (name, (x, y)) in enumerate(curves.items()):
-            axes.plot(x, y, label=name, **line_look(number))
-        if floor is not None:
-            axes.axhline(floor, linewidth=0.8, linestyle=":", color="black")
+        axes = _lines(curves, axes, floor)
         if logarithmic:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -175,3 +167,15 @@ def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         part = y[low:high]
         kept += sorted({low + int(part.argmin()), low + int(part.argmax())})
     return x[kept], y[kept]
+
+
+def _lines(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], axes: Axes | None, level: float | None
+) -> Axes:
+    """Draw a line per name, and a level to mark."""
+    axes, _ = axes_for(axes)
+    for number, (name, (x, y)) in enumerate(curves.items()):
+        axes.plot(x, y, label=name, **line_look(number))
+    if level is not None:
+        axes.axhline(level, linewidth=0.8, linestyle=":", color="black")
+    return axes

@@ -8,7 +8,7 @@ from typing import Any
 
 from archsim.analog.nnadc.spec import Adc, Network
 from archsim.errors import InputError, printable
-from archsim.files import check_plain
+from archsim.files import read_text
 from archsim.spec import apply_overrides
 
 _LARGEST_BYTES = 16 << 20
@@ -66,7 +66,7 @@ def load_table(path: Path) -> tuple[list[float], list[float]]:
     """
     x: list[float] = []
     y: list[float] = []
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path, _LARGEST_BYTES, "curve").splitlines(), 1):
         if not line.strip() or (number == 1 and line.replace(" ", "") == "x,y"):
             continue
         place = f"{path}: line {number}"
@@ -81,21 +81,6 @@ def load_table(path: Path) -> tuple[list[float], list[float]]:
         if len(values) < 2 or values[-1] != 1.0:
             raise InputError(f"{path}: the last {name} must be 1, of two points at least")
     return x, y
-
-
-def _text(path: Path) -> str:
-    try:
-        check_plain(path)
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(data) > _LARGEST_BYTES:
-        raise InputError(f"{path}: is over {_LARGEST_BYTES >> 20} MiB, far more than {_MOST_POINTS} points")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start}: not text in UTF-8") from None
 
 
 def _value(text: str, place: str, before: list[float]) -> float:
