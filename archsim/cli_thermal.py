@@ -21,7 +21,7 @@ Examples:
   archsim thermal cis3 --time 1ms,2ms,5ms,10ms,20ms --json
   archsim thermal stag2p --time 100ms --every 1ms --initial steady --power frames.csv --plot curve.png
       time_s,v_all on the first line, a line for each change of power
-  archsim thermal hbm --set ambient_k=300 --set top.resistance_k_w=0.5
+  archsim thermal hbm --set layers.dram3.thickness_um=50 --set top.resistance_k_w=0.5
   archsim thermal ev6.flp --power gcc.ptrace --interval 3.333us --grid 48x48
       HotSpot's floorplan and power trace; an .lcf for stacks, --config for its package
 """

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from archsim.errors import InputError, nearest
-from archsim.spec_errors import FieldError, code_error, one_line, short, table_model, unit_of
+from archsim.spec_errors import FieldError, code_error, one_line, row_model, short, table_model, unit_of
 from archsim.toml import parse_toml, read_toml, write_toml
 from archsim.units import parse_quantity
 
@@ -237,9 +237,29 @@ def _overlay(cls: type[Spec], table: Mapping[str, Any], base: Document, place: s
             inner = _overlay(child, value, inner, f"{place}{key}.")
             data[key] = inner.data
             sources |= {f"{key}.{path}": text for path, text in inner.sources.items()}
+        elif isinstance(value, Mapping) and isinstance(data.get(key), list | tuple):
+            data[key] = _overlay_rows(row_model(cls, key), value, list(data[key]), f"{place}{key}")
         else:
             data[key] = value
     return Document(data, sources)
+
+
+def _overlay_rows(cls: type[BaseModel] | None, table: Mapping[str, Any], rows: list[Any], place: str) -> list[Any]:
+    """Lay tables over rows of a list, each found by its number, from 0, or by its ``name``."""
+    for key, value in table.items():
+        names = [row.get("name") if isinstance(row, Mapping) else None for row in rows]
+        if key in names:
+            index = names.index(key)
+        elif key.isascii() and key.isdecimal() and int(key) < len(rows):
+            index = int(key)
+        else:
+            known = nearest(key, [name for name in names if name is not None])
+            raise InputError(f"{place}.{key}: no such row; it has {len(rows)}, the first is 0{known}")
+        if cls is not None and issubclass(cls, Spec) and isinstance(value, Mapping):
+            rows[index] = _overlay(cls, value, Document(dict(rows[index])), f"{place}.{key}.").data
+        else:
+            rows[index] = value
+    return rows
 
 
 def _flat_sources(cls: type[BaseModel], table: Any, place: str) -> dict[str, str]:
@@ -272,7 +292,8 @@ def apply_overrides(spec: S, overrides: Iterable[str]) -> S:
         Any specification.
     overrides : iterable of str
         ``PATH=VALUE``. The value is read as TOML when it is TOML (``16``, ``true``, ``[1, 2]``), else as
-        text (``open``, ``128 KiB``). ``PATH.preset=NAME`` replaces the table at PATH by that preset.
+        text (``open``, ``128 KiB``). ``PATH.preset=NAME`` replaces the table at PATH by that preset. A row of
+        a list of tables has its name or its number, from 0, in the path: ``layers.sensor.thickness_um=20``.
 
     Raises
     ------
