@@ -244,7 +244,9 @@ def _overlay(cls: type[Spec], table: Mapping[str, Any], base: Document, place: s
     return Document(data, sources)
 
 
-def _overlay_rows(cls: type[BaseModel] | None, table: Mapping[str, Any], rows: list[Any], place: str) -> list[Any]:
+def _overlay_rows(
+    cls: type[BaseModel] | None, table: Mapping[str, Any], rows: list[Any], place: str
+) -> list[Any]:
     """Lay tables over rows of a list, each found by its number, from 0, or by its ``name``."""
     for key, value in table.items():
         names = [row.get("name") if isinstance(row, Mapping) else None for row in rows]

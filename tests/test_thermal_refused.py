@@ -318,7 +318,9 @@ def test_conductances_too_far_apart_are_refused_and_not_answered_wrongly(solver)
 def test_a_row_of_a_list_is_overridden_by_its_name_or_its_number():
     plain = Stack.load("stag2p")
     for row in ("vpu", "4"):
-        changed = Stack.load("stag2p", [f"layers.{row}.thickness_um=300", f"layers.{row}.blocks.v_all.power_w=1"])
+        changed = Stack.load(
+            "stag2p", [f"layers.{row}.thickness_um=300", f"layers.{row}.blocks.v_all.power_w=1"]
+        )
         assert [layer.thickness_um for layer in changed.layers] == [5.0, 1.0, 10.0, 1.0, 300.0, 20.0, 1000.0]
         assert [block.power_w for block in changed.blocks] == [0.05, 0.05, 1.0]
     assert plain == Stack.load("stag2p")
@@ -327,7 +329,10 @@ def test_a_row_of_a_list_is_overridden_by_its_name_or_its_number():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("layers.vpo.thickness_um=3", "layers.vpo: no such row; it has 7, the first is 0 (did you mean 'vpu'?)"),
+        (
+            "layers.vpo.thickness_um=3",
+            "layers.vpo: no such row; it has 7, the first is 0 (did you mean 'vpu'?)",
+        ),
         ("layers.7.thickness_um=3", "layers.7: no such row; it has 7, the first is 0 (valid: attach"),
         ("layers.-1.thickness_um=3", "layers.-1: no such row"),
         ("layers.0.thickness_um=0", "layers[0].thickness_um = 0: must be at least 1e-06"),

@@ -258,6 +258,20 @@ def _paper() -> Iterator[Row]:
     yield Row(f"{figure}stack", "sensor at 1 W, degC", 60.7, float(found[0]), (2 * room + reach) / 60.7, note)
     note = "not reproduced: where heat leaves downwards the processor is not the hottest"
     yield Row(f"{figure}stack", "processor at 1 W, degC", 61.0, float(found[2]), None, note)
+    up = _changed(Stack.load("stag2p"), top={"resistance_k_w": 34.0}, bottom={})
+    found = ThermalModel(up, 4).steady(watt).avg_k
+    note = "unjudged; heat leaves upwards instead: the order of the paper, its size needs other bonds than assumed"
+    yield Row(
+        f"{figure}stack, upwards",
+        "processor less sensor at 1 W, K",
+        0.3,
+        float(found[2] - found[0]),
+        None,
+        note,
+    )
+    yield Row(
+        f"{figure}stack, upwards", "memory less sensor at 1 W, K", 0.2, float(found[1] - found[0]), None, note
+    )
     yield from _drops(model, f"{figure}stack")
 
 
