@@ -17,7 +17,7 @@ OPTIMISE = ["/O2"] if sys.platform == "win32" else ["-O3", "-ffp-contract=off"]
 
 KERNELS = (
     "dram", "recnmp", "lowering", "sums", "sums_check", "text", "text_lines", "draws", "reuse", "stack_distance",
-    "set_lru", "cache", "curves", "cache_chain", "cache_memory", "approx",
+    "set_lru", "cache", "curves", "cache_chain", "cache_memory", "approx", "thermal_policy",
 )  # fmt: skip
 
 
