@@ -62,7 +62,7 @@ def bounds_of(setting: Setting) -> Array:
     ambient = setting.ladder.ambient_k
     high = setting.upper_k - ambient
     if setting.foresight:
-        high = min(high, setting.limits.vision_k - ambient) - GUARD_K
+        high -= GUARD_K
     limits = setting.limits
     soon, at_most, slow, later = capture_bounds(setting)
     return np.array(

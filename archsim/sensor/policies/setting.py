@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any
 
 from archsim.errors import InputError, counted, nearest
@@ -71,7 +72,7 @@ class Setting:
     requests : float or tuple of float, optional
         When frames for people are asked for: a period, or times; in seconds.
     high_k, low_k : float, optional
-        Bounds of the seasons; of stop-capture-go, the first. Default: see `upper_k` and `lower_k`.
+        Bounds of the seasons; of stop-capture-go, the first. Limits may lower the first: see `upper_k` and `lower_k`.
     latency_s : float, optional
         Time within which a request must always be fulfilled, by which T_high follows from the limit of imaging.
         Default: one frame.
@@ -110,6 +111,10 @@ class Setting:
 
     def __post_init__(self) -> None:
         _check_policy(self.policy)
+        for name in ("requests", "start_k"):  # a list or an array is as good as a tuple
+            value = getattr(self, name)
+            if isinstance(value, Iterable) and not isinstance(value, str):
+                object.__setattr__(self, name, tuple(value))
         for name in ("frame_s", "duration_s", "patience_s", "check_s", "latency_s"):
             value = getattr(self, name)
             if value is not None and not (0 < _number(name, value) < math.inf):
@@ -227,10 +232,9 @@ class Setting:
 
     @property
     def upper_k(self) -> float:
-        """T_high: `high_k`, or min(T_vision, T_imaging + T_jump_latency)."""
-        if self.high_k is not None:
-            return self.high_k
-        return min(self.limits.vision_k, self.limits.imaging_k + max(0.0, self.jump_latency_k))
+        """T_high = min(T_vision, T_imaging + T_jump_latency), or `high_k` where that is less."""
+        high = min(self.limits.vision_k, self.limits.imaging_k + max(0.0, self.jump_latency_k))
+        return high if self.high_k is None else min(high, self.high_k)
 
     @property
     def lower_k(self) -> float:
@@ -257,7 +261,7 @@ class Setting:
 
 def _number(name: str, value: Any) -> float:
     """Return a number that is one, infinite or not."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, Real) or math.isnan(value):
         raise InputError(f"{name} = {value!r}: must be a number")
     return float(value)
 

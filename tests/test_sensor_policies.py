@@ -1,0 +1,363 @@
+"""Policies against heat: figures by hand, formulas, policies of one's own, and what is refused."""
+
+import math
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import settings as tries
+from sensor_settings import FOUR, LADDER, POWERS, c, seasons, setting, settings
+
+from archsim.errors import CodeError, InputError
+from archsim.sensor.policies import (
+    POLICIES, Limits, beside, closed_form, promise, run, sweep,
+)  # fmt: skip
+from archsim.sensor.policies.closed import hottest_state
+from archsim.sensor.powers import ModePower, Powers
+from archsim.thermal import Stack, ThermalModel, TwoPole, two_pole
+
+#: Printed with three decimals.
+PRINTED = 6e-4
+
+
+# seasons
+
+
+@pytest.mark.parametrize("bounds", FOUR, ids=str)
+def test_seasons_are_those_of_the_reference(bounds):
+    found, (warm, cool, duty) = run(seasons(*bounds)), FOUR[bounds][0]
+    # All its cycles have the same whole number of milliseconds, or neighbours.
+    assert found.t_warm_s == pytest.approx(warm, abs=PRINTED)
+    assert found.t_cool_s == pytest.approx(cool, abs=PRINTED)
+    assert found.duty == pytest.approx(duty, abs=1e-4)
+
+
+@pytest.mark.parametrize("bounds", FOUR, ids=str)
+def test_the_formula_is_that_of_the_notes(bounds):
+    formula, (warm, cool, duty) = closed_form(seasons(*bounds)), FOUR[bounds][1]
+    assert formula.regime == "seasons"
+    assert (formula.t_warm_s, formula.t_cool_s, formula.duty) == pytest.approx((warm, cool, duty), abs=PRINTED)
+
+
+@pytest.mark.parametrize("bounds", FOUR, ids=str)
+def test_the_printed_formula_is_there_and_is_not_what_happens(bounds):
+    printed, (cool, duty) = closed_form(seasons(*bounds, literal=True)), FOUR[bounds][2]
+    assert (printed.t_cool_s, printed.duty) == pytest.approx((cool, duty), abs=PRINTED)
+    assert abs(printed.duty / run(seasons(*bounds)).duty - 1) > 0.3
+    assert run(seasons(*bounds, literal=True)) == run(seasons(*bounds))
+
+
+@pytest.mark.parametrize("bounds", FOUR, ids=str)
+@pytest.mark.parametrize("foresight", [False, True])
+def test_formula_and_simulation_agree_within_a_percent(bounds, foresight):
+    for name, (formula, simulated) in beside(seasons(*bounds, foresight=foresight)).items():
+        assert formula == pytest.approx(simulated, rel=0.01), name
+
+
+def test_seasons_of_whole_frames_last_whole_frames():
+    found = run(setting("seasonal", high_k=c(87), low_k=c(60)))
+    for time in (found.t_warm_s, found.t_cool_s):
+        assert time * found.cycles * 30 == pytest.approx(round(time * found.cycles * 30), abs=1e-6)
+    assert found.t_warm_s == pytest.approx(4.517, abs=1 / 30)
+    assert found.t_cool_s == pytest.approx(3.770, abs=1 / 30)
+
+
+@tries(max_examples=150, deadline=None)
+@given(settings(policies=("seasonal",)))
+def test_seasons_of_any_stack_are_within_a_few_frames_of_the_formula(any_setting):
+    long = any_setting.changed(requests=None, start_k=None, foresight=True, literal=False, duration_s=600.0)
+    formula = closed_form(long)
+    assume(formula.regime == "seasons")
+    fast, slow = long.ladder.taus_s
+    assume(slow > 200 * fast)
+    assume(slow < 60)  # ten of them fit
+    assume(formula.t_warm_s > 30 * max(long.step_s, 4 * fast))
+    assume(formula.t_cool_s > 30 * max(long.step_s, 4 * fast))
+    found = run(long)
+    assume(found.cycles)
+    assert found.duty == pytest.approx(formula.duty, rel=0.06)
+    assert found.t_warm_s + found.t_cool_s == pytest.approx(formula.t_warm_s + formula.t_cool_s, rel=0.1)
+
+
+def test_bounds_that_are_never_passed_or_reached_are_said_to_be():
+    above = seasons(120, 80)
+    assert (closed_form(above).duty, run(above).duty) == (1.0, 1.0)
+    assert closed_form(above).reason == "near frames settle below T_high"
+    below = seasons(60, 28)
+    assert (closed_form(below).duty, run(below).duty) == (0.0, 0.0)
+    assert "no way back" in closed_form(below).reason
+
+
+def test_a_band_narrower_than_the_jump_follows_the_bound_frame_by_frame():
+    narrow = setting("seasonal", high_k=c(87), low_k=c(80))
+    formula, found = closed_form(narrow), run(narrow)
+    assert formula.regime == "frames"
+    assert "no more than T_jump" in formula.reason
+    assert found.duty == pytest.approx(formula.duty, rel=1e-3)
+    assert found.migrations_hz == pytest.approx(formula.migrations_hz, rel=1e-2)
+
+
+def test_t_low_stands_one_and_a_half_jumps_below_t_high_unless_resting_cannot_reach_it():
+    assert setting(vision=87).lower_k == pytest.approx(c(87) - 1.5 * 13.2)
+    low = setting(vision=45).lower_k  # far frames settle at 29.7 degC, the jump ends at 31.8
+    assert low == pytest.approx(c((29.7 + 31.8) / 2))
+    assert setting(vision=45, low_k=c(31)).lower_k == c(31)
+
+
+# stop, capture, go
+
+
+def test_a_stop_lasts_the_fewest_frames_that_cool_enough():
+    """87 degC to 74 degC in one frame of 33 ms."""
+    found = run(setting("stop-capture-go", vision=87, imaging=74), trace=True)
+    trace = found.trace
+    stopped = np.flatnonzero(trace.modes == 2)
+    falls = trace.die_k[stopped] - trace.die_k[stopped + 1 - (stopped + 1 == len(trace.modes))]
+    assert falls[:100].max() == pytest.approx(13.2, abs=0.2)
+    assert found.t_cool_s == pytest.approx(1 / 30)
+    assert found.longest_wait_s == pytest.approx(1 / 30)
+    assert found.worst_capture_k <= c(74)
+    assert found.hottest_k <= c(87)
+
+
+def test_a_cooler_limit_of_imaging_takes_the_bound_down_with_it():
+    """T_high = T_imaging + T_jump (1 - exp(-t / RC)), not what is left of the jump after t."""
+    cool = setting("stop-capture-go", vision=87, imaging=60)
+    share = math.exp(-(1 / 30) / (5.5 * 0.909e-3))
+    assert cool.jump_k == pytest.approx(5.5 * 2.4)
+    assert cool.upper_k == pytest.approx(c(60) + 13.2 * (1 - share))
+    assert cool.changed(literal=True).upper_k == pytest.approx(c(60) + 13.2 * share)
+    assert run(cool).hottest_k <= cool.upper_k
+    assert run(cool).met
+
+
+@tries(max_examples=120, deadline=None)
+@given(settings(policies=("stop-capture-go",)))
+def test_duty_of_stop_capture_go_is_that_of_the_formula(any_setting):
+    slow, step = any_setting.ladder.taus_s[1], any_setting.step_s
+    long = any_setting.changed(
+        requests=None, foresight=True, start_k=None, latency_s=None,
+        duration_s=max(5000 * step, 40 * slow), skip_s=20 * slow,
+    )  # fmt: skip
+    formula, found = closed_form(long), run(long)
+    assume(math.isfinite(long.upper_k))
+    frames = (long.duration_s - long.skip_s) / long.step_s
+    assert found.duty == pytest.approx(formula.duty, abs=max(2e-3, 4 / frames))
+
+
+def test_evenly_spread_frames_are_as_hot_as_a_simulation_of_them():
+    """Two near frames of five, in the order that is hottest in the end."""
+    one = setting("full-near")
+    order, state = ["near", "stop", "near", "stop", "stop"], (LADDER.ambient_k, LADDER.ambient_k)
+    ends = []
+    for frame in range(30_000):
+        watts = getattr(one.powers, order[frame % 5]).die_w
+        state = LADDER.advance(state, watts, one.frame_s)
+        ends.append(state[0])
+    expected = hottest_state(setting("stop-capture-go"), 0.4)[0] + LADDER.ambient_k
+    assert max(ends[-5:]) == pytest.approx(expected, abs=1e-6)
+
+
+# on demand, and always the same
+
+
+def test_on_demand_leaves_for_as_long_as_a_request_needs():
+    asked = setting("on-demand", imaging=74, requests=7.0)
+    formula, found = closed_form(asked), run(asked)
+    assert formula.regime == "requests"
+    assert found.requests == found.captured == 85
+    assert found.duty == pytest.approx(formula.duty, rel=0.01)
+    assert found.t_cool_s == pytest.approx(formula.t_cool_s, abs=1 / 30)
+    assert found.met
+
+
+def test_an_impossible_request_is_said_to_be_one_and_is_captured_at_the_end_of_patience():
+    asked = setting("on-demand", imaging=20, requests=(5.0, 5.1, 30.0), patience_s=2.0, duration_s=60.0)
+    found = run(asked)
+    assert (found.requests, found.captured, found.missed) == (3, 2, 2)  # the first two share a frame
+    assert found.longest_wait_s == pytest.approx(2.0)
+    assert not found.met
+    assert not found.promised
+    assert found.reason == "imaging cannot be met: ambient is above the 20.00 degC that it needs"
+    warm = run(asked.changed(limits=Limits(imaging_k=c(28))))
+    assert "far frames settle at 29.70 degC, above the 28.00 degC" in warm.reason
+
+
+def test_full_far_and_full_near_have_the_steady_states_and_powers_of_their_modes():
+    for policy, mode in (("full-far", "far"), ("full-near", "near")):
+        found, power = run(setting(policy)), getattr(POWERS, mode)
+        assert (found.die_w, found.system_w, found.fps) == pytest.approx((power.die_w, power.system_w, 30.0))
+        assert found.end_k == pytest.approx(LADDER.steady_k(power.die_w), abs=1e-6)
+        assert found.duty == closed_form(setting(policy)).duty == float(policy == "full-near")
+
+
+def test_power_is_that_of_the_modes_and_of_the_migrations():
+    found = run(setting("seasonal", vision=87))
+    modes = found.duty * 2.6 + found.far_share * 5.0
+    assert found.system_w == pytest.approx(modes + found.migrations_hz * 1e-3)
+    assert found.fps == pytest.approx(30 * (1 - found.migrations_hz * 100e-6))
+    assert found.migrations_hz == pytest.approx(2 / (found.t_warm_s + found.t_cool_s))
+
+
+def test_less_power_and_a_cooler_room_leave_more_frames_near():
+    duties = []
+    for watts in (1.0, 1.7, 2.5, 4.0):
+        powers = Powers(ModePower(watts, watts), POWERS.far, POWERS.stop)
+        duties.append(run(setting("seasonal", vision=87, powers=powers)).duty)
+    assert duties[:2] == [1.0, 1.0]
+    assert duties == sorted(duties, reverse=True)
+    warm = TwoPole(5.5, 0.909e-3, 28.5, 0.35, LADDER.ambient_k + 15)
+    assert run(setting("seasonal", vision=87, ladder=warm)).duty < duties[2]
+
+
+def test_a_ladder_derived_from_a_stack_does_as_one_given_by_hand():
+    model = ThermalModel(Stack.load("stag2p"), 4)
+    derived = two_pole(model, {"s_all": 0.05, "d_all": 0.05, "v_all": 2.4}, "s_all")
+    by_hand, of_stack = (run(seasons(87, 60, ladder=ladder)) for ladder in (LADDER, derived))
+    assert of_stack.duty == pytest.approx(by_hand.duty, rel=0.01)
+
+
+# policies of one's own
+
+
+def test_frames_that_are_stopped_are_not_computed():
+    """30 fps: 98 % near is 29.4 fps, 40 % is 12."""
+    often = run(setting(lambda state: "stop" if state.frame % 50 == 49 else "near"))
+    assert (often.duty, often.fps) == pytest.approx((0.98, 29.4))
+    seldom = run(setting(lambda state: "near" if state.frame % 5 < 2 else "stop"))
+    assert (seldom.duty, seldom.fps) == pytest.approx((0.40, 12.0))
+
+
+class Seasons:
+    """The seasonal policy, by its document."""
+
+    def __init__(self):
+        self.season = "near"
+
+    def __call__(self, state):
+        if self.season == "near" and state.near_k > c(87) - 1e-9:
+            self.season = "far"
+        elif self.season == "far" and state.die_k <= c(87) - 19.8 and state.near_k <= c(87) - 1e-9:
+            self.season = "near"
+        return "far" if state.requested else self.season
+
+
+def test_a_policy_of_ones_own_sees_and_decides_what_ours_do():
+    ours = run(setting("seasonal", vision=87, requests=(50.0, 70.3), duration_s=200.0), trace=True)
+    own = run(setting(Seasons, vision=87, requests=(50.0, 70.3), duration_s=200.0), trace=True)
+    assert own.policy == "Seasons"
+    assert own.trace.modes.tolist() == ours.trace.modes.tolist()
+    assert (own.captured, own.duty) == (ours.captured, ours.duty)
+    # A class is begun anew for every run.
+    assert run(setting(Seasons, vision=87, duration_s=20.0)) == run(setting(Seasons, vision=87, duration_s=20.0))
+
+
+def test_a_state_tells_what_is_known_at_the_start_of_a_frame():
+    seen = []
+
+    def watch(state):
+        seen.append(state)
+        return "stop" if state.requested else "near"
+
+    found = run(setting(watch, imaging=20, requests=(0.1,), duration_s=0.5), trace=True)
+    assert [state.frame for state in seen] == list(range(15))
+    assert [state.die_k for state in seen] == found.trace.die_k.tolist()
+    assert [state.package_k for state in seen] == found.trace.package_k.tolist()
+    assert [state.mode for state in seen[:5]] == [None, "near", "near", "near", "stop"]
+    assert seen[3].requested
+    assert (seen[3].waited, seen[4].waited) == (0, 1)
+    assert seen[3].stop_k == seen[4].die_k
+    assert seen[0].near_k == seen[1].die_k
+    with pytest.raises(FrozenInstanceError):
+        seen[0].die_k = 0.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("neer", "returned 'neer'; must be 'near', 'far' or 'stop' (did you mean 'near'?)"),
+        (None, "returned None"),
+        (0, "returned 0"),
+    ],
+)
+def test_a_wrong_answer_is_named_with_its_frame(answer, words):
+    def mine(state):
+        return answer if state.frame == 12 else "far"
+
+    with pytest.raises(InputError) as refused:
+        run(setting(mine, duration_s=1.0))
+    assert "policy 'mine' in frame 12" in str(refused.value)
+    assert words in str(refused.value)
+
+
+def test_a_policy_that_fails_is_named_with_its_file_and_line():
+    def mine(state):
+        return state.colour
+
+    with pytest.raises(CodeError, match=r"test_sensor_policies\.py:\d+: policy 'mine' in frame 0: Attribute"):
+        run(setting(mine))
+
+
+# refused
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"policy": "seasonl"}, "policy 'seasonl': unknown (did you mean 'seasonal'?)"),
+        ({"policy": 3}, "policy 3: must be one of full-far"),
+        ({"frame_s": 0.0}, "frame_s = 0: must be a finite time of more than 0 s"),
+        ({"frame_s": -1 / 30}, "frame_s"),
+        ({"frame_s": math.nan}, "frame_s = nan: must be a number"),
+        ({"duration_s": "long"}, "duration_s = 'long': must be a number"),
+        ({"duration_s": math.inf}, "duration_s = inf"),
+        ({"duration_s": 0.01}, "duration_s = 0.01: is less than one frame"),
+        ({"duration_s": 1e12}, "is more than 1,000,000,000 frames"),
+        ({"high_k": 360.0, "low_k": 360.0}, "low_k = 360: T_low must be below T_high, which is 360 K"),
+        ({"low_k": -4.0}, "low_k = -4"),
+        ({"high_k": math.nan}, "high_k = nan: must be a number"),
+        ({"skip_s": 600.0}, "skip_s = 600: must be at least 0 and less than duration_s = 600"),
+        ({"requests": 0.001}, "requests = 0.001: a period must be at least one frame"),
+        ({"requests": (3.0, 2.0)}, "requests[1] = 2 s: times must be finite, and ascend from 0"),
+        ({"requests": [1.0, math.nan]}, "requests[1] = nan: must be a number"),
+        ({"start_k": (300.0, 300.0, 300.0)}, "start_k: has 3 values; must be die and package"),
+        ({"start_k": -1.0}, "start_k = -1"),
+        ({"latency_s": 0.0}, "latency_s = 0"),
+        ({"patience_s": True}, "patience_s = True: must be a number"),
+        ({"check_s": 0.0}, "check_s = 0"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused_in_one_line(changes, words):
+    with pytest.raises(InputError) as refused:
+        setting(**changes)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_limits_and_changes_are_checked():
+    with pytest.raises(InputError, match="limit imaging_k = nan: must be a number"):
+        Limits(imaging_k=math.nan)
+    with pytest.raises(InputError, match="limit vision_k = -1: must be more than 0 K"):
+        Limits(vision_k=-1.0)
+    with pytest.raises(InputError, match=r"unknown 'polcy' \(did you mean 'policy'\?\)"):
+        setting().changed(polcy="seasonal")
+    with pytest.raises(InputError, match="workers = 0"):
+        sweep([setting()], 0)
+    with pytest.raises(InputError, match="points = 0"):
+        run(setting(), trace=True, points=0)
+
+
+def test_every_policy_is_described_and_runs():
+    for policy in POLICIES:
+        found = run(setting(policy, duration_s=1.0))
+        assert found.policy == policy
+        assert found.duty + found.far_share + found.stop_share == pytest.approx(1.0)
+        assert found.to_dict()["met"]
+
+
+def test_a_long_run_keeps_no_more_than_its_trace():
+    found = run(setting("seasonal", vision=87, duration_s=100_000.0), trace=True, points=1000)
+    assert len(found.trace.times_s) == 1000
+    assert found.trace.every == 3000
+    assert promise(setting("seasonal", vision=87)).met
