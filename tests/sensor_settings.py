@@ -32,9 +32,8 @@ def setting(policy="seasonal", vision=None, imaging=None, **more):
 
 def seasons(high, low, **more):
     """Return one of the four cases: checked every 1 ms."""
-    return setting(
-        "seasonal", high_k=c(high), low_k=c(low), **{"quantised": False, "foresight": False} | more
-    )
+    case = {"high_k": c(high), "low_k": c(low), "quantised": False, "foresight": False}
+    return setting("seasonal", **(case | more))
 
 
 @st.composite

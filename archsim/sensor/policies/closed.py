@@ -15,8 +15,8 @@ from archsim.sensor.policies.setting import JUMP_TAUS, Setting
 
 #: Phases beyond so many slow time constants count as endless.
 _ENDLESS_TAUS = 60.0
-#: Frames ago that are summed one by one; those before count by their mean.
-_MOST_AGO = 1 << 20
+#: Frames ago that are summed one by one; those before count by their mean, for a step of the package is small.
+_MOST_AGO = 8192
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def _frames(setting: Setting, why: str = "") -> ClosedForm:
     if duty == 0:
         return _result(setting, "never", f"{why}near frames are too rare to tell", 0.0)
     near, rest = (duty / (1 - duty), 1.0) if duty > 0.5 else (1.0, 1 / duty - 1)
-    if not _rested(setting, near, rest):
+    if _most_rest(setting) > 1 and not _rested(setting, near, rest):
         near, rest = _longer_rest(setting)
     reason = f"{why}{near:.4g} frames near to {rest:.4g} at rest, at the bound"
     return _result(setting, "frames", reason, None, near * setting.step_s, rest * setting.step_s)
@@ -228,7 +228,7 @@ def _longer_rest(setting: Setting) -> tuple[float, float]:
 def _most_rest(setting: Setting) -> int:
     """Return the frames within which a rest ends that only waits for the die's own jump."""
     if setting.policy == "stop-capture-go":
-        return setting.latency
+        return min(setting.latency, setting.patience)
     return 1 + math.ceil(2 * JUMP_TAUS * setting.ladder.taus_s[0] / setting.step_s)
 
 
