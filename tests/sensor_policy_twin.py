@@ -16,7 +16,9 @@ def twin(setting):
     season, before, place = "near", None, None
     asked, waited = 0, None  # waited: None when nothing is asked for
     modes, dies, packages = [], [], []
-    counts = dict.fromkeys(("near", "far", "stop", "migrations", "captured", "missed", "vision", "longest"), 0)
+    counts = dict.fromkeys(
+        ("near", "far", "stop", "migrations", "captured", "missed", "vision", "longest"), 0
+    )
 
     def end(mode):
         m = MODES.index(mode)

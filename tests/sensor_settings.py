@@ -40,7 +40,9 @@ def seasons(high, low, **more):
 def settings(draw, policies=tuple(POLICIES), steps=600):
     """Return any setting: stacks, powers, limits that can and cannot be kept, frames, requests, first states."""
     real = lambda low, high: st.floats(low, high, allow_nan=False)  # noqa: E731
-    ladder = TwoPole(draw(real(0.5, 15)), draw(real(1e-4, 1e-2)), draw(real(2, 40)), draw(real(0.01, 1)), 300.0)
+    ladder = TwoPole(
+        draw(real(0.5, 15)), draw(real(1e-4, 1e-2)), draw(real(2, 40)), draw(real(0.01, 1)), 300.0
+    )
     watts = [draw(real(0.2, 6)), draw(real(0, 1)), draw(real(0, 0.5))]
     powers = Powers(*(ModePower(watt, watt + draw(real(0, 3))) for watt in watts), draw(real(0, 0.01)), 1e-4)
     limit = st.one_of(st.just(float("inf")), real(295, 420))

@@ -38,7 +38,9 @@ def test_seasons_are_those_of_the_reference(bounds):
 def test_the_formula_is_that_of_the_notes(bounds):
     formula, (warm, cool, duty) = closed_form(seasons(*bounds)), FOUR[bounds][1]
     assert formula.regime == "seasons"
-    assert (formula.t_warm_s, formula.t_cool_s, formula.duty) == pytest.approx((warm, cool, duty), abs=PRINTED)
+    assert (formula.t_warm_s, formula.t_cool_s, formula.duty) == pytest.approx(
+        (warm, cool, duty), abs=PRINTED
+    )
 
 
 @pytest.mark.parametrize("bounds", FOUR, ids=str)
@@ -258,7 +260,9 @@ def test_a_policy_of_ones_own_sees_and_decides_what_ours_do():
     assert own.trace.modes.tolist() == ours.trace.modes.tolist()
     assert (own.captured, own.duty) == (ours.captured, ours.duty)
     # A class is begun anew for every run.
-    assert run(setting(Seasons, vision=87, duration_s=20.0)) == run(setting(Seasons, vision=87, duration_s=20.0))
+    assert run(setting(Seasons, vision=87, duration_s=20.0)) == run(
+        setting(Seasons, vision=87, duration_s=20.0)
+    )
 
 
 def test_a_state_tells_what_is_known_at_the_start_of_a_frame():

@@ -78,7 +78,8 @@ def test_policies_that_look_ahead_promise_whatever_the_rest_mode_allows(any_sett
 
 @tries(max_examples=200, deadline=None)
 @given(
-    settings(policies=("full-far", "on-demand", "seasonal", "stop-capture-go")), st.floats(0, 30, exclude_min=True)
+    settings(policies=("full-far", "on-demand", "seasonal", "stop-capture-go")),
+    st.floats(0, 30, exclude_min=True),
 )
 def test_a_limit_below_what_resting_settles_at_is_never_promised(any_setting, below_k):
     limit = any_setting.settled_k(any_setting.rest) - below_k

@@ -91,7 +91,9 @@ def _result(
     figures: dict[str, Any] = dict.fromkeys(("fps", "die_w", "system_w"))
     moves: float | None = None
     if duty is not None:
-        moves = 2.0 / (warm + cool) if warm is not None and cool is not None and setting.rest == "far" else 0.0
+        moves = (
+            2.0 / (warm + cool) if warm is not None and cool is not None and setting.rest == "far" else 0.0
+        )
         figures = mean_figures(setting, duty, 1.0 - duty if setting.rest == "far" else 0.0, moves)
     return ClosedForm(
         setting.name, duty, warm, cool, moves, **figures, upper_k=setting.upper_k, lower_k=setting.lower_k,
@@ -196,7 +198,9 @@ def _frames(setting: Setting, why: str = "") -> ClosedForm:
     if excess(hottest_state(setting, 1.0)) <= 0:
         return _result(setting, "always", f"{why}near frames settle below the bound", 1.0)
     if excess(hottest_state(setting, 0.0)) > 0:
-        return _result(setting, "never", f"{why}one near frame would pass the bound, however long the rest", 0.0)
+        return _result(
+            setting, "never", f"{why}one near frame would pass the bound, however long the rest", 0.0
+        )
     duty = _last(0.0, 1.0, lambda share: excess(hottest_state(setting, share)) <= 0)
     if duty == 0:
         return _result(setting, "never", f"{why}near frames are too rare to tell", 0.0)

@@ -54,7 +54,9 @@ def promise(setting: Setting) -> Promise:
     """
     if not isinstance(setting.policy, str):
         none = math.isinf(setting.limits.vision_k) and math.isinf(setting.limits.imaging_k)
-        return Promise(none, none, "there are no limits" if none else "a policy of one's own promises nothing")
+        return Promise(
+            none, none, "there are no limits" if none else "a policy of one's own promises nothing"
+        )
     vision, imaging = _vision(setting), _imaging(setting)
     reasons = [text for text in (vision, imaging) if text]
     return Promise(not vision, not imaging, "; ".join(reasons) or "every limit is kept in every frame")

@@ -205,7 +205,9 @@ class Setting:
             return self.ladder.ambient_k, self.ladder.ambient_k
         if isinstance(self.start_k, tuple):
             if len(self.start_k) != 2:
-                raise InputError(f"start_k: has {counted(len(self.start_k), 'value')}; must be die and package")
+                raise InputError(
+                    f"start_k: has {counted(len(self.start_k), 'value')}; must be die and package"
+                )
             return self.start_k
         return self.start_k, self.start_k
 
