@@ -66,6 +66,7 @@ bench: $(RUN)
 	@$(BIN)/python benchmarks/approx.py
 	@$(BIN)/python benchmarks/analog.py
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/thermal.py
+	@$(BIN)/python benchmarks/sensor.py
 
 figures: $(RUN)
 	@$(BIN)/python docs/make_figures.py

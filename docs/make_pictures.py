@@ -12,7 +12,9 @@ from typing import Any
 import archsim
 from archsim import plots
 from archsim.cache import Accesses, compare_policies, lru_curve
-from archsim.thermal import Stack, ThermalModel
+from archsim.sensor.policies import Limits, Setting, run
+from archsim.sensor.powers import ModePower, Powers
+from archsim.thermal import Stack, ThermalModel, TwoPole
 
 FIGURES = Path(__file__).with_name("figures")
 TRACE = "preset:zipf"
@@ -99,6 +101,25 @@ def policies() -> Any:
     )
 
 
+def near_sensor(policy: str = "seasonal", **more: Any) -> Setting:
+    """Return a policy on the stack of near-sensor.md."""
+    ladder = TwoPole(5.5, 0.909e-3, 28.5, 0.35, 299.45)
+    powers = Powers(ModePower(2.5, 2.6), ModePower(0.1, 5.0), ModePower(0.1, 0.15))
+    return Setting(ladder, powers, policy, **more)
+
+
+def seasons() -> Any:
+    """Return the first 30 seconds of near and far."""
+    setting = near_sensor(high_k=87 + 273.15, low_k=60 + 273.15)
+    return plots.plot_policy(run(setting, trace=True), setting, end_s=30)
+
+
+def stops() -> Any:
+    """Return stops of single frames."""
+    setting = near_sensor("stop-capture-go", limits=Limits(87 + 273.15, 74 + 273.15))
+    return plots.plot_policy(run(setting, trace=True), setting, start_s=20, end_s=21)
+
+
 PICTURES: dict[str, Callable[[], Any]] = {
     "speedup-systems": lambda: plots.plot_speedup(comparison()),
     "latency": lambda: plots.plot_latency(comparison()),
@@ -116,6 +137,14 @@ PICTURES: dict[str, Callable[[], Any]] = {
     "sensitivity": lambda: plots.plot_sensitivity(swept(), "energy_nj"),
     "temperature-map": lambda: plots.plot_temperature_map(heat().steady()),
     "temperatures": warming,
+    "policy": seasons,
+    "policy-stops": stops,
+    "policy-duty": lambda: plots.plot_policy_map(
+        near_sensor(high_k=87 + 273.15), "near", (0.5, 1, 1.5, 2, 2.5, 3, 4, 5), "ambient", range(20, 50, 5)
+    ),
+    "policy-bounds": lambda: plots.plot_policy_map(
+        near_sensor(), "low", range(30, 91, 5), "high", range(50, 111, 5), workers=2
+    ),
     "bars": lambda: plots.plot_bars(only(size_bytes=131072), "dram.organization.ranks", "time_ns", PACKETS),
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ def twin(setting):
     h = step_of(setting).tolist()
     high, low, vision, imaging, a, b, c, d, at_most, later = bounds_of(setting).tolist()
     die, package = h[10], h[11]
-    ambient, steps, step = setting.ladder.ambient_k, setting.steps, setting.step_s
+    ambient, steps = setting.ladder.ambient_k, setting.steps
     asked_at = requests_of(setting)
     season, before, place = "near", None, None
     asked, waited = 0, None  # waited: None when nothing is asked for

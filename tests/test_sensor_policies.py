@@ -12,8 +12,14 @@ from sensor_settings import FOUR, LADDER, POWERS, c, seasons, setting, settings
 
 from archsim.errors import CodeError, InputError
 from archsim.sensor.policies import (
-    POLICIES, Limits, beside, closed_form, promise, run, sweep,
-)  # fmt: skip
+    POLICIES,
+    Limits,
+    beside,
+    closed_form,
+    promise,
+    run,
+    sweep,
+)
 from archsim.sensor.policies.closed import hottest_state
 from archsim.sensor.powers import ModePower, Powers
 from archsim.thermal import Stack, ThermalModel, TwoPole, two_pole
@@ -70,7 +76,7 @@ def test_seasons_of_whole_frames_last_whole_frames():
 @given(
     near_w=st.floats(1, 5), far_w=st.floats(0.05, 0.5), r1=st.floats(1, 8), r2=st.floats(25, 40),
     tau1=st.floats(1e-3, 6e-3), tau2=st.floats(8, 40), low=st.floats(0.2, 0.6), high=st.floats(0.3, 0.8),
-)  # fmt: skip
+)
 def test_seasons_of_any_stack_are_those_of_the_formula(near_w, far_w, r1, r2, tau1, tau2, low, high):
     """Where the package is slow: the formula gives die and package one time constant each."""
     ladder = TwoPole(r1, tau1 / r1, r2, tau2 / r2, 300.0)

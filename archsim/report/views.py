@@ -8,6 +8,7 @@ from archsim.report.model_plots import plot_co_located
 from archsim.report.multiplier_plots import plot_error_map, plot_errors
 from archsim.report.pareto_plots import plot_pareto
 from archsim.report.plots import plot_comparison
+from archsim.report.policy_plots import plot_policy, plot_policy_map
 from archsim.report.roofline_plots import plot_ceilings, plot_roofline
 from archsim.report.search_plots import plot_front, plot_sensitivity
 from archsim.report.study_plots import plot_grid, plot_study, plot_sweep
@@ -33,6 +34,8 @@ __all__ = [
     "plot_latency",
     "plot_miss_ratio",
     "plot_pareto",
+    "plot_policy",
+    "plot_policy_map",
     "plot_roofline",
     "plot_sensitivity",
     "plot_series",

@@ -51,7 +51,7 @@ def assumptions() -> list[str]:
         "thermal: 3D-ICE, HotSpot and this model solve one description of a stack; its layers are typical ones",
         "thermal: stag2p and ar0330 are fitted to 34.8 and 31.4 degC at 250 and 150 mW, to 5.5 K/W from die to package "
         "and to 98 % within 20 ms of Kodukula et al.; 60.7 degC at 1 W and the drops of temperature are predictions",
-        "thermal: the limits at which the paper's policies act are not in its text; policies are compared at those named",
+        "thermal: the limits at which the paper's policies act are not in its text; the rows name those taken",
     ]
 
 

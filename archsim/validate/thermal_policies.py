@@ -140,7 +140,7 @@ def _duties() -> Iterator[Row]:
     for policy in ("seasonal", "stop-capture-go"):
         yield Row(
             f"{_PAPER}{policy}", "duty at 1 W, T_high 87 degC, %", 100.0, 100 * run(warm.changed(policy=policy)).duty,
-            1e-9, "prediction; 1 W settles at 60.3 degC. The limits of the paper are not in its text: 87 degC is assumed",
+            1e-9, "prediction; 1 W settles at 60.3 degC. 87 degC is assumed: the paper's limits are not in its text",
         )  # fmt: skip
     least = (87 - 26.3) / (_LADDER.r1_k_w + _LADDER.r2_k_w)
     yield Row(

@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import isclass
-from typing import Any
 
 from archsim.errors import CodeError, InputError, nearest
 from archsim.sensor.policies.setting import MODES, Setting
