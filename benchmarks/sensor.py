@@ -21,7 +21,9 @@ def settings(per_frame: bool) -> list[Setting]:
     found = []
     for number in range(SETTINGS):
         watts = 1.0 + 0.004 * number
-        powers = Powers(ModePower(watts, watts + 0.1), ModePower(0.1, 5.0), ModePower(0.1, 0.15), 1e-3, 100e-6)
+        powers = Powers(
+            ModePower(watts, watts + 0.1), ModePower(0.1, 5.0), ModePower(0.1, 0.15), 1e-3, 100e-6
+        )
         limits = Limits(ZERO_C_K + 60 + number % 40, ZERO_C_K + 50 + number % 30)
         found.append(
             Setting(

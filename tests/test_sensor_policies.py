@@ -74,8 +74,14 @@ def test_seasons_of_whole_frames_last_whole_frames():
 
 @tries(max_examples=150, deadline=None)
 @given(
-    near_w=st.floats(1, 5), far_w=st.floats(0.05, 0.5), r1=st.floats(1, 8), r2=st.floats(25, 40),
-    tau1=st.floats(1e-3, 6e-3), tau2=st.floats(8, 40), low=st.floats(0.2, 0.6), high=st.floats(0.3, 0.8),
+    near_w=st.floats(1, 5),
+    far_w=st.floats(0.05, 0.5),
+    r1=st.floats(1, 8),
+    r2=st.floats(25, 40),
+    tau1=st.floats(1e-3, 6e-3),
+    tau2=st.floats(8, 40),
+    low=st.floats(0.2, 0.6),
+    high=st.floats(0.3, 0.8),
 )
 def test_seasons_of_any_stack_are_those_of_the_formula(near_w, far_w, r1, r2, tau1, tau2, low, high):
     """Where the package is slow: the formula gives die and package one time constant each."""

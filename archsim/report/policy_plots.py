@@ -214,7 +214,8 @@ def _cell(setting: Setting, values: dict[str, float]) -> Setting | None:
         return setting.changed(**changes)
     except InputError:
         # Without T_low the rest has to make sense.
-        if setting.changed(**(changes | {"low_k": None})).upper_k > changes.get("low_k", setting.low_k):
+        low = changes.get("low_k", setting.low_k)
+        if low is None or setting.changed(**(changes | {"low_k": None})).upper_k > low:
             raise
         return None
 

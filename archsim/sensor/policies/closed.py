@@ -131,8 +131,9 @@ def _orbit(setting: Setting, near: float, rest: float) -> tuple[Array, Array]:
     (a1, g1), (a2, g2) = (setting.ladder.propagator(count * setting.step_s) for count in (near, rest))
     warmed = g1 * setting.powers.near.die_w
     cooled = g2 * setting.rest_power.die_w
-    hot = np.linalg.solve(np.eye(2) - a1 @ a2, a1 @ cooled + warmed)
-    return hot, a2 @ hot + cooled
+    hot = np.asarray(np.linalg.solve(np.eye(2) - a1 @ a2, a1 @ cooled + warmed), np.float64)
+    cool: Array = a2 @ hot + cooled
+    return hot, cool
 
 
 def _excess(setting: Setting) -> Callable[[Array], float]:

@@ -141,14 +141,14 @@ def run(setting: Setting, *, trace: bool = False, points: int = TRACE_POINTS) ->
     tally, felt = _simulate(setting, every, states, modes)
     ambient, kept = setting.ladder.ambient_k, None
     if trace:
-        times = np.arange(length) * (every * setting.step_s)
+        times = np.arange(length, dtype=np.float64) * float(every * setting.step_s)
         kept = Trace(times, states[:, 0] + ambient, states[:, 1] + ambient, modes, every)
     return _figures(setting, tally.tolist(), felt.tolist(), kept)
 
 
 def _simulate(setting: Setting, every: int, states: Any, modes: Any) -> tuple[Any, Any]:
     """Return the kernel's counts and temperatures."""
-    from archsim.kernels import thermal_policy
+    from archsim.kernels.thermal_policy import run as simulate
 
     own = not isinstance(setting.policy, str)
     number = len(POLICIES) if own else list(POLICIES).index(str(setting.policy))
@@ -159,7 +159,7 @@ def _simulate(setting: Setting, every: int, states: Any, modes: Any) -> tuple[An
         number, setting.steps, setting.skipped, setting.patience, int(setting.foresight), every, int(periodic)
     ]  # fmt: skip
     tally, felt = np.zeros(24, np.int64), np.zeros(8)
-    thermal_policy.run(
+    simulate(
         step_of(setting), bounds_of(setting), np.array(counts, np.int64), np.array(steps, np.int64),
         float(requests) if periodic else 0.0, setting.step_s,  # type: ignore[arg-type]
         decider(setting) if own else None, states, modes, tally, felt,
@@ -244,4 +244,3 @@ def sweep(settings: Sequence[Setting], workers: int = 1) -> list[PolicyRun]:
         if index not in found:
             found[index] = run(setting)
     return [found[index] for index in range(len(settings))]
-

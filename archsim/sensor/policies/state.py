@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import isclass
+from typing import Any
 
 from archsim.errors import CodeError, InputError, nearest
 from archsim.sensor.policies.setting import MODES, Setting
@@ -44,8 +45,8 @@ class State:
 
 def decider(setting: Setting) -> Callable[..., int]:
     """Return what the kernel calls: numbers in, the number of a mode out."""
-    policy, name = setting.policy, setting.name
-    assert callable(policy)
+    policy: Any = setting.policy
+    name = setting.name
     if isclass(policy):
         try:
             policy = policy()
