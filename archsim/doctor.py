@@ -43,6 +43,7 @@ _COMPILED = (
     "cache_chain",
     "cache_memory",
     "approx",
+    "thermal_policy",
 )
 _REQUESTS = 300_000
 

@@ -35,7 +35,7 @@ def test_a_run_is_drawn_with_its_bounds_and_a_band_of_modes(seasonal):
 
 
 def test_a_part_of_the_time_and_other_policies_are_drawn(seasonal):
-    one, found = seasonal
+    found = seasonal[1]
     assert plots.plot_policy(found, start_s=10, end_s=20).get_xlim() == pytest.approx((10, 20 + 1 / 30))
     asked = setting("on-demand", imaging=74, requests=7.0, duration_s=20.0)
     assert "limit of imaging" in labels(plots.plot_policy(run(asked, trace=True), asked))
@@ -49,7 +49,7 @@ def test_a_map_has_the_figures_of_its_runs(seasonal):
     values = np.asarray(axes.images[0].get_array())
     assert values.shape == (3, 2)
     assert values[1, 1] == pytest.approx(100 * run(one).duty)
-    assert [text.get_text() for text in axes.texts][0] == "100"
+    assert axes.texts[0].get_text() == "100"
     bounds = plots.plot_policy_map(one, "low", [50, 60, 70], "high", [60, 80], figure="system_w", workers=2)
     missing = np.ma.getmaskarray(bounds.images[0].get_array())
     assert missing.tolist() == [[False, True, True], [False, False, False]]
