@@ -168,6 +168,33 @@ def test_duty_of_stop_capture_go_is_that_of_the_formula(any_setting):
     assert found.duty == pytest.approx(formula.duty, abs=max(2e-3, 4 / frames))
 
 
+@tries(max_examples=60, deadline=None)
+@given(
+    near_w=st.floats(1, 6), stop_w=st.floats(0.02, 0.5), r1=st.floats(1, 12), c1=st.floats(2e-4, 5e-3),
+    r2=st.floats(5, 40), imaging=st.floats(310, 380), latency=st.integers(2, 5),
+)  # fmt: skip
+def test_duty_of_stops_of_several_frames_is_near_that_of_the_formula(
+    near_w, stop_w, r1, c1, r2, imaging, latency
+):
+    powers = Powers(ModePower(near_w, near_w), POWERS.far, ModePower(stop_w, stop_w))
+    one = setting(
+        "stop-capture-go", ladder=TwoPole(r1, c1, r2, 0.3, 300.0), powers=powers, frame_s=1 / 60,
+        limits=Limits(imaging_k=imaging), latency_s=latency / 60, duration_s=400.0, skip_s=200.0,
+    )  # fmt: skip
+    assert run(one).duty == pytest.approx(closed_form(one).duty, abs=0.05)
+    assert run(one).met or not promise(one).met
+
+
+def test_a_band_just_narrower_than_the_jump_rests_until_the_package_has_cooled():
+    ladder = TwoPole(9.0, 1.1e-3, 30.0, 0.4, 300.0)
+    hot = Powers(ModePower(2.0, 2.0), ModePower(0.1, 5.0), POWERS.stop)
+    one = setting("seasonal", ladder=ladder, powers=hot, high_k=330.0, low_k=330.0 - 0.97 * 9.0 * 1.9)
+    formula, found = closed_form(one), run(one)
+    assert formula.regime == "frames"
+    assert formula.t_cool_s > 1 / 30
+    assert found.duty == pytest.approx(formula.duty, abs=0.02)
+
+
 def test_evenly_spread_frames_are_as_hot_as_a_simulation_of_them():
     """Two near frames of five, in the order that is hottest in the end."""
     one = setting("full-near")

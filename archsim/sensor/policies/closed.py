@@ -213,28 +213,41 @@ def _frames(setting: Setting, why: str = "") -> ClosedForm:
 
 
 def _longer_rest(setting: Setting) -> tuple[float, float]:
-    """Return near and rest where a rest has to last several frames: orbits of a whole number of them."""
-    excess, endless = _excess(setting), _ENDLESS_TAUS * setting.ladder.taus_s[1] / setting.step_s
-    near, rest = 1.0, 1.0
+    """Return near and rest where a rest has to last several steps: the orbit of whole steps with the longest near."""
+    excess, most = _excess(setting), _most_rest(setting)
+    endless = math.ceil(_ENDLESS_TAUS * setting.ladder.taus_s[1] / setting.step_s)
 
-    def holds(count: float) -> bool:
-        return excess(_orbit(setting, count, rest)[0]) <= 0
+    def rest_after(near: int) -> int:
+        return _fewest(most, lambda rest: _rested(setting, near, rest))
 
-    for whole in range(2, _most_rest(setting) + 1):
-        rest = float(whole)
-        near = _last(1.0, endless, holds) if holds(1.0) else 1.0
-        if _rested(setting, near, rest):
-            break
-    if not holds(1.0):
-        rest = _last(rest, endless, lambda count: excess(_orbit(setting, 1.0, count)[0]) > 0)
-    return near, rest
+    def holds(near: int, rest: int) -> bool:
+        return excess(_orbit(setting, near, rest)[0]) <= 0
+
+    # One near step more would not hold.
+    near = max(1, _fewest(endless, lambda count: not holds(count, rest_after(count))) - 1)
+    rest = rest_after(near)
+    if not holds(near, rest):
+        return 1.0, float(_fewest(endless, lambda count: holds(1, count)))
+    # Between whole numbers cycles mix.
+    return _last(near, near + 1.0, lambda count: excess(_orbit(setting, count, rest)[0]) <= 0), float(rest)
+
+
+def _fewest(most: int, holds: Callable[[int], bool]) -> int:
+    """Return the least count from 1 on that holds, or the most; greater ones hold too."""
+    low, high = 1, 1
+    while high < most and not holds(high):
+        low, high = high + 1, min(2 * high, most)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
 
 
 def _most_rest(setting: Setting) -> int:
-    """Return the frames within which a rest ends that only waits for the die's own jump."""
+    """Return the steps after which a rest ends in any case."""
     if setting.policy == "stop-capture-go":
         return min(setting.latency, setting.patience)
-    return 1 + math.ceil(2 * JUMP_TAUS * setting.ladder.taus_s[0] / setting.step_s)
+    return math.ceil(_ENDLESS_TAUS * setting.ladder.taus_s[1] / setting.step_s)
 
 
 def _rested(setting: Setting, near: float, rest: float) -> bool:
