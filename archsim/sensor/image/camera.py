@@ -68,7 +68,7 @@ class Camera:
     Raises
     ------
     InputError
-        For an unknown name, or an ISO speed that the gain does not reach.
+        For an unknown name, an ISO speed that the gain does not reach, or another seed than 0 to 2**64 - 1.
     """
 
     def __init__(
@@ -76,12 +76,14 @@ class Camera:
     ) -> None:
         self.sensor = sensor if isinstance(sensor, ImageSensor) else ImageSensor.load(sensor)
         self.scene = scene if isinstance(scene, Scene) else Scene.load(scene)
+        if not 0 <= device < 1 << 64:
+            raise InputError(f"device {device}: must be from 0 to 2**64 - 1")
         self.device = device
         gain, spec = self.scene.iso / self.sensor.base_iso, self.sensor
         if not 1.0 <= gain <= spec.greatest_gain:
-            top = spec.base_iso * spec.greatest_gain
+            speeds = f"{spec.base_iso:g} to {spec.base_iso * spec.greatest_gain:g}"
             raise InputError(
-                f"scene {self.scene.name}: iso = {self.scene.iso:g}: sensor {spec.name} has {spec.base_iso:g} to {top:g}"
+                f"scene {self.scene.name}: iso = {self.scene.iso:g}: sensor {spec.name} has {speeds}"
             )
         #: EMVA's K, DN per electron.
         self.gain_dn_e = spec.gain_dn_e * gain
@@ -217,13 +219,22 @@ class Camera:
         if best < snr_db:
             return Limit(None, best, self._why_never(snr_db, best, signal, total))
         full_k = self._full_k(signal)
-        met = lambda kelvin: float(self.snr_db(kelvin, signal, total=total)) >= snr_db  # noqa: E731
+
+        def met(kelvin: float) -> bool:
+            return float(self.snr_db(kelvin, signal, total=total)) >= snr_db
+
         if met(full_k):
             return Limit(inf, best, f"met at every temperature up to {HOTTEST_K:g} K")
         found = _last(met, 0.0, full_k)
         if full_k - found <= 2 * _CLOSE_K:
-            return Limit(found, best, f"the dark current fills the rest of the pixel's {self.saturation_e:.0f} electrons")
-        return Limit(found, best, f"the noise of the dark current, {float(self.dark_e(found)):.4g} electrons there")
+            return Limit(
+                found,
+                best,
+                f"the dark current fills the rest of the pixel's {self.saturation_e:.0f} electrons",
+            )
+        return Limit(
+            found, best, f"the noise of the dark current, {float(self.dark_e(found)):.4g} electrons there"
+        )
 
     def _full_k(self, signal: float) -> float:
         """Return the temperature at which light and dark current fill a pixel, at most `HOTTEST_K`."""
@@ -253,13 +264,20 @@ class Camera:
         The rest is what else changes from frame to frame: read-out, kT/C and quantisation.
         """
         rest = self._read_e2 + self._quantisation_e2
-        if rest + self._reset_e2_per_k <= 0.0:
-            raise InputError(f"sensor {self.sensor.name}: has no noise but that of its dark current, and no knee")
-        flat = lambda kelvin: float(self.dark_e(kelvin)) < rest + self._reset_e2_per_k * kelvin  # noqa: E731
+
+        def flat(kelvin: float) -> bool:
+            return float(self.dark_e(kelvin)) < rest + self._reset_e2_per_k * kelvin
+
         return _last(flat, 0.0, HOTTEST_K)
 
     def against(
-        self, name: str, values: Iterable[float], temperature_k: ArrayLike, signal: float = 1.0, *, total: bool = True
+        self,
+        name: str,
+        values: Iterable[float],
+        temperature_k: ArrayLike,
+        signal: float = 1.0,
+        *,
+        total: bool = True,
     ) -> F64:
         """Return the signal to noise ratio with other values of one parameter of the scene.
 
@@ -273,7 +291,8 @@ class Camera:
 
         Returns
         -------
-        ndarray of float64, shape (values, \\*shape of temperature_k)
+        ndarray of float64
+            A row for each value, of the shape of temperature_k.
         """
         scenes = [apply_overrides(self.scene, [f"{name}={float(value)!r}"]) for value in values]
         rows = [Camera(self.sensor, scene).snr_db(temperature_k, signal, total=total) for scene in scenes]
@@ -281,7 +300,9 @@ class Camera:
 
     # frames
 
-    def render(self, image: ArrayLike, temperature_k: ArrayLike, seed: int, *, electrons: bool = False) -> I32:
+    def render(
+        self, image: ArrayLike, temperature_k: ArrayLike, seed: int, *, electrons: bool = False
+    ) -> I32:
         """Return a frame in DN with its noise.
 
         Parameters
@@ -292,7 +313,8 @@ class Camera:
         temperature_k : array_like
             One for all pixels, or a map of the image's shape.
         seed : int
-            Of what changes from frame to frame; what does not is that of the camera's ``device``.
+            Of what changes from frame to frame; what stays is that of the camera's ``device``. Two devices have
+            nothing in common in frames of one seed.
         electrons : bool
             Whether the image is in electrons.
 

@@ -56,7 +56,11 @@ def checked_image(sensor: ImageSensor, image: ArrayLike, most: float) -> F64:
     wrong = ~((pixels >= 0.0) & (pixels <= most) & np.isfinite(pixels))
     if wrong.any():
         row, column = (int(index) for index in np.argwhere(wrong)[0])
-        rule = "must be from 0 to 1 (white)" if most == 1.0 else "must be a finite number of electrons, at least 0"
+        rule = (
+            "must be from 0 to 1 (white)"
+            if most == 1.0
+            else "must be a finite number of electrons, at least 0"
+        )
         raise InputError(f"pixel [{row}, {column}] = {pixels[row, column]:g}: {rule}")
     return pixels
 
@@ -76,7 +80,9 @@ def render(camera: Camera, pixels: F64, electrons: float, temperature_k: ArrayLi
     for row in range(0, rows, step):
         part = slice(row, min(rows, row + step))
         heat = kelvin[part] if kelvin.ndim else kelvin
-        found[part] = _block(camera, pixels[part] * electrons, heat, _Places(camera, row, pixels[part].shape), seed)
+        found[part] = _block(
+            camera, pixels[part] * electrons, heat, _Places(camera, row, pixels[part].shape), seed
+        )
     return found
 
 
@@ -107,25 +113,31 @@ def _block(camera: Camera, light: F64, kelvin: F64, places: _Places, seed: int) 
         light *= 1.0 + sensor.prnu * places.normal(key_of(device, _RESPONSE))
     if sensor.dark_spread:
         dark = dark * (1.0 + sensor.dark_spread * places.normal(key_of(device, _DARK)))
-    electrons = poisson(light + dark, places, seed)
+    electrons = poisson(light + dark, places, seed, device)
     np.minimum(electrons, sensor.full_well_e, out=electrons)
     if sensor.dsnu_e:
         electrons += sensor.dsnu_e * places.normal(key_of(device, _OFFSET))
     output = electrons * camera.gain_dn_e + sensor.black_dn
     analog = camera.analog_dn(kelvin)
     if analog.any():
-        output += analog * places.normal(key_of(seed, _ANALOG))
+        output += analog * places.normal(key_of(seed, device, _ANALOG))
     if sensor.dither:
-        output += places.uniform(key_of(seed, _DITHER), np.arange(output.size)).reshape(output.shape) - 0.5
+        output += (
+            places.uniform(key_of(seed, device, _DITHER), np.arange(output.size)).reshape(output.shape) - 0.5
+        )
     return np.clip(np.floor(output + 0.5), 0, sensor.top_dn).astype(np.int32)
 
 
-def poisson(mean: F64, places: _Places, seed: int) -> F64:
+def poisson(mean: F64, places: _Places, seed: int, device: int) -> F64:
     """Return a Poisson number for each mean, shape of mean."""
     few = np.flatnonzero(mean.reshape(-1) < _MANY)
-    found = np.empty(mean.shape) if few.size == mean.size else many(mean, places.normal(key_of(seed, _SHOT)))
+    found = (
+        np.empty(mean.shape)
+        if few.size == mean.size
+        else many(mean, places.normal(key_of(seed, device, _SHOT)))
+    )
     if few.size:
-        uniform = places.uniform(key_of(seed, _FEW), few)
+        uniform = places.uniform(key_of(seed, device, _FEW), few)
         found.reshape(-1)[few] = inverted(mean.reshape(-1)[few], uniform)
     return found
 

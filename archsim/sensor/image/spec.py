@@ -32,11 +32,19 @@ class ImageSensor(Spec):
     gain_dn_e: float = quantity("", "gain K at base_iso, DN per electron", gt=0, le=1e4)
     base_iso: float = quantity("", "ISO speed at an analog gain of 1", default=100.0, gt=0, le=1e6)
     greatest_gain: float = quantity("", "greatest analog gain", default=8.0, ge=1, le=1e4)
-    read_noise_e: float = quantity("", "noise of a pixel's read-out ahead of the gain, electrons rms", ge=0, le=1e4)
-    converter_noise_dn: float = quantity(
-        "", "noise of the converter behind the gain without its quantisation, DN rms", default=0.0, ge=0, le=1e4
+    read_noise_e: float = quantity(
+        "", "noise of a pixel's read-out ahead of the gain, electrons rms", ge=0, le=1e4
     )
-    sense_capacitance_ff: float = quantity("fF", "capacitance that is reset, for kT/C", default=0.0, ge=0, le=1e6)
+    converter_noise_dn: float = quantity(
+        "",
+        "noise of the converter behind the gain without its quantisation, DN rms",
+        default=0.0,
+        ge=0,
+        le=1e4,
+    )
+    sense_capacitance_ff: float = quantity(
+        "fF", "capacitance that is reset, for kT/C", default=0.0, ge=0, le=1e6
+    )
     correlated_double_sampling: bool = Field(
         False, description="whether the level after the reset is subtracted, and kT/C with it"
     )
@@ -47,12 +55,16 @@ class ImageSensor(Spec):
         "", "DSNU: standard deviation over pixels of the dark current, as a share of it", default=0.0, ge=0,
         le=_LARGEST_SHARE,
     )  # fmt: skip
-    dsnu_e: float = quantity("", "DSNU without dark current, electrons rms over pixels", default=0.0, ge=0, le=1e4)
+    dsnu_e: float = quantity(
+        "", "DSNU without dark current, electrons rms over pixels", default=0.0, ge=0, le=1e4
+    )
     prnu: float = quantity(
         "", "PRNU: standard deviation over pixels of the response, as a share of it", default=0.0, ge=0,
         le=_LARGEST_SHARE,
     )  # fmt: skip
-    dither: bool = Field(False, description="whether the converter adds uniform dither of 1 DN, not subtracted")
+    dither: bool = Field(
+        False, description="whether the converter adds uniform dither of 1 DN, not subtracted"
+    )
 
     @property
     def top_dn(self) -> int:
@@ -67,7 +79,10 @@ class ImageSensor(Spec):
     @model_validator(mode="after")
     def _black_below_the_top(self) -> Self:
         if self.black_dn >= self.top_dn:
-            raise FieldError("black_dn", f"must be below {self.top_dn} DN, the highest output of {self.bits} bits")
+            raise FieldError(
+                "black_dn",
+                f"{self.black_dn:g} DN: must be below {self.top_dn} DN, the highest output of {self.bits} bits",
+            )
         return self
 
 
@@ -81,7 +96,9 @@ class Scene(Spec):
     exposure_ms: float = quantity("ms", "exposure time", gt=0, le=1e6)
     iso: float = quantity("", "ISO speed, which sets the analog gain", gt=0, le=1e6)
     f_number: float = quantity("", "f-number of the lens", ge=0.5, le=1000)
-    lens_transmission: float = quantity("", "share of light that lens and filters pass", default=0.83, gt=0, le=1)
+    lens_transmission: float = quantity(
+        "", "share of light that lens and filters pass", default=0.83, gt=0, le=1
+    )
     reflectance: float = quantity("", "reflectance of white, an image value of 1", default=0.9, gt=0, le=1)
     spectrum_factor: float = quantity(
         "", "visible photons per lux, as a multiple of those of light of 555 nm", gt=0, le=100
