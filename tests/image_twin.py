@@ -9,7 +9,7 @@ from archsim.analog.nnadc.noise import quantiles
 from archsim.traces import counter
 
 RESPONSE, OFFSET, DARK = 0x530, 0x531, 0x532
-SHOT, FEW, ANALOG, DITHER = 0x538, 0x539, 0x53A, 0x53B
+SHOT, FEW, READ, CONVERTER, DITHER = 0x538, 0x539, 0x53A, 0x53B, 0x53C
 
 
 def word(place, *words):
@@ -45,7 +45,8 @@ def frame(camera, electrons, kelvin, seed):
     dark = float(exp(doubled * 0.6931471805599453)) * (
         sensor.dark_current_e_s * (camera.scene.exposure_ms * 1e-3)
     )
-    analog = float(camera.analog_dn(np.float64(kelvin)))
+    reset = 0.0 if sensor.correlated_double_sampling else 1.380649e-23 / 1.602176634e-19**2
+    ahead = math.sqrt(sensor.read_noise_e**2 + reset * sensor.sense_capacitance_ff * 1e-15 * kelvin)
     out = []
     for row, line in enumerate(electrons):
         out.append([])
@@ -55,7 +56,9 @@ def frame(camera, electrons, kelvin, seed):
             own = dark * (1.0 + sensor.dark_spread * normal(place, device, DARK))
             held = min(poisson(light + own, place, seed, device), sensor.full_well_e)
             held += sensor.dsnu_e * normal(place, device, OFFSET)
-            dn = held * camera.gain_dn_e + sensor.black_dn + analog * normal(place, seed, device, ANALOG)
+            held += ahead * normal(place, seed, device, READ)
+            dn = held * camera.gain_dn_e + sensor.black_dn
+            dn += sensor.converter_noise_dn * normal(place, seed, device, CONVERTER)
             if sensor.dither:
                 dn += uniform(place, seed, device, DITHER) - 0.5
             out[-1].append(min(max(math.floor(dn + 0.5), 0), 2**sensor.bits - 1))

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from image_twin import frame
 from test_sensor_image import camera, sensor
 
+from archsim.analog.column_unit import IdealQuantiser
+from archsim.analog.near_sensor import PixelChain, convert_image
 from archsim.analog.nnadc.noise import quantiles
 from archsim.sensor.image import Camera, frames
 from archsim.sensor.image.camera import Camera as _Camera
@@ -172,7 +174,7 @@ class TestSeeds:
         ramp = np.arange(8 * 2048).reshape(8, 2048) / (8 * 2048)
         shot = at.render(ramp * ramp, 290 + 80 * ramp, 2024)
         digest = hashlib.sha256(shot.astype("<i4").tobytes()).hexdigest()
-        assert digest == "a0dacaf76b931eab5169459315765e1a19051c8361734d6076b0195e6995fc07"
+        assert digest == "f1ee176bd98eddd48ebadb70922b4258878d45d682aa0904d20157bff884fbcd"
 
     def test_the_pattern_of_a_device_stays_and_noise_does_not(self):
         spread = {**BIG, "dark_spread": 0.2, "prnu": 0.05}
@@ -210,6 +212,24 @@ class TestSeeds:
         at = camera()
         image = np.linspace(0, 1, 12 * 16).reshape(12, 16)
         assert (at.render(image * at.white_e, 340.0, 9, electrons=True) == at.render(image, 340.0, 9)).all()
+
+    def test_what_is_collected_is_what_the_frame_converts(self):
+        at = camera({"converter_noise_dn": 0.0})
+        image = np.linspace(0, 0.9, 12 * 16).reshape(12, 16)
+        held = at.collect(image, 340.0, 9)
+        assert (np.floor(held * at.gain_dn_e + 64 + 0.5) == at.render(image, 340.0, 9)).all()
+
+    def test_another_converter_reads_what_is_collected(self):
+        at = Camera("ar0330", "office")
+        image = np.linspace(0, 1, 64 * 2304).reshape(64, 2304)
+        held = at.collect(image, 340.0, 9)
+        found = convert_image(
+            IdealQuantiser(14), PixelChain(volts_per_electron=1e-3, full_scale_v=2.5).inputs(held)
+        )
+        step = 2500 / 2**14
+        inside = held > 0
+        assert abs(found.values * 2500 - held)[inside].max() <= step / 2 + 1e-9
+        assert held.mean() == pytest.approx(at.white_e / 2 + float(at.dark_e(340.0)), abs=0.4)
 
     def test_the_image_of_the_caller_stays_as_it_was(self):
         image = np.full((12, 16), 0.5)

@@ -63,4 +63,6 @@ def rows() -> Iterator[Row]:
         )
     knee = Camera("ar0330", "dim").knee_k() - _ZERO_C_K
     note = "calibration: the dark current is fitted to it"
-    yield Row("AR0330 of Kodukula et al.", "knee at 64 ms and ISO 800, degC", 52.0, knee, _KNEE_K / 52.0, note)
+    yield Row(
+        "AR0330 of Kodukula et al.", "knee at 64 ms and ISO 800, degC", 52.0, knee, _KNEE_K / 52.0, note
+    )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, isfinite
+from math import hypot, inf, isfinite
+from operator import index
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from archsim.sensor.image import digital, frames
 from archsim.sensor.image.noise import TEMPORAL, TITLES, Noise
 from archsim.sensor.image.spec import ImageSensor, Scene
 from archsim.spec import apply_overrides
+from archsim.spec_errors import short
 
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
@@ -76,9 +78,7 @@ class Camera:
     ) -> None:
         self.sensor = sensor if isinstance(sensor, ImageSensor) else ImageSensor.load(sensor)
         self.scene = scene if isinstance(scene, Scene) else Scene.load(scene)
-        if not 0 <= device < 1 << 64:
-            raise InputError(f"device {device}: must be from 0 to 2**64 - 1")
-        self.device = device
+        self.device = checked_seed("device", device)
         gain, spec = self.scene.iso / self.sensor.base_iso, self.sensor
         if not 1.0 <= gain <= spec.greatest_gain:
             speeds = f"{spec.base_iso:g} to {spec.base_iso * spec.greatest_gain:g}"
@@ -164,11 +164,14 @@ class Camera:
         """
         kelvin = checked_k(temperature_k)
         mean_e = float(self.signal_e(signal) + self.dark_e(kelvin))
-        return digital.moments(self.sensor, self.gain_dn_e, mean_e, self.analog_dn(kelvin).item())
+        analog_dn = hypot(self.gain_dn_e * self.ahead_e(kelvin).item(), self.sensor.converter_noise_dn)
+        return digital.moments(self.sensor, self.gain_dn_e, mean_e, analog_dn)
 
-    def analog_dn(self, kelvin: F64) -> F64:
-        """Return the rms in DN of read-out and reset together, what is normal noise."""
-        found: F64 = np.sqrt(self._read_e2 + self._reset_e2_per_k * kelvin) * self.gain_dn_e
+    def ahead_e(self, kelvin: F64) -> F64:
+        """Return the rms in electrons of the normal noise ahead of the gain: a pixel's read-out and reset."""
+        found: F64 = np.sqrt(
+            self.sensor.read_noise_e * self.sensor.read_noise_e + self._reset_e2_per_k * kelvin
+        )
         return found
 
     # signal to noise
@@ -323,8 +326,28 @@ class Camera:
         ndarray of int32, shape (rows, columns)
             From 0 to 2**bits - 1. The same arguments give the same frame on every machine.
         """
-        pixels = frames.checked_image(self.sensor, image, 1.0 if not electrons else inf)
-        return frames.render(self, pixels, 1.0 if electrons else self.white_e, temperature_k, seed)
+        pixels, each = self._pixels(image, electrons)
+        return frames.render(self, pixels, each, temperature_k, checked_seed("seed", seed))
+
+    def collect(
+        self, image: ArrayLike, temperature_k: ArrayLike, seed: int, *, electrons: bool = False
+    ) -> F64:
+        """Return the electrons of a frame with the noise ahead of the gain, for a converter of another kind.
+
+        Parameters are those of `render`, and so is the frame: the same numbers, not yet amplified and converted.
+        `archsim.analog.near_sensor.PixelChain` makes them inputs of a converter.
+
+        Returns
+        -------
+        ndarray of float64, shape (rows, columns)
+        """
+        pixels, each = self._pixels(image, electrons)
+        return frames.collect(self, pixels, each, temperature_k, checked_seed("seed", seed))
+
+    def _pixels(self, image: ArrayLike, electrons: bool) -> tuple[F64, float]:
+        """Return a checked image, and the electrons of 1 in it."""
+        pixels = frames.checked_image(self.sensor, image, inf if electrons else 1.0)
+        return pixels, 1.0 if electrons else self.white_e
 
     def dark_frame(self, shape: tuple[int, int] | None, temperature_k: ArrayLike, seed: int) -> I32:
         """Return a frame without light; of the whole sensor when ``shape`` is None."""
@@ -332,7 +355,7 @@ class Camera:
         if min(rows, columns) < 1:
             raise InputError(f"frame of {rows} x {columns} pixels: must have at least one")
         nothing = np.broadcast_to(np.float64(0.0), (rows, columns))
-        return frames.render(self, frames.checked_image(self.sensor, nothing, inf), 1.0, temperature_k, seed)
+        return self.render(nothing, temperature_k, seed)
 
 
 def checked_k(temperature_k: ArrayLike) -> F64:
@@ -343,12 +366,32 @@ def checked_k(temperature_k: ArrayLike) -> F64:
     InputError
         For any other.
     """
-    kelvin = np.asarray(temperature_k, np.float64)
+    try:
+        kelvin = np.asarray(temperature_k, np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"temperature_k = {short(temperature_k)}: must be numbers, in kelvin") from None
     wrong = ~((kelvin >= 0.0) & (kelvin <= HOTTEST_K))
     if wrong.any():
         value = kelvin[wrong].flat[0]
         raise InputError(f"temperature_k = {value:g}: must be in kelvin, from 0 to {HOTTEST_K:g}")
     return kelvin
+
+
+def checked_seed(name: str, seed: int) -> int:
+    """Return a seed, a whole number from 0 to 2**64 - 1.
+
+    Raises
+    ------
+    InputError
+        For any other.
+    """
+    try:
+        whole = index(seed)
+    except TypeError:
+        whole = -1
+    if not 0 <= whole < 1 << 64:
+        raise InputError(f"{name} {short(seed)}: must be a whole number from 0 to 2**64 - 1")
+    return whole
 
 
 def _last(holds: Callable[[float], bool], low: float, high: float) -> float:

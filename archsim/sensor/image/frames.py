@@ -7,6 +7,7 @@ ACM TOMS 2016, its second approximation). Sums, products and square roots decide
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ I32 = NDArray[np.int32]
 
 #: Streams of a device, then those of a frame.
 _RESPONSE, _OFFSET, _DARK = 0x530, 0x531, 0x532
-_SHOT, _FEW, _ANALOG, _DITHER = 0x538, 0x539, 0x53A, 0x53B
+_SHOT, _FEW, _READ, _CONVERTER, _DITHER = 0x538, 0x539, 0x53A, 0x53B, 0x53C
 #: Pixels that go through the steps together, so that they stay in a cache.
 _BLOCK = 1 << 16
 #: From so many expected electrons on, the expansion holds to 0.1 % of the variance.
@@ -67,6 +68,24 @@ def checked_image(sensor: ImageSensor, image: ArrayLike, most: float) -> F64:
 
 def render(camera: Camera, pixels: F64, electrons: float, temperature_k: ArrayLike, seed: int) -> I32:
     """Return a frame of checked pixels, each times ``electrons``; see `archsim.sensor.image.Camera.render`."""
+    found = np.empty(pixels.shape, np.int32)
+    for part, held, places in _blocks(camera, pixels, electrons, temperature_k, seed):
+        found[part] = _converted(camera, held, places, seed)
+    return found
+
+
+def collect(camera: Camera, pixels: F64, electrons: float, temperature_k: ArrayLike, seed: int) -> F64:
+    """Return the electrons of that frame ahead of the gain; see `archsim.sensor.image.Camera.collect`."""
+    found = np.empty(pixels.shape)
+    for part, held, _ in _blocks(camera, pixels, electrons, temperature_k, seed):
+        found[part] = held
+    return found
+
+
+def _blocks(
+    camera: Camera, pixels: F64, electrons: float, temperature_k: ArrayLike, seed: int
+) -> Iterator[tuple[slice, F64, _Places]]:
+    """Yield some rows after the others, what their pixels hold, and where they are."""
     from archsim.sensor.image.camera import checked_k
 
     kelvin = checked_k(temperature_k)
@@ -75,15 +94,12 @@ def render(camera: Camera, pixels: F64, electrons: float, temperature_k: ArrayLi
             f"temperature_k of shape {kelvin.shape}: must be one number, or a map of the image's {pixels.shape}"
         )
     rows, columns = pixels.shape
-    found = np.empty((rows, columns), np.int32)
     step = max(1, _BLOCK // columns)
     for row in range(0, rows, step):
         part = slice(row, min(rows, row + step))
         heat = kelvin[part] if kelvin.ndim else kelvin
-        found[part] = _block(
-            camera, pixels[part] * electrons, heat, _Places(camera, row, pixels[part].shape), seed
-        )
-    return found
+        places = _Places(camera, row, pixels[part].shape)
+        yield part, _held(camera, pixels[part] * electrons, heat, places, seed), places
 
 
 class _Places:
@@ -105,8 +121,8 @@ class _Places:
         return counter.unit(counter.draw(key, place.astype(np.uint64)))
 
 
-def _block(camera: Camera, light: F64, kelvin: F64, places: _Places, seed: int) -> I32:
-    """Return the outputs of some rows; ``light`` is in electrons and is overwritten."""
+def _held(camera: Camera, light: F64, kelvin: F64, places: _Places, seed: int) -> F64:
+    """Return what pixels hold, noise ahead of the gain included; ``light`` is in electrons and is overwritten."""
     sensor, device = camera.sensor, camera.device
     dark: F64 = camera.dark_e(kelvin)
     if sensor.prnu:
@@ -117,14 +133,21 @@ def _block(camera: Camera, light: F64, kelvin: F64, places: _Places, seed: int) 
     np.minimum(electrons, sensor.full_well_e, out=electrons)
     if sensor.dsnu_e:
         electrons += sensor.dsnu_e * places.normal(key_of(device, _OFFSET))
+    ahead = camera.ahead_e(kelvin)
+    if ahead.any():
+        electrons += ahead * places.normal(key_of(seed, device, _READ))
+    return electrons
+
+
+def _converted(camera: Camera, electrons: F64, places: _Places, seed: int) -> I32:
+    """Return the converter's outputs."""
+    sensor, device = camera.sensor, camera.device
     output = electrons * camera.gain_dn_e + sensor.black_dn
-    analog = camera.analog_dn(kelvin)
-    if analog.any():
-        output += analog * places.normal(key_of(seed, device, _ANALOG))
+    if sensor.converter_noise_dn:
+        output += sensor.converter_noise_dn * places.normal(key_of(seed, device, _CONVERTER))
     if sensor.dither:
-        output += (
-            places.uniform(key_of(seed, device, _DITHER), np.arange(output.size)).reshape(output.shape) - 0.5
-        )
+        every = places.uniform(key_of(seed, device, _DITHER), np.arange(output.size))
+        output += every.reshape(output.shape) - 0.5
     return np.clip(np.floor(output + 0.5), 0, sensor.top_dn).astype(np.int32)
 
 
