@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import hypot, inf, isfinite
-from operator import index
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 from archsim.analog.elementary import exp, log
 from archsim.errors import InputError
 from archsim.sensor.image import digital, frames
+from archsim.sensor.image.checks import HOTTEST_K, checked_k, checked_seed
 from archsim.sensor.image.noise import TEMPORAL, TITLES, Noise
 from archsim.sensor.image.spec import ImageSensor, Scene
 from archsim.spec import apply_overrides
-from archsim.spec_errors import short
 
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
@@ -31,8 +30,6 @@ I32 = NDArray[np.int32]
 _K_OVER_Q2 = 1.380649e-23 / 1.602176634e-19**2
 _LN2 = 0.6931471805599453
 _DB_PER_LN = 20.0 / 2.302585092994046
-#: Beyond it no silicon works, and the law of doubling means nothing.
-HOTTEST_K = 1000.0
 #: Width at which a search for a temperature ends.
 _CLOSE_K = 1e-10
 
@@ -356,42 +353,6 @@ class Camera:
             raise InputError(f"frame of {rows} x {columns} pixels: must have at least one")
         nothing = np.broadcast_to(np.float64(0.0), (rows, columns))
         return self.render(nothing, temperature_k, seed)
-
-
-def checked_k(temperature_k: ArrayLike) -> F64:
-    """Return temperatures as an array, each from 0 K to `HOTTEST_K`.
-
-    Raises
-    ------
-    InputError
-        For any other.
-    """
-    try:
-        kelvin = np.asarray(temperature_k, np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"temperature_k = {short(temperature_k)}: must be numbers, in kelvin") from None
-    wrong = ~((kelvin >= 0.0) & (kelvin <= HOTTEST_K))
-    if wrong.any():
-        value = kelvin[wrong].flat[0]
-        raise InputError(f"temperature_k = {value:g}: must be in kelvin, from 0 to {HOTTEST_K:g}")
-    return kelvin
-
-
-def checked_seed(name: str, seed: int) -> int:
-    """Return a seed, a whole number from 0 to 2**64 - 1.
-
-    Raises
-    ------
-    InputError
-        For any other.
-    """
-    try:
-        whole = index(seed)
-    except TypeError:
-        whole = -1
-    if not 0 <= whole < 1 << 64:
-        raise InputError(f"{name} {short(seed)}: must be a whole number from 0 to 2**64 - 1")
-    return whole
 
 
 def _last(holds: Callable[[float], bool], low: float, high: float) -> float:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from archsim.analog.elementary import exp, key_of
 from archsim.analog.nnadc.noise import noise as normal
 from archsim.errors import InputError
+from archsim.sensor.image.checks import checked_k
 from archsim.sensor.image.spec import ImageSensor
 from archsim.traces import counter
 
@@ -86,8 +87,6 @@ def _blocks(
     camera: Camera, pixels: F64, electrons: float, temperature_k: ArrayLike, seed: int
 ) -> Iterator[tuple[slice, F64, _Places]]:
     """Yield some rows after the others, what their pixels hold, and where they are."""
-    from archsim.sensor.image.camera import checked_k
-
     kelvin = checked_k(temperature_k)
     if kelvin.shape not in ((), pixels.shape):
         raise InputError(
