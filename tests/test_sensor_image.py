@@ -1,6 +1,7 @@
 """Noise of a warm image sensor: EMVA 1288's formulas, the temperature for a ratio, the presets."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -312,3 +313,22 @@ class TestPresets:
         assert found == {
             "daylight": [True, True, True], "office": [True, True, False], "dim": [True, False, False]
         }  # fmt: skip
+
+    def test_the_page_says_what_the_model_says(self):
+        page = (Path(__file__).parents[1] / "docs" / "image-noise.md").read_text(encoding="utf-8")
+        for name in ("daylight", "office", "dim"):
+            at = Camera("ar0330", name)
+            cells = [f"{round(at.white_e):,}, {round(at.saturation_e):,}"]
+            for wanted in (20, 26, 35):
+                limit = at.temperature_for(wanted)
+                never = f"never: {limit.best_db:.1f} dB"
+                cells.append(
+                    never if limit.temperature_k is None else f"{limit.temperature_k - ZERO_C_K:.1f} degC"
+                )
+            (line,) = [line for line in page.splitlines() if line.startswith(f"| `{name}`")]
+            assert [cell.strip() for cell in line.split("|")[4:8]] == cells
+        text = " ".join(page.split())
+        temporal = Camera("ar0330", "dim").temperature_for(20, total=False).temperature_k - ZERO_C_K
+        knees = [Camera("ar0330", name).knee_k() - ZERO_C_K for name in ("office", "daylight")]
+        assert f"keeps 20 dB up to {temporal:.1f} degC" in text
+        assert f"{knees[0]:.1f} degC at 32 ms and ISO 400, {knees[1]:.1f} degC at 16 ms and ISO 100" in text
