@@ -15,7 +15,6 @@ from archsim.analog.column_unit import IdealQuantiser
 from archsim.analog.near_sensor import PixelChain, convert_image
 from archsim.analog.nnadc.noise import quantiles
 from archsim.sensor.image import Camera, frames
-from archsim.sensor.image.camera import Camera as _Camera
 from archsim.validate import thermal_image
 
 SHARED = Path(__file__).parents[2] / "shared" / "reference" / "thermal"
@@ -56,7 +55,7 @@ class TestTwin:
     )
     def test_a_frame_is_its_pixels_one_by_one(self, seed, kelvin, light, dither, columns, device):
         kind = sensor(dither=dither, dark_spread=0.2, full_well_e=70.0)
-        at = _Camera(kind, camera().scene, device=device)
+        at = Camera(kind, camera().scene, device=device)
         image = np.linspace(0, light, 5 * columns).reshape(5, columns)
         found = at.render(image, kelvin, seed, electrons=True)
         assert found.dtype == np.int32
@@ -170,7 +169,7 @@ class TestSeeds:
         assert (Camera("ar0330", "office", device=1).render(image, 320.0, 1) == shot).mean() < 0.05
 
     def test_the_bits_are_the_same_on_every_machine(self):
-        at = _Camera(sensor(columns=2048, rows=8, dither=True), camera().scene, device=3)
+        at = Camera(sensor(columns=2048, rows=8, dither=True), camera().scene, device=3)
         ramp = np.arange(8 * 2048).reshape(8, 2048) / (8 * 2048)
         shot = at.render(ramp * ramp, 290 + 80 * ramp, 2024)
         digest = hashlib.sha256(shot.astype("<i4").tobytes()).hexdigest()
@@ -178,7 +177,7 @@ class TestSeeds:
 
     def test_the_pattern_of_a_device_stays_and_noise_does_not(self):
         spread = {**BIG, "dark_spread": 0.2, "prnu": 0.05}
-        one, other = camera(spread), _Camera(sensor(**spread), camera().scene, device=1)
+        one, other = camera(spread), Camera(sensor(**spread), camera().scene, device=1)
         image = np.full((480, 640), 0.9)
         first, second, third = (
             np.stack([at.render(image, 360.0, seed) for seed in seeds]).mean(axis=0)
@@ -252,7 +251,7 @@ class TestEmva1288:
 
     def test_it_quantises_twice_and_rounding_alone_is_found_out(self, theirs):
         at = thermal_image.peer()
-        once = _Camera(at.sensor.model_copy(update={"dither": False}), at.scene)
+        once = Camera(at.sensor.model_copy(update={"dither": False}), at.scene)
         kelvin = 80 + 273.15
         variance = theirs(80, 4).var()
         assert variance == pytest.approx(float(at.variance_dn2(kelvin)), rel=0.01)
@@ -273,7 +272,7 @@ class TestValidation:
     @pytest.mark.parametrize("change", [{"dither": False}, {"dark_doubling_k": 7.5}, {"read_noise_e": 3.25}])
     def test_another_sensor_would_be_found_out(self, monkeypatch, change):
         at = thermal_image.peer()
-        other = _Camera(at.sensor.model_copy(update=change), at.scene)
+        other = Camera(at.sensor.model_copy(update=change), at.scene)
         monkeypatch.setattr(thermal_image, "peer", lambda: other)
         assert any(row.holds is False for row in thermal_image.rows())
 
