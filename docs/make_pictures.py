@@ -9,9 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import archsim
 from archsim import plots
 from archsim.cache import Accesses, compare_policies, lru_curve
+from archsim.sensor.image import Camera
 from archsim.sensor.policies import Limits, Setting, run
 from archsim.sensor.powers import ModePower, Powers
 from archsim.thermal import Stack, ThermalModel, TwoPole
@@ -92,6 +95,15 @@ def warming() -> Any:
     return plots.plot_temperatures(heat().transient(None, times))
 
 
+def chart() -> Any:
+    """Return a test chart: a star above a wedge of nine greys."""
+    rows, columns = 200, 240
+    y, x = np.mgrid[:rows, :columns]
+    angle, radius = np.arctan2(y - 80, x - 120), np.hypot(y - 80, x - 120)
+    star = np.where(radius < 70, 0.5 + 0.45 * np.sign(np.sin(16 * angle)), 0.2)
+    return np.where(y < 160, star, np.minimum(x // 27, 8) / 8)
+
+
 def policies() -> Any:
     """Return miss ratios of a few policies."""
     accesses = Accesses.of(trace()).held()
@@ -145,6 +157,9 @@ PICTURES: dict[str, Callable[[], Any]] = {
     "policy-bounds": lambda: plots.plot_policy_map(
         near_sensor(), "low", range(30, 91, 5), "high", range(50, 111, 5), workers=2
     ),
+    "image-snr": lambda: plots.plot_snr([Camera("ar0330", name) for name in ("daylight", "office", "dim")]),
+    "image-noise": lambda: plots.plot_noise(Camera("ar0330", "dim")),
+    "image-frames": lambda: plots.plot_frames(Camera("ar0330", "dim"), chart(), [317.15, 365.15]),
     "bars": lambda: plots.plot_bars(only(size_bytes=131072), "dram.organization.ranks", "time_ns", PACKETS),
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from archsim.report.plots import plot_comparison
 from archsim.report.policy_plots import plot_policy, plot_policy_map
 from archsim.report.roofline_plots import plot_ceilings, plot_roofline
 from archsim.report.search_plots import plot_front, plot_sensitivity
+from archsim.report.sensor_image_plots import plot_frames, plot_noise, plot_snr
 from archsim.report.study_plots import plot_grid, plot_study, plot_sweep
 from archsim.report.style import COLOURS, COLUMN_IN, TWO_COLUMNS_IN, house, new_figure, save
 from archsim.report.thermal_plots import plot_temperature_map, plot_temperatures
@@ -29,16 +30,19 @@ __all__ = [
     "plot_energy",
     "plot_error_map",
     "plot_errors",
+    "plot_frames",
     "plot_front",
     "plot_grid",
     "plot_latency",
     "plot_miss_ratio",
+    "plot_noise",
     "plot_pareto",
     "plot_policy",
     "plot_policy_map",
     "plot_roofline",
     "plot_sensitivity",
     "plot_series",
+    "plot_snr",
     "plot_speedup",
     "plot_study",
     "plot_sweep",

@@ -18,7 +18,7 @@ NAMES = {
     "hardware": "DRAM channel against the bandwidth-latency curves of a Xeon Gold 5218",
     "multipliers": "approximate multipliers against figures of all, or many, pairs of operands",
     "recnmp": "RecNMP against the figures of its paper",
-    "thermal": "temperatures of stacks against 3D-ICE, HotSpot, closed forms and a stacked sensor",
+    "thermal": "temperatures of stacks against 3D-ICE, HotSpot, closed forms and a stacked sensor; noise of its images",
     "traces": "generated traces against published statistics of production traces",
 }
 

@@ -17,7 +17,7 @@ import numpy as np
 from archsim.thermal.compact import TwoPole
 from archsim.thermal.model import ThermalModel
 from archsim.thermal.spec import Stack
-from archsim.validate import thermal_policies
+from archsim.validate import thermal_image, thermal_policies
 from archsim.validate.row import Row
 
 _DATA = Path(__file__).parent / "data" / "thermal.csv"
@@ -52,6 +52,7 @@ def assumptions() -> list[str]:
         "thermal: stag2p and ar0330 are fitted to 34.8 and 31.4 degC at 250 and 150 mW, to 5.5 K/W from die to package "
         "and to 98 % within 20 ms of Kodukula et al.; 60.7 degC at 1 W and the drops of temperature are predictions",
         "thermal: the limits at which the paper's policies act are not in its text; the rows name those taken",
+        *thermal_image.assumptions(),
     ]
 
 
@@ -63,6 +64,7 @@ def rows(data: Path | None = None) -> Iterator[Row]:
             yield _row(line)
     yield from _paper()
     yield from thermal_policies.rows()
+    yield from thermal_image.rows()
 
 
 def _row(line: dict[str, str]) -> Row:
@@ -263,7 +265,7 @@ def _paper() -> Iterator[Row]:
     yield Row(f"{figure}stack", "processor at 1 W, degC", 61.0, float(found[2]), None, note)
     up = _changed(Stack.load("stag2p"), top={"resistance_k_w": 34.0}, bottom={})
     found = ThermalModel(up, 4).steady(watt).avg_k
-    note = "unjudged; heat leaves upwards instead: the order of the paper, its size needs other bonds than assumed"
+    note = "not reproduced in size, which needs other bonds; heat leaves upwards here, and the order is the paper's"
     yield Row(
         f"{figure}stack, upwards",
         "processor less sensor at 1 W, K",
