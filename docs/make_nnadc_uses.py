@@ -1,4 +1,4 @@
-"""Renew the tables and the figure of sums and images in nnadc.md: ``python docs/make_nnadc_uses.py``; ten seconds."""
+"""Renew the tables and the figure of sums and images in nnadc.md: ``python docs/make_nnadc_uses.py``; a minute."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from make_nnadc import FIGURES, PAGE, renewed, table
 
 from archsim.analog import Cell, Wires
+from archsim.analog.column_reads import Signed
 from archsim.analog.column_unit import Accuracy, ColumnUnit, IdealQuantiser, accuracy
 from archsim.analog.elementary import key_of, normals, uniforms
 from archsim.analog.near_sensor import convert_image
@@ -19,6 +20,11 @@ BITS = (8, 10, 12, 14)
 #: Of ideal quantisers, in the picture.
 FINE = (6, 7, 8, 9, 10, 11, 12, 13, 14)
 SEGMENTS_OHM = (0.001, 0.01, 0.1, 1.0)
+TILES = (256, 64, 32)
+#: Full scale of each form, as a share of the largest current: no sum of these is beyond.
+FULL_SCALE: dict[Signed, float] = {"offset": 1.0, "dual-path": 0.5}
+#: Sums on which gains are found; others than those of the tests.
+KNOWN = 400
 VARIED = Cell.load("rram-3bit")
 PERFECT = VARIED.model_copy(update={"program_sigma": 0.0, "read_sigma": 0.0})
 CELLS = {"perfect cells": PERFECT, "rram-3bit": VARIED}
@@ -45,38 +51,48 @@ def percent(found: Accuracy) -> str:
     return f"{100.0 * found.relative_rms:.2f} %"
 
 
-def sums() -> tuple[str, dict[str, tuple[list[float], list[float]]], float]:
+def units(signed: Signed) -> dict[str, ColumnUnit]:
+    """Return the table in both kinds of cells; pairs need half of the full scale."""
+    values, *_ = drawn()
+    share = FULL_SCALE[signed]
+    return {
+        name: ColumnUnit(values, cell, most_rows=POOL, signed=signed, full_scale=share)
+        for name, cell in CELLS.items()
+    }
+
+
+def sums(signed: Signed) -> tuple[str, dict[str, tuple[list[float], list[float]]], float]:
     """Return the table of pooled sums, the curves of their errors, and what 8-bit elements cost."""
-    values, requests, true = drawn()
-    units = {name: ColumnUnit(values, cell, most_rows=POOL) for name, cell in CELLS.items()}
-    exact = {name: accuracy(unit.sums(requests), true) for name, unit in units.items()}
+    _, requests, true = drawn()
+    each = units(signed)
+    exact = {name: accuracy(unit.sums(requests), true) for name, unit in each.items()}
     head = ["converter"]
-    head += [f"{kind}, {name}" for name in units for kind in ("ideal", "NN-ADC")]
+    head += [f"{kind}, {name}" for name in each for kind in ("ideal", "NN-ADC")]
     head += ["cosine", "nJ per sum", "us per sum"]
     rows, curves = [], {}
     found: dict[tuple[str, int], Accuracy] = {}
     for bits in BITS:
         adc = load_adc(f"nnadc-{bits}b-3bit")
         taken, row = costs(adc), [f"{bits} bits"]
-        for name, unit in units.items():
+        for name, unit in each.items():
             found[name, bits] = accuracy(unit.sums(requests, calibrated(adc)), true)
             row += [
                 percent(accuracy(unit.sums(requests, IdealQuantiser(bits)), true)),
                 percent(found[name, bits]),
             ]
-        unit = units["rram-3bit"]
+        unit = each["rram-3bit"]
         energy_nj = total_nj(unit.ledger(taken, 1_000_000)) / 1e6
         row += [
             f"{found['rram-3bit', bits].cosine:.4f}",
             f"{energy_nj:.1f}",
-            f"{unit.sum_s(taken) * 1e6:.2f}",
+            f"{unit.reads_s(taken) * 1e6:.2f}",
         ]
         rows.append(row)
     last = ["none: currents as they are"]
-    for each in exact.values():
-        last += [percent(each), ""]
+    for one in exact.values():
+        last += [percent(one), ""]
     rows.append([*last, f"{exact['rram-3bit'].cosine:.4f}", "", ""])
-    for name, unit in units.items():
+    for name, unit in each.items():
         ideal = [accuracy(unit.sums(requests, IdealQuantiser(bits)), true).relative_rms for bits in FINE]
         curves[f"ideal, {name}"] = ([*map(float, FINE)], ideal)
         curves[f"NN-ADC, {name}"] = ([*map(float, BITS)], [found[name, bits].relative_rms for bits in BITS])
@@ -84,14 +100,26 @@ def sums() -> tuple[str, dict[str, tuple[list[float], list[float]]], float]:
 
 
 def wires() -> str:
-    """Return what resistance of the wires alone does to the sums."""
+    """Return what resistance of the wires alone does to the sums, without gains and with them."""
     values, requests, true = drawn()
-    row = []
-    for ohm in SEGMENTS_OHM:
-        around = Wires(r_word_ohm=ohm, r_bit_ohm=ohm)
-        unit = ColumnUnit(values, PERFECT, most_rows=POOL, wires=around)
-        row.append(percent(accuracy(unit.sums(requests), true)))
-    return table(["ohm per segment", *(f"{ohm:g}" for ohm in SEGMENTS_OHM)], [["error", *row]])
+    known = [np.argsort(uniforms(key_of(1, 3, at), ROWS))[:POOL] for at in range(KNOWN)]
+    rows = []
+    for signed in FULL_SCALE:
+        for tile in TILES:
+            plain, better = [], []
+            for ohm in SEGMENTS_OHM:
+                around = Wires(r_word_ohm=ohm, r_bit_ohm=ohm)
+                unit = ColumnUnit(
+                    values, PERFECT, most_rows=POOL, wires=around, signed=signed, rows_per_tile=tile
+                )
+                plain.append(percent(accuracy(unit.sums(requests), true)))
+                unit.calibrate(known)
+                better.append(percent(accuracy(unit.sums(requests), true)))
+            reads = f"{len(unit.reads(requests)) / REQUESTS:.1f}"
+            rows.append([signed, str(tile), "", reads, *plain])
+            rows.append([signed, str(tile), "yes", reads, *better])
+    head = ["form", "rows per tile", "gains", "reads per sum", *(f"{ohm:g} ohm" for ohm in SEGMENTS_OHM)]
+    return table(head, rows)
 
 
 def images() -> tuple[str, dict[str, tuple[list[float], list[float]]]]:
@@ -117,8 +145,11 @@ def images() -> tuple[str, dict[str, tuple[list[float], list[float]]]]:
 def main() -> None:
     """Renew the page and the figure."""
     text = PAGE.read_text(encoding="utf-8")
-    content, curves, floor = sums()
+    content, curves, floor = sums("offset")
     text = renewed(text, "sums", content)
+    content, paired, _ = sums("dual-path")
+    text = renewed(text, "pairs", content)
+    curves |= {f"{name}, pairs": curve for name, curve in paired.items() if "rram" in name}
     text = renewed(text, "wires", wires())
     content, psnr = images()
     text = renewed(text, "images", content)

@@ -384,7 +384,7 @@ def test_a_request_that_does_not_fit_is_refused(request_, message):
 
 def test_a_cell_by_its_name_is_refused_with_what_it_must_be():
     with pytest.raises(
-        InputError, match='cell of type str: must be a Cell, such as Cell.load\\("rram-3bit"\\)'
+        InputError, match=r'cell of type str: must be a Cell, such as Cell.load\("rram-3bit"\)'
     ):
         ColumnUnit(np.ones((2, 2)), "rram-3bit")
 

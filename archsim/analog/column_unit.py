@@ -71,8 +71,8 @@ class ColumnUnit:
     """An embedding table in the cells of crossbars, in current mode.
 
     Element ``x`` is stored as the whole number ``round(x / step)``, in digits of ``cell.bits`` bits, lowest first, on
-    neighbouring bit lines. Full scale of the converter is the current of as many cells of the highest level as can be on
-    at once, times ``full_scale``.
+    neighbouring bit lines. Full scale of the converter is the current of as many cells of the highest level as can be
+    on at once, times ``full_scale``.
 
     Parameters
     ----------
@@ -88,8 +88,9 @@ class ColumnUnit:
     wires : Wires, optional
         Default: an ideal crossbar.
     signed : {"offset", "dual-path"}
-        ``2**(element_bits - 1)`` is added to every number before it is cut into digits; or each digit has two bit lines,
-        for numbers above and below 0, and the difference of their currents is converted, 0 A in the middle of the range.
+        ``2**(element_bits - 1)`` is added to every number before it is cut into digits; or each digit has two bit
+        lines, for numbers above and below 0, and the difference of their currents is converted, 0 A in the middle of
+        the range.
     rows_per_tile : int, optional
         Rows of one crossbar; their sums are added digitally. All by default.
     full_scale : float
@@ -141,7 +142,8 @@ class ColumnUnit:
         levels = self.levels()
         parts = [program(cell, levels[part], seed, device, tile) for tile, part in enumerate(self._tiles())]
         self.g_s = np.concatenate(parts)
-        self.gain, self.per_row = np.ones((self.tiles, self.columns)), np.zeros((self.tiles, self.columns))
+        self.gain: F64 = np.ones((self.tiles, self.columns))
+        self.per_row: F64 = np.zeros((self.tiles, self.columns))
 
     def _check_fit(self) -> None:
         """Refuse what one crossbar cannot hold, or its columns cannot add."""
@@ -176,7 +178,8 @@ class ColumnUnit:
     @property
     def bit_lines(self) -> int:
         """Of each crossbar: one per column, or two."""
-        return self.columns * (2 if self.signed == "dual-path" else 1)
+        count: int = self.columns * (2 if self.signed == "dual-path" else 1)
+        return count
 
     @property
     def tiles(self) -> int:
@@ -225,17 +228,17 @@ class ColumnUnit:
         """Return the currents of reads, the first of which has a number."""
         found = np.empty((len(reads), self.bit_lines))
         tiles = np.array([each.tile for each in reads], np.int64)
-        for tile in np.unique(tiles):
+        for tile in sorted({each.tile for each in reads}):
             chosen = np.flatnonzero(tiles == tile)
             crossbar = self._crossbars[tile]
             v = np.zeros((chosen.size, crossbar.shape[0]))
-            for place, at in enumerate(chosen):
+            for place, at in enumerate(chosen.tolist()):
                 v[place, reads[at].rows] = self.read_v
             if not self.cell.read_sigma:
                 found[chosen] = crossbar.outputs(v)
                 continue
-            for place, at in enumerate(chosen):
-                g_s = read(self.cell, crossbar.g_s, self.seed, first + int(at), self.device, int(tile))
+            for place, at in enumerate(chosen.tolist()):
+                g_s = read(self.cell, crossbar.g_s, self.seed, first + at, self.device, tile)
                 found[at] = Crossbar(g_s, self.wires).outputs(v[place])
         return found
 
@@ -281,7 +284,8 @@ class ColumnUnit:
             if self.signed == "offset":
                 stored -= _on(part) * (1 << (self.element_bits - 1))
             np.add.at(total, [each.request for each in part], stored)
-        return total * self.step
+        found: F64 = total * self.step
+        return found
 
     def calibrate(self, requests: Sequence[Sequence[int]], quantiser: Quantiser | None = None) -> None:
         """Find a digital gain for each column of each tile, by least squares on sums that are known.
@@ -312,7 +316,7 @@ class ColumnUnit:
         self.gain, self.per_row = 1.0 + change[..., 0], change[..., 1]
 
     def ledger(self, taken: Costs, reads: int = 1, *, adder_j: float = 0.0) -> list[LedgerRow]:
-        """Return the energy of so many reads: of their conversions, from the converter's own ledger, and of adding them.
+        """Return the energy of so many reads: of conversions, from the converter's own ledger, and of adding them.
 
         That of the array, its drivers and the gains is not in it.
 

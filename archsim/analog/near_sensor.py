@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from archsim.analog.quantiser import IdealQuantiser, Quantiser, reconstructed
 from archsim.analog.nnadc.cost import Costs
+from archsim.analog.quantiser import IdealQuantiser, Quantiser, reconstructed
 from archsim.errors import InputError
 from archsim.spec import Spec, quantity
 
