@@ -184,7 +184,8 @@ class ColumnUnit:
     @property
     def tiles(self) -> int:
         """Crossbars."""
-        return -(-self.rows // self.rows_per_tile)
+        count: int = -(-self.rows // self.rows_per_tile)
+        return count
 
     def _tiles(self) -> Iterator[slice]:
         return (slice(at, at + self.rows_per_tile) for at in range(0, self.rows, self.rows_per_tile))
@@ -193,7 +194,8 @@ class ColumnUnit:
     def full_scale_a(self) -> float:
         """Current that is an input of 1 of the converter, in amperes; of dual paths, minus that is an input of 0."""
         most = min(self.most_rows, self.rows_per_tile)
-        return self.read_v * self.cell.g_max_s * most * self.full_scale
+        full_a: float = self.read_v * self.cell.g_max_s * most * self.full_scale
+        return full_a
 
     @property
     def level_s(self) -> float:
@@ -312,7 +314,7 @@ class ColumnUnit:
                 right[each.tile] += columns * (true - digits)[:, None]
         # What never varies, or a tile that was not read, must not move.
         normal[..., [0, 1], [0, 1]] += _HOLD * (normal[..., 1:, 1] + 1.0)
-        change = np.linalg.solve(normal, right[..., None])[..., 0]
+        change: F64 = np.asarray(np.linalg.solve(normal, right[..., None])[..., 0], np.float64)
         self.gain, self.per_row = 1.0 + change[..., 0], change[..., 1]
 
     def ledger(self, taken: Costs, reads: int = 1, *, adder_j: float = 0.0) -> list[LedgerRow]:
