@@ -31,8 +31,8 @@ class Cell(Spec):
     preset_kind: ClassVar[str] = "rram"
 
     bits: int = quantity("bits", "levels are 2**bits", ge=1, le=8)
-    g_min_s: float = quantity("S", "lowest conductance", gt=0, le=1.0)
-    g_max_s: float = quantity("S", "highest conductance", gt=0, le=1.0)
+    g_min_s: float = quantity("S", "lowest conductance", ge=1e-15, le=1.0)
+    g_max_s: float = quantity("S", "highest conductance", ge=1e-15, le=1.0)
     spacing: Literal["conductance", "resistance"] = Field(
         "conductance", description="what is in equal steps between the lowest and the highest level"
     )

@@ -43,9 +43,23 @@ def in_own_domain(converter: Converter, adc: Adc) -> Any:
 
 
 def dynamic(converter: Converter, adc: Adc, rate_hz: float, samples: int = SAMPLES) -> metrology.SineTest:
-    """Convert a sine of nearly full scale, in the domain of the scheme."""
+    """Convert a sine of nearly full scale, in the domain of the scheme.
+
+    Raises
+    ------
+    InputError
+        If all of it has the same code, so that there is nothing to measure.
+    """
+    convert = in_own_domain(converter, adc)
+
+    def converts(y: F64) -> I64:
+        codes = convert(y)
+        if codes.min() == codes.max():
+            raise InputError(f"device {converter.device}: {_dead(adc, int(codes[0]))}")
+        return np.asarray(codes, np.int64)
+
     return metrology.sine_test(
-        in_own_domain(converter, adc),
+        converts,
         adc.bits,
         samples=samples,
         frequency=FREQUENCY,
@@ -54,6 +68,16 @@ def dynamic(converter: Converter, adc: Adc, rate_hz: float, samples: int = SAMPL
         jitter_rms_s=adc.circuit.jitter_s,
         seed=adc.seed,
     )
+
+
+def _dead(adc: Adc, code: int) -> str:
+    """Say that a converter does not convert, and what the likeliest cause is."""
+    cell = adc.cell
+    stuck = cell.stuck_low + cell.stuck_high
+    cause = "its decisions or residues do not follow the input"
+    if stuck:
+        cause = f"cell.stuck_low + cell.stuck_high = {stuck:g} of all cells are stuck"
+    return f"gives code {code} for every input, so there is no ENOB: {cause}"
 
 
 def static(converter: Converter, adc: Adc) -> metrology.RampTest:
