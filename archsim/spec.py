@@ -196,7 +196,9 @@ def preset_path(kind: str, name: Any, place: str) -> Path:
 
 def _elsewhere(name: Any) -> str:
     """Say which kinds have a preset of this name; nothing when none has."""
-    kinds = sorted(path.name for path in PRESETS.iterdir() if path.is_dir() and name in preset_names(path.name))
+    kinds = sorted(
+        path.name for path in PRESETS.iterdir() if path.is_dir() and name in preset_names(path.name)
+    )
     return f"; {name!r} is one of kind {' and '.join(kinds)}" if kinds else ""
 
 

@@ -101,7 +101,9 @@ def _describe(cls: Model, error: dict[str, Any]) -> str:
     if kind == "extra_forbidden":
         owner, key = _owner(cls, place), str(place[-1])
         below = " or ".join(map(repr, _below(owner, key)))
-        return f"{path}: unknown key{f' (did you mean {below}?)' if below else nearest(key, owner.model_fields)}"
+        return (
+            f"{path}: unknown key{f' (did you mean {below}?)' if below else nearest(key, owner.model_fields)}"
+        )
     if kind == "missing":
         return f"{path}: missing{_meaning(_owner(cls, place), str(place[-1]))}"
     if kind == "value_error":

@@ -331,14 +331,14 @@ def test_pairs_have_one_conversion_for_two_bit_lines():
         (np.zeros((2, 2)), {}, "all values are 0"),
         (np.ones(3), {}, "must be \\(rows, elements\\)"),
         ([[1.0, np.nan]], {}, "table \\[0, 1\\] = nan"),
-        (np.ones((2, 2)), {"element_bits": 17}, "element_bits = 17: must be a whole number from 2 to 16"),
+        (np.ones((2, 2)), {"element_bits": 17}, "element_bits = 17: must be from 2 to 16"),
         (np.ones((2, 2)), {"element_bits": 8.0}, "element_bits = 8.0"),
-        (np.ones((2, 2)), {"most_rows": 3}, "most_rows = 3: must be a whole number from 1 to 2"),
-        (np.ones((2, 2)), {"read_v": 0.0}, "read_v = 0.0: must be a number above 0, at most 10"),
+        (np.ones((2, 2)), {"most_rows": 3}, "most_rows = 3: must be from 1 to 2"),
+        (np.ones((2, 2)), {"read_v": 0.0}, "read_v = 0: must be above 0, at most 10"),
         (np.ones((2, 2)), {"read_v": "0.2"}, "read_v = '0.2'"),
-        (np.ones((2, 2)), {"rows_per_tile": 0}, "rows_per_tile = 0: must be a whole number from 1 to 2"),
+        (np.ones((2, 2)), {"rows_per_tile": 0}, "rows_per_tile = 0: must be from 1 to 2"),
         (np.ones((2, 2)), {"rows_per_tile": 1.5}, "rows_per_tile = 1.5"),
-        (np.ones((2, 2)), {"full_scale": 0.0}, "full_scale = 0.0: must be a number above 0, at most 1"),
+        (np.ones((2, 2)), {"full_scale": 0.0}, "full_scale = 0: must be above 0, at most 1"),
         (np.ones((2, 2)), {"full_scale": float("nan")}, "full_scale = nan"),
         (np.ones((2, 2)), {"signed": "dual"}, "did you mean 'dual-path'"),
         (np.ones((2, 171)), {"signed": "dual-path"}, "171 elements, 6 cells each"),
@@ -384,7 +384,7 @@ def test_a_request_that_does_not_fit_is_refused(request_, message):
 
 def test_a_cell_by_its_name_is_refused_with_what_it_must_be():
     with pytest.raises(
-        InputError, match=r'cell of type str: must be a Cell, such as Cell.load\("rram-3bit"\)'
+        InputError, match=r'cell of type str: must be of class Cell, such as Cell.load\("rram-3bit"\)'
     ):
         ColumnUnit(np.ones((2, 2)), "rram-3bit")
 

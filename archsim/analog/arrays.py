@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,8 @@ from archsim.errors import InputError
 from archsim.spec_errors import short
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+T = TypeVar("T")
 
 
 def numbers(values: ArrayLike, name: str) -> F64:
@@ -55,9 +57,24 @@ def whole(name: str, value: Any, least: int, most: int) -> int:
     InputError
         For anything else, with the name.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise InputError(f"{name} = {short(value)}: must be a whole number from {least:,} to {most:,}")
+    if not least <= value <= most:
+        raise InputError(f"{name} = {short(int(value))}: must be from {least:,} to {most:,}")
     return int(value)
+
+
+def real(name: str, value: Any) -> float:
+    """Return any one number, of which nothing else is known.
+
+    Raises
+    ------
+    InputError
+        For what is none, with the name.
+    """
+    if isinstance(value, bool) or not _is_real(value):
+        raise InputError(f"{name} = {short(value)}: must be a number")
+    return float(value)
 
 
 def number(name: str, value: Any, least: float, most: float, *, above: bool = False) -> float:
@@ -68,8 +85,48 @@ def number(name: str, value: Any, least: float, most: float, *, above: bool = Fa
     InputError
         For anything else, with the name.
     """
-    fits = not isinstance(value, bool) and _is_real(value) and least <= value <= most
-    if not fits or (above and value == least):
+    found = real(name, value)
+    if not least <= found <= most or (above and found == least):
         rule = f"above {least:g}, at most {most:g}" if above else f"from {least:g} to {most:g}"
-        raise InputError(f"{name} = {short(value)}: must be a number {rule}")
-    return float(value)
+        raise InputError(f"{name} = {found:g}: must be {rule}")
+    return found
+
+
+def instance(value: Any, kind: type[T], name: str, example: str = "") -> T:
+    """Return a value that is of a class.
+
+    Raises
+    ------
+    InputError
+        For one that is not, with the name, its type and an example of what is meant.
+    """
+    if not isinstance(value, kind):
+        such = f", such as {example}" if example else ""
+        raise InputError(f"{name} of type {type(value).__name__}: must be of class {kind.__name__}{such}")
+    return value
+
+
+def samples_of(values: Any, count: int) -> F64:
+    """Return what a converter made of ``count`` inputs, one number each.
+
+    Raises
+    ------
+    InputError
+        For another shape, or what is no finite number.
+    """
+    found = numbers(values, "codes")
+    if found.shape != (count,):
+        raise InputError(f"codes of shape {found.shape} for {count} inputs: must be one for each")
+    if not np.isfinite(found).all():
+        raise InputError(f"code [{int(np.argmin(np.isfinite(found)))}]: is not finite")
+    return found
+
+
+def codes_of(values: Any, count: int) -> I64:
+    """Return the codes that a converter made of ``count`` inputs; as `samples_of`, and whole."""
+    found = samples_of(values, count)
+    wrong = (found != np.floor(found)) | (np.abs(found) > 2.0**53)
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        raise InputError(f"code [{place}] = {found[place]:g}: must be a whole number")
+    return found.astype(np.int64)

@@ -83,6 +83,8 @@ def planned(requests: Sequence[Sequence[int]], rows: int, most_rows: int, rows_p
     A row is on or off, so that a request has as many passes as its commonest row occurs; pass ``p`` reads the rows that
     occur more than ``p`` times. A tile without any of them is not read.
     """
+    if isinstance(requests, str | bytes) or not isinstance(requests, Sequence | np.ndarray):
+        raise InputError(f"requests of type {type(requests).__name__}: must be a list of lists of rows")
     reads = []
     for number, request in enumerate(requests):
         values, counts = _checked(number, request, rows, most_rows)

@@ -13,12 +13,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from archsim.analog.arrays import number, numbers, whole
+from archsim.analog.arrays import instance, number, numbers, whole
 from archsim.analog.column_reads import Read, Signed, checked_form, digits_of, planned, slices_of
 from archsim.analog.crossbar import MOST_LINES, Crossbar, Wires
 from archsim.analog.device import Cell, program, read
 from archsim.analog.nnadc.cost import CONVERSIONS, Costs
-from archsim.analog.quantiser import IdealQuantiser, Quantiser, reconstructed
+from archsim.analog.quantiser import IdealQuantiser, Quantiser, checked_quantiser, reconstructed
 from archsim.errors import InputError
 from archsim.ledger import LedgerRow
 
@@ -58,6 +58,8 @@ def accuracy(sums: ArrayLike, true: ArrayLike) -> Accuracy:
     found, right = numbers(sums, "sums"), numbers(true, "true sums")
     if found.shape != right.shape or found.ndim != 2:
         raise InputError(f"sums of shapes {found.shape} and {right.shape}: must both be (requests, elements)")
+    if not (np.isfinite(found).all() and np.isfinite(right).all()):
+        raise InputError("sums: must be finite")
     power = float((right * right).sum())
     lengths = np.sqrt((found * found).sum(axis=1) * (right * right).sum(axis=1))
     if not power or not lengths.any():
@@ -121,10 +123,7 @@ class ColumnUnit:
         rows_per_tile: int | None = None, full_scale: float = 1.0, seed: int = 1, device: int = 0,
     ):  # fmt: skip
         values = _checked_table(table)
-        if not isinstance(cell, Cell):
-            raise InputError(
-                f'cell of type {type(cell).__name__}: must be a Cell, such as Cell.load("rram-3bit")'
-            )
+        instance(cell, Cell, "cell", 'Cell.load("rram-3bit")')
         self.rows, self.elements = values.shape
         self.element_bits, self.cell = whole("element_bits", element_bits, 2, MOST_ELEMENT_BITS), cell
         self.most_rows = self.rows if most_rows is None else whole("most_rows", most_rows, 1, self.rows)
@@ -157,8 +156,7 @@ class ColumnUnit:
                 f"table of {self.elements} elements, {cells} cells each ({self.element_bits} bits in cells of "
                 f"{self.cell.bits}): a crossbar has at most {MOST_LINES} bit lines; divide the table"
             )
-        if not isinstance(self.wires, Wires):
-            raise InputError(f"wires of type {type(self.wires).__name__}: must be Wires")
+        instance(self.wires, Wires, "wires")
         if self.wires.output != "current":
             raise InputError(f'wires.output = "{self.wires.output}": must be "current"; voltages are no sums')
         if self.cell.sinh_v is not None:
@@ -251,6 +249,7 @@ class ColumnUnit:
         if dual:
             current_a = current_a[:, 0::2] - current_a[:, 1::2]
         if quantiser is not None:
+            checked_quantiser(quantiser)
             x = current_a / self.full_scale_a
             x = 0.5 + x / 2.0 if dual else x
             x = reconstructed(quantiser, quantiser.convert(x.reshape(-1), first * self.columns)).reshape(
@@ -331,6 +330,7 @@ class ColumnUnit:
         adder_j : float
             Energy of adding one conversion to the sum of its element, such as ``adc.cost.adder_j``.
         """
+        instance(taken, Costs, "taken", "costs(adc)")
         conversions = whole("reads", reads, 0, 1 << 53) * self.columns
         rows = [
             LedgerRow(row.component, row.event, row.count // CONVERSIONS * conversions, row.pj_per_event)
@@ -342,7 +342,8 @@ class ColumnUnit:
 
     def reads_s(self, taken: Costs, reads: int = 1) -> float:
         """Return the seconds of so many reads: one converter takes all columns in turn."""
-        return reads * self.columns / taken.rate_hz
+        instance(taken, Costs, "taken", "costs(adc)")
+        return whole("reads", reads, 0, 1 << 53) * self.columns / taken.rate_hz
 
 
 def _on(reads: Sequence[Read]) -> F64:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,6 +49,21 @@ class IdealQuantiser:
             raise InputError("inputs: must be finite")
         self.clipped += int(np.count_nonzero((x < 0.0) | (x > 1.0)))
         return ideal_codes(compand(self.scheme, np.clip(x, 0.0, 1.0)), self.bits)
+
+
+def checked_quantiser(converter: Any) -> Quantiser:
+    """Return what can convert.
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    if not all(hasattr(converter, name) for name in ("bits", "scheme", "convert")):
+        kind = type(converter).__name__
+        raise InputError(f"converter of type {kind}: must be calibrated(adc), IdealQuantiser(bits), or alike")
+    found: Quantiser = converter
+    return found
 
 
 def reconstructed(quantiser: Quantiser, codes: I64) -> F64:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.analog.arrays import instance, whole
 from archsim.analog.device import drifted, program
 from archsim.analog.elementary import exp, key_of, normals
 from archsim.analog.nnadc.converter import Converter, Residue, Stage
@@ -17,6 +18,8 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 BOLTZMANN = 1.380649e-23
+#: Numbers of devices are words of 64 bits.
+MOST_DEVICE = (1 << 64) - 1
 _LN_10 = 2.302585092994046
 _NEURON, _COMPARATOR, _AMPLIFIER = 0x600, 0x601, 0x602
 #: Arrays of cells of a stage: hidden layer, output layer, both halves of the residue.
@@ -45,6 +48,8 @@ def fabricate(adc: Adc, device: int = 0, age_s: float = 0.0) -> Converter:
     InputError
         For levels that its cells do not have.
     """
+    instance(adc, Adc, "adc", 'load_adc("nnadc-8b-3bit")')
+    device = whole("device", device, 0, MOST_DEVICE)
     check_cells(adc)
     levels = levels_of(adc)
     last = len(adc.stage_bits) - 1

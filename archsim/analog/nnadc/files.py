@@ -41,6 +41,13 @@ def load_adc(
     InputError
         For whatever is refused in them.
     """
+    if not isinstance(name, str | Path):
+        raise InputError(f"converter {name!r}: must be the name of a preset or of a file")
+    if isinstance(overrides, str):
+        raise InputError(
+            f"overrides = {overrides!r}: must be a list of texts, such as ['cell.read_sigma=0.01']"
+        )
+    network, table = (None if each is None else Path(each) for each in (network, table))
     refuse_other_file(name)
     adc = _converter(name)
     data = adc.to_dict()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.analog import metrology
+from archsim.analog.arrays import instance, whole
 from archsim.analog.metrology.monte_carlo import MOST_DEVICES
 from archsim.analog.nnadc.calibration import calibrated
 from archsim.analog.nnadc.converter import Converter
@@ -131,6 +132,7 @@ class Measured:
 
 def measure(adc: Adc, device: int = 0) -> Measured:
     """Fabricate, calibrate and test one device."""
+    instance(adc, Adc, "adc", 'load_adc("nnadc-8b-3bit")')
     converter = calibrated(adc, device)
     taken = costs(adc)
     sine = dynamic(converter, adc, taken.rate_hz)
@@ -148,8 +150,7 @@ def measure(adc: Adc, device: int = 0) -> Measured:
 
 def check_devices(devices: int) -> None:
     """Refuse a number of devices that is none, or that no one waits for."""
-    if not 1 <= devices <= MOST_DEVICES:
-        raise InputError(f"devices = {devices}: must be from 1 to {MOST_DEVICES:,}")
+    whole("devices", devices, 1, MOST_DEVICES)
 
 
 def monte_carlo(adc: Adc, devices: int, first: int = 0) -> F64:
