@@ -1,9 +1,9 @@
-"""Renew the tables and the figure of sums and images in nnadc.md: ``python docs/make_nnadc_uses.py``; a minute."""
+"""Renew the tables and the figure of sums, images and wires in nnadc.md: ``python docs/make_nnadc_uses.py``; a minute."""
 
 from __future__ import annotations
 
 import numpy as np
-from make_nnadc import FIGURES, PAGE, renewed, table
+from make_nnadc import DEVICES, FIGURES, NAME, PAGE, renewed, table
 
 from archsim.analog import Cell, Wires
 from archsim.analog.column_reads import Signed
@@ -11,6 +11,9 @@ from archsim.analog.column_unit import Accuracy, ColumnUnit, IdealQuantiser, acc
 from archsim.analog.elementary import key_of, normals, uniforms
 from archsim.analog.near_sensor import convert_image
 from archsim.analog.nnadc import calibrated, costs, load_adc
+from archsim.analog.nnadc.calibration import calibrate
+from archsim.analog.nnadc.fabricate import fabricate
+from archsim.analog.nnadc.measure import dynamic
 from archsim.ledger import total_nj
 from archsim.report.adc_plots import plot_sums
 from archsim.report.style import TWO_COLUMNS_IN, house, new_figure, save
@@ -20,6 +23,8 @@ BITS = (8, 10, 12, 14)
 #: Of ideal quantisers, in the picture.
 FINE = (6, 7, 8, 9, 10, 11, 12, 13, 14)
 SEGMENTS_OHM = (0.001, 0.01, 0.1, 1.0)
+#: Inside stages: of a segment, of a driver.
+STAGE_OHM = ((0.0, 0.0), (1.0, 0.0), (10.0, 0.0), (100.0, 0.0), (0.0, 1000.0), (1.0, 1000.0), (0.0, 5000.0))
 TILES = (256, 64, 32)
 #: Full scale of each form, as a share of the largest current: no sum of these is beyond.
 FULL_SCALE: dict[Signed, float] = {"offset": 1.0, "dual-path": 0.5}
@@ -122,6 +127,34 @@ def wires() -> str:
     return table(head, rows)
 
 
+def stage_wires() -> str:
+    """Return what wires inside the stages do to thresholds, residues and ENOB."""
+    adc = load_adc(NAME)
+    rate = costs(adc).rate_hz
+    plain = [fabricate(adc, device) for device in range(DEVICES)]
+    rows = []
+    for ohm, driver in STAGE_OHM:
+        around = Wires(r_word_ohm=ohm, r_bit_ohm=ohm, r_driver_ohm=driver)
+        shifts, weights, drawn_enob, enob = [], [], [], []
+        for device, without in enumerate(plain):
+            converter = fabricate(adc, device, wires=around)
+            for one, other in zip(without.stages, converter.stages, strict=True):
+                for before, after in zip(one.crossings, other.crossings, strict=True):
+                    assert before.at.size == after.at.size == 1
+                    shifts.append(abs(after.at[0] - before.at[0]))
+                if one.residue is not None and other.residue is not None:
+                    weights.append(np.abs(other.residue.bit / one.residue.bit - 1.0).max())
+            drawn_enob.append(dynamic(converter, adc, rate).enob)
+            calibrate(converter, adc)
+            enob.append(dynamic(converter, adc, rate).enob)
+        rows.append([
+            f"{ohm:g}", f"{driver:g}", f"{max(shifts):.4f}", f"{100.0 * max(weights):.3f} %",
+            f"{np.median(drawn_enob):.2f}", f"{np.median(enob):.2f}",
+        ])  # fmt: skip
+    head = ["ohm per segment", "ohm of drivers", "thresholds move", "residue weights", "ENOB, drawn weights", "ENOB"]
+    return table(head, rows)
+
+
 def images() -> tuple[str, dict[str, tuple[list[float], list[float]]]]:
     """Return the table and the curves of an image's PSNR."""
     rows, ours, ideal = [], [], []
@@ -151,6 +184,7 @@ def main() -> None:
     text = renewed(text, "pairs", content)
     curves |= {f"{name}, pairs": curve for name, curve in paired.items() if "rram" in name}
     text = renewed(text, "wires", wires())
+    text = renewed(text, "stage wires", stage_wires())
     content, psnr = images()
     text = renewed(text, "images", content)
     PAGE.write_text(text, encoding="utf-8")
