@@ -1,4 +1,4 @@
-"""Renew the tables and the figure of sums, images and wires in nnadc.md: ``python docs/make_nnadc_uses.py``; a minute."""
+"""Renew the tables and figure of sums, images and wires in nnadc.md: ``python docs/make_nnadc_uses.py``; a minute."""
 
 from __future__ import annotations
 
@@ -151,7 +151,14 @@ def stage_wires() -> str:
             f"{ohm:g}", f"{driver:g}", f"{max(shifts):.4f}", f"{100.0 * max(weights):.3f} %",
             f"{np.median(drawn_enob):.2f}", f"{np.median(enob):.2f}",
         ])  # fmt: skip
-    head = ["ohm per segment", "ohm of drivers", "thresholds move", "residue weights", "ENOB, drawn weights", "ENOB"]
+    head = [
+        "ohm per segment",
+        "ohm of drivers",
+        "thresholds move",
+        "residue weights",
+        "ENOB, as drawn",
+        "ENOB",
+    ]
     return table(head, rows)
 
 
