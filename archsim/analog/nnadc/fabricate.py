@@ -20,12 +20,12 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 BOLTZMANN = 1.380649e-23
-#: Numbers of devices are words of 64 bits.
-MOST_DEVICE = (1 << 64) - 1
 _LN_10 = 2.302585092994046
 _NEURON, _COMPARATOR, _AMPLIFIER = 0x600, 0x601, 0x602
 #: Arrays of cells of a stage: hidden layer, output layer, both halves of the residue.
 _ARRAYS = 4
+#: Numbers of devices are words of 64 bits.
+MOST_DEVICE = (1 << 64) - 1
 
 
 def levels_of(adc: Adc) -> tuple[I64, I64]:
