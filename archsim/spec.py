@@ -189,9 +189,17 @@ def preset_path(kind: str, name: Any, place: str) -> Path:
     if name not in known:
         alike = [each for each in known if each.lower() == str(name).lower()]
         if len(alike) != 1:
-            raise InputError(f"{place}: unknown {kind} preset{nearest(str(name), known)}")
+            raise InputError(f"{place}: unknown {kind} preset{_elsewhere(name) or nearest(str(name), known)}")
         name = alike[0]
     return PRESETS / kind / f"{name}.toml"
+
+
+def _elsewhere(name: Any) -> str:
+    """Say which kinds have a preset of this name; nothing when none has."""
+    kinds = sorted(
+        path.name for path in PRESETS.iterdir() if path.is_dir() and name in preset_names(path.name)
+    )
+    return f"; {name!r} is one of kind {' and '.join(kinds)}" if kinds else ""
 
 
 def read_document(cls: type[Spec], name_or_path: str | Path) -> Document:

@@ -99,7 +99,11 @@ def _describe(cls: Model, error: dict[str, Any]) -> str:
     kind, place, context = error["type"], error["loc"], error.get("ctx", {})
     path = _dotted(place)
     if kind == "extra_forbidden":
-        return f"{path}: unknown key{nearest(str(place[-1]), _owner(cls, place).model_fields)}"
+        owner, key = _owner(cls, place), str(place[-1])
+        below = " or ".join(map(repr, _below(owner, key)))
+        return (
+            f"{path}: unknown key{f' (did you mean {below}?)' if below else nearest(key, owner.model_fields)}"
+        )
     if kind == "missing":
         return f"{path}: missing{_meaning(_owner(cls, place), str(place[-1]))}"
     if kind == "value_error":
@@ -137,6 +141,17 @@ def _owner(cls: Model, place: Place) -> Model:
         if isinstance(key, str):
             cls = table_model(cls, key) or row_model(cls, key) or cls
     return cls
+
+
+def _below(cls: Model, key: str, path: str = "") -> list[str]:
+    """Return the paths at which a key is a value of the tables within a model, from the model on."""
+    found = []
+    for name in cls.model_fields:
+        child = table_model(cls, name)
+        if child is not None:
+            inner = f"{path}{name}."
+            found += [f"{inner}{key}"] if key in child.model_fields else _below(child, key, inner)
+    return found
 
 
 def _dotted(place: Place) -> str:

@@ -1,15 +1,19 @@
-"""Renew the tables and the figure of sums and images in nnadc.md: ``python docs/make_nnadc_uses.py``; ten seconds."""
+"""Renew the tables and figure of sums, images and wires in nnadc.md: ``python docs/make_nnadc_uses.py``; a minute."""
 
 from __future__ import annotations
 
 import numpy as np
-from make_nnadc import FIGURES, PAGE, renewed, table
+from make_nnadc import DEVICES, FIGURES, NAME, PAGE, renewed, table
 
 from archsim.analog import Cell, Wires
+from archsim.analog.column_reads import Signed
 from archsim.analog.column_unit import Accuracy, ColumnUnit, IdealQuantiser, accuracy
 from archsim.analog.elementary import key_of, normals, uniforms
 from archsim.analog.near_sensor import convert_image
 from archsim.analog.nnadc import calibrated, costs, load_adc
+from archsim.analog.nnadc.calibration import calibrate
+from archsim.analog.nnadc.fabricate import fabricate
+from archsim.analog.nnadc.measure import dynamic
 from archsim.ledger import total_nj
 from archsim.report.adc_plots import plot_sums
 from archsim.report.style import TWO_COLUMNS_IN, house, new_figure, save
@@ -19,6 +23,13 @@ BITS = (8, 10, 12, 14)
 #: Of ideal quantisers, in the picture.
 FINE = (6, 7, 8, 9, 10, 11, 12, 13, 14)
 SEGMENTS_OHM = (0.001, 0.01, 0.1, 1.0)
+#: Inside stages: of a segment, of a driver.
+STAGE_OHM = ((0.0, 0.0), (1.0, 0.0), (10.0, 0.0), (100.0, 0.0), (0.0, 1000.0), (1.0, 1000.0), (0.0, 5000.0))
+TILES = (256, 64, 32)
+#: Full scale of each form, as a share of the largest current: no sum of these is beyond.
+FULL_SCALE: dict[Signed, float] = {"offset": 1.0, "dual-path": 0.5}
+#: Sums on which gains are found; others than those of the tests.
+KNOWN = 400
 VARIED = Cell.load("rram-3bit")
 PERFECT = VARIED.model_copy(update={"program_sigma": 0.0, "read_sigma": 0.0})
 CELLS = {"perfect cells": PERFECT, "rram-3bit": VARIED}
@@ -45,38 +56,48 @@ def percent(found: Accuracy) -> str:
     return f"{100.0 * found.relative_rms:.2f} %"
 
 
-def sums() -> tuple[str, dict[str, tuple[list[float], list[float]]], float]:
+def units(signed: Signed) -> dict[str, ColumnUnit]:
+    """Return the table in both kinds of cells; pairs need half of the full scale."""
+    values, *_ = drawn()
+    share = FULL_SCALE[signed]
+    return {
+        name: ColumnUnit(values, cell, most_rows=POOL, signed=signed, full_scale=share)
+        for name, cell in CELLS.items()
+    }
+
+
+def sums(signed: Signed) -> tuple[str, dict[str, tuple[list[float], list[float]]], float]:
     """Return the table of pooled sums, the curves of their errors, and what 8-bit elements cost."""
-    values, requests, true = drawn()
-    units = {name: ColumnUnit(values, cell, most_rows=POOL) for name, cell in CELLS.items()}
-    exact = {name: accuracy(unit.sums(requests), true) for name, unit in units.items()}
+    _, requests, true = drawn()
+    each = units(signed)
+    exact = {name: accuracy(unit.sums(requests), true) for name, unit in each.items()}
     head = ["converter"]
-    head += [f"{kind}, {name}" for name in units for kind in ("ideal", "NN-ADC")]
+    head += [f"{kind}, {name}" for name in each for kind in ("ideal", "NN-ADC")]
     head += ["cosine", "nJ per sum", "us per sum"]
     rows, curves = [], {}
     found: dict[tuple[str, int], Accuracy] = {}
     for bits in BITS:
         adc = load_adc(f"nnadc-{bits}b-3bit")
         taken, row = costs(adc), [f"{bits} bits"]
-        for name, unit in units.items():
+        for name, unit in each.items():
             found[name, bits] = accuracy(unit.sums(requests, calibrated(adc)), true)
             row += [
                 percent(accuracy(unit.sums(requests, IdealQuantiser(bits)), true)),
                 percent(found[name, bits]),
             ]
-        unit = units["rram-3bit"]
+        unit = each["rram-3bit"]
         energy_nj = total_nj(unit.ledger(taken, 1_000_000)) / 1e6
         row += [
             f"{found['rram-3bit', bits].cosine:.4f}",
             f"{energy_nj:.1f}",
-            f"{unit.sum_s(taken) * 1e6:.2f}",
+            f"{unit.reads_s(taken) * 1e6:.2f}",
         ]
         rows.append(row)
     last = ["none: currents as they are"]
-    for each in exact.values():
-        last += [percent(each), ""]
+    for one in exact.values():
+        last += [percent(one), ""]
     rows.append([*last, f"{exact['rram-3bit'].cosine:.4f}", "", ""])
-    for name, unit in units.items():
+    for name, unit in each.items():
         ideal = [accuracy(unit.sums(requests, IdealQuantiser(bits)), true).relative_rms for bits in FINE]
         curves[f"ideal, {name}"] = ([*map(float, FINE)], ideal)
         curves[f"NN-ADC, {name}"] = ([*map(float, BITS)], [found[name, bits].relative_rms for bits in BITS])
@@ -84,14 +105,61 @@ def sums() -> tuple[str, dict[str, tuple[list[float], list[float]]], float]:
 
 
 def wires() -> str:
-    """Return what resistance of the wires alone does to the sums."""
+    """Return what resistance of the wires alone does to the sums, without gains and with them."""
     values, requests, true = drawn()
-    row = []
-    for ohm in SEGMENTS_OHM:
-        around = Wires(r_word_ohm=ohm, r_bit_ohm=ohm)
-        unit = ColumnUnit(values, PERFECT, most_rows=POOL, wires=around)
-        row.append(percent(accuracy(unit.sums(requests), true)))
-    return table(["ohm per segment", *(f"{ohm:g}" for ohm in SEGMENTS_OHM)], [["error", *row]])
+    known = [np.argsort(uniforms(key_of(1, 3, at), ROWS))[:POOL] for at in range(KNOWN)]
+    rows = []
+    for signed in FULL_SCALE:
+        for tile in TILES:
+            plain, better = [], []
+            for ohm in SEGMENTS_OHM:
+                around = Wires(r_word_ohm=ohm, r_bit_ohm=ohm)
+                unit = ColumnUnit(
+                    values, PERFECT, most_rows=POOL, wires=around, signed=signed, rows_per_tile=tile
+                )
+                plain.append(percent(accuracy(unit.sums(requests), true)))
+                unit.calibrate(known)
+                better.append(percent(accuracy(unit.sums(requests), true)))
+            reads = f"{len(unit.reads(requests)) / REQUESTS:.1f}"
+            rows.append([signed, str(tile), "", reads, *plain])
+            rows.append([signed, str(tile), "yes", reads, *better])
+    head = ["form", "rows per tile", "gains", "reads per sum", *(f"{ohm:g} ohm" for ohm in SEGMENTS_OHM)]
+    return table(head, rows)
+
+
+def stage_wires() -> str:
+    """Return what wires inside the stages do to thresholds, residues and ENOB."""
+    adc = load_adc(NAME)
+    rate = costs(adc).rate_hz
+    plain = [fabricate(adc, device) for device in range(DEVICES)]
+    rows = []
+    for ohm, driver in STAGE_OHM:
+        around = Wires(r_word_ohm=ohm, r_bit_ohm=ohm, r_driver_ohm=driver)
+        shifts, weights, drawn_enob, enob = [], [], [], []
+        for device, without in enumerate(plain):
+            converter = fabricate(adc, device, wires=around)
+            for one, other in zip(without.stages, converter.stages, strict=True):
+                for before, after in zip(one.crossings, other.crossings, strict=True):
+                    assert before.at.size == after.at.size == 1
+                    shifts.append(abs(after.at[0] - before.at[0]))
+                if one.residue is not None and other.residue is not None:
+                    weights.append(np.abs(other.residue.bit / one.residue.bit - 1.0).max())
+            drawn_enob.append(dynamic(converter, adc, rate).enob)
+            calibrate(converter, adc)
+            enob.append(dynamic(converter, adc, rate).enob)
+        rows.append([
+            f"{ohm:g}", f"{driver:g}", f"{max(shifts):.4f}", f"{100.0 * max(weights):.3f} %",
+            f"{np.median(drawn_enob):.2f}", f"{np.median(enob):.2f}",
+        ])  # fmt: skip
+    head = [
+        "ohm per segment",
+        "ohm of drivers",
+        "thresholds move",
+        "residue weights",
+        "ENOB, as drawn",
+        "ENOB",
+    ]
+    return table(head, rows)
 
 
 def images() -> tuple[str, dict[str, tuple[list[float], list[float]]]]:
@@ -117,9 +185,13 @@ def images() -> tuple[str, dict[str, tuple[list[float], list[float]]]]:
 def main() -> None:
     """Renew the page and the figure."""
     text = PAGE.read_text(encoding="utf-8")
-    content, curves, floor = sums()
+    content, curves, floor = sums("offset")
     text = renewed(text, "sums", content)
+    content, paired, _ = sums("dual-path")
+    text = renewed(text, "pairs", content)
+    curves |= {f"{name}, pairs": curve for name, curve in paired.items() if "rram" in name}
     text = renewed(text, "wires", wires())
+    text = renewed(text, "stage wires", stage_wires())
     content, psnr = images()
     text = renewed(text, "images", content)
     PAGE.write_text(text, encoding="utf-8")

@@ -3,8 +3,11 @@
 import numpy as np
 
 
-def resistors(g, wires):
-    """Yield (node, node, ohm) of the whole circuit; sources are "in0", "in1", ...; ground is "gnd"."""
+def resistors(g, wires, tied=False):
+    """Yield (node, node, ohm) of the whole circuit; sources are "in0", "in1", ...; ground is "gnd".
+
+    With ``tied`` ends all bit lines end in one node.
+    """
     m, n = g.shape
     for i in range(m):
         yield f"in{i}", f"driven{i}", wires.r_driver_ohm
@@ -22,6 +25,8 @@ def resistors(g, wires):
             yield f"sensed{j}", "gnd", 0.0
         elif wires.g_load_s:
             yield f"end{j}", "gnd", 1.0 / wires.g_load_s
+        if tied:
+            yield f"end{j}", "end0", 0.0
 
 
 class _Joined:
@@ -37,15 +42,17 @@ class _Joined:
 
     def join(self, one, other):
         one, other = self.find(one), self.find(other)
+        if one == other:
+            return
         # Sources and ground keep their names.
         if one.startswith(("in", "gnd")):
             one, other = other, one
         self._parent[one] = other
 
 
-def _circuit(g, wires, v):
+def _circuit(g, wires, v, tied=False):
     """Return the resistors between joined nodes, the known potentials, and which resistor is which cell."""
-    parts = list(resistors(g, wires))
+    parts = list(resistors(g, wires, tied))
     joined = _Joined()
     for one, other, ohm in parts:
         if ohm == 0.0:
@@ -104,6 +111,13 @@ def outputs(g, wires, v):
     left, known, names, joined = _circuit(g, wires, v)
     potential = _potentials(left, known, names, lambda u: u, lambda u: 1.0, dict.fromkeys(names, 0.0))
     return _read(g, wires, potential, joined, lambda u: u)
+
+
+def tied_output(g, wires, v):
+    """Return the voltage of the one node in which all bit lines end."""
+    left, known, names, joined = _circuit(g, wires, v, tied=True)
+    potential = _potentials(left, known, names, lambda u: u, lambda u: 1.0, dict.fromkeys(names, 0.0))
+    return potential[joined.find("end0")]
 
 
 def sinh_outputs(g, wires, v, sinh_v):

@@ -275,7 +275,7 @@ class TestPlantedErrors:
             (lambda: m.histogram([0, 1, 4], 2), r"code \[2\] = 4: must be from 0 to 3"),
             (lambda: m.histogram([0.5], 2), "codes of type float64: must be whole numbers"),
             (lambda: m.ramp_test(ideal(2), 25), "bits = 25: must be from 2 to 24"),
-            (lambda: m.ramp_test(ideal(2), 2, per_code=0), "per_code = 0: must be at least 1"),
+            (lambda: m.ramp_test(ideal(2), 2, per_code=0), "per_code = 0: must be from 1 to 16,777,216"),
             (lambda: m.sine_linearity([0, 5, 5, 1]), "does not reach both ends"),
             (lambda: m.ramp_linearity([0, 0, 0, 0]), r"histogram of shape \(4,\)"),
         ],

@@ -187,7 +187,7 @@ class TestWhatIsRefused:
     @pytest.mark.parametrize(
         ("stages", "bits", "message"),
         [
-            ([], None, "a pipeline has at least one stage"),
+            ([], None, "a pipeline has at least one stage, in a list"),
             ([(3, 1), (2, 0)], 5, "stages of 2 + 2 = 4 bits without redundancy: must add up to 5"),
             ([(3, 1)], None, "stage 0: redundancy = 1: must be below the 0 bits of the stages after it"),
             (
@@ -210,7 +210,10 @@ class TestWhatIsRefused:
             ({"bits": 2, "redundancy": 2}, "stage 7: redundancy = 2: must be from 0 to bits - 1 = 1"),
             ({"bits": 2, "threshold_errors": [0.1]}, "stage 7: threshold_errors has 1 values: must be 3"),
             ({"bits": 2, "level_errors": [0.1]}, "stage 7: level_errors has 1 values: must be 4"),
-            ({"bits": 2, "residue_noise_rms": -1.0}, "stage 7: residue_noise_rms = -1: must be at least 0"),
+            (
+                {"bits": 2, "residue_noise_rms": -1.0},
+                "stage 7: residue_noise_rms = -1: must be from 0 to 1e+09",
+            ),
         ],
     )
     def test_stages_that_do_not_exist(self, fields, message):

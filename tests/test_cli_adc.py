@@ -86,6 +86,20 @@ def test_a_converter_is_drawn(tmp_path):
     ("arguments", "rule"),
     [
         (["nnadc-14b-3bitt"], "did you mean 'nnadc-14b-3bit'?"),
+        (["rram-3bit"], "unknown adc preset; 'rram-3bit' is one of kind rram"),
+        (["nope.csv"], "nope.csv: there is no such file; a converter is a preset"),
+        (
+            ["nnadc-8b-3bit", "--set", "noise_factor=2"],
+            "unknown key (did you mean 'amplifier.noise_factor'?)",
+        ),
+        (["nnadc-8b-3bit", "--set", "steps=2"], "unknown key (did you mean 'network.training.steps'?)"),
+        (
+            ["nnadc-8b-3bit", "--set", "cell.stuck_low=1"],
+            "device 0: gives code 128 for every input, so there is no ENOB: cell.stuck_low + cell.stuck_high = 1 of",
+        ),
+        (["nnadc-8b-3bit", "--set", "amplifier.bandwidth_hz=1e-300"], "must be at least 1"),
+        (["nnadc-8b-3bit", "--set", "circuit.reference_v=1e-300"], "must be at least 0.001"),
+        (["nnadc-8b-3bit", "--set", "cell.g_min_s=1e-300"], "must be at least 1e-15"),
         (["nope.toml"], "nope.toml"),
         (["nnadc-8b-3bit", "--set", "cell.bit=4"], "did you mean 'bits'?"),
         (["nnadc-8b-3bit", "--set", "cell.bits=4"], "trained for cells of 3 bits, cell.bits = 4"),
@@ -131,6 +145,52 @@ def test_bad_input_is_one_line(arguments, rule, tmp_path, monkeypatch):
     assert rule in ended.err
     assert ended.out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("curve.csv", b"x, y\n0,0\n1,1\n", "is a curve; give it as --table: archsim adc NAME --table curve.csv"),
+        ("bare.csv", b"0,0\n1,1\n", "is a curve; give it as --table"),
+        ("any.csv", b"a;b\n", "is a table; if it holds a curve, lines x,y, give it as --table"),
+        ("levels.csv", b"level,mean_s,sigma_s\n", "is measured levels of cells; archsim.analog.load_levels reads them"),
+        ("scene.png", b"\x89PNG\r\n", "is a picture; archsim.analog.near_sensor.convert_image converts pixels"),
+        ("record.npy", b"\x93NUMPY\x01", "is an array of NumPy"),
+        ("row.json", b'{"enob": 1}', "is JSON"),
+        ("bags.txt", b"1 2 3\n4 5\n", "is a trace (text, one bag of row numbers per line); archsim replay takes it"),
+        ("dram", b"0x10 READ 5\n", "is a trace (DRAMsim3 text, ADDRESS READ|WRITE CLOCK); archsim replay takes it"),
+        ("chip.cir", b".title chip\n", "is a file of another kind"),
+        ("nothing.dat", b"", "is an empty file"),
+        ("cell.toml", b"bits = 3\ng_min_s = 1e-6\ng_max_s = 1e-4\n", "is a cell; archsim.analog.Cell.load reads it"),
+    ],
+)  # fmt: skip
+def test_a_file_of_another_kind_is_refused_with_what_takes_it(name, content, kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    ended = run("adc", name)
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith(f"archsim: error: {name}: {kind}")
+    assert ended.err.count("\n") == 1
+
+
+def test_a_network_is_told_from_a_converter_and_a_preset_goes_before_a_file_of_its_name(
+    tmp_path, monkeypatch
+):
+    from archsim.analog.nnadc import load_adc
+    from archsim.analog.nnadc.files import network_toml
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "network.toml").write_text(network_toml(load_adc("nnadc-8b-3bit").network))
+    ended = run("adc", "network.toml")
+    assert (ended.status, ended.out) == (2, "")
+    assert (
+        "network.toml: is a network; give it as --network: archsim adc NAME --network network.toml"
+        in ended.err
+    )
+    (tmp_path / "nnadc-8b-3bit").mkdir()
+    assert load_adc("nnadc-8b-3bit").bits == 8
+    ended = run("adc", tmp_path)
+    assert f"{tmp_path}: is a folder; a converter is a preset" in ended.err
 
 
 def test_a_level_that_cells_do_not_have_is_refused(tmp_path):

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
 from archsim.analog import network
+from archsim.analog.arrays import instance, number, numbers
 from archsim.analog.elimination import Ends, transfer_of_ends
 from archsim.analog.threads import one_thread
 from archsim.errors import InputError
@@ -85,8 +86,8 @@ class Crossbar:
     """
 
     def __init__(self, g_s: ArrayLike, wires: Wires | None = None):
-        self.g_s = np.array(g_s, np.float64, order="C")
-        self.wires = wires or Wires()
+        self.g_s = np.array(numbers(g_s, "conductances"), order="C")
+        self.wires = instance(wires or Wires(), Wires, "wires")
         if self.g_s.ndim != 2 or 0 in self.g_s.shape:
             raise InputError(f"conductances of shape {self.g_s.shape}: must be (word lines, bit lines)")
         if max(self.g_s.shape) > MOST_LINES:
@@ -169,8 +170,7 @@ class Crossbar:
         -------
         ndarray of float64, shape (..., n)
         """
-        if not (0.0 < sinh_v < float("inf")):
-            raise InputError(f"sinh_v = {sinh_v:g} V: must be positive")
+        sinh_v = number("sinh_v", sinh_v, 0.0, 1e300, above=True)
         v = self._inputs(v)
         return self._solved(v, lambda flat, ends: network.solve_sinh(self.g_s, ends, flat, sinh_v))
 
@@ -185,7 +185,7 @@ class Crossbar:
         return ended / ends.end_s if self.wires.output == "voltage" and ends.end_s else ended
 
     def _inputs(self, v: ArrayLike) -> F64:
-        v = np.asarray(v, np.float64)
+        v = numbers(v, "inputs")
         if v.ndim == 0 or v.shape[-1] != self.shape[0]:
             raise InputError(f"inputs of shape {v.shape}: the last must be {self.shape[0]}, the word lines")
         if not np.isfinite(v).all():

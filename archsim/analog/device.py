@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
+from archsim.analog.arrays import instance, numbers, real
 from archsim.analog.elementary import exp, key_of, log, normals, uniforms
 from archsim.errors import InputError
 from archsim.spec import FieldError, Spec, quantity
@@ -31,8 +32,8 @@ class Cell(Spec):
     preset_kind: ClassVar[str] = "rram"
 
     bits: int = quantity("bits", "levels are 2**bits", ge=1, le=8)
-    g_min_s: float = quantity("S", "lowest conductance", gt=0, le=1.0)
-    g_max_s: float = quantity("S", "highest conductance", gt=0, le=1.0)
+    g_min_s: float = quantity("S", "lowest conductance", ge=1e-15, le=1.0)
+    g_max_s: float = quantity("S", "highest conductance", ge=1e-15, le=1.0)
     spacing: Literal["conductance", "resistance"] = Field(
         "conductance", description="what is in equal steps between the lowest and the highest level"
     )
@@ -135,7 +136,7 @@ class Cell(Spec):
         InputError
             For a conductance outside ``g_min_s`` to ``g_max_s``.
         """
-        g_s = np.asarray(g_s, np.float64)
+        g_s = numbers(g_s, "conductances")
         wrong = ~((g_s >= self.g_min_s) & (g_s <= self.g_max_s))
         if wrong.any():
             raise InputError(
@@ -208,6 +209,7 @@ def program(cell: Cell, levels: ArrayLike, seed: int, device: int = 0, array: in
     InputError
         For a level that the cell does not have.
     """
+    instance(cell, Cell, "cell", 'Cell.load("rram-3bit")')
     levels = _checked_levels(cell, levels)
     median, sigma = cell.distribution()
     g_s = median[levels]
@@ -245,8 +247,8 @@ def drifted(cell: Cell, g_s: ArrayLike, time_s: float, seed: int, device: int = 
     InputError
         For an earlier time.
     """
-    g_s = np.asarray(g_s, np.float64)
-    if not cell.drift_t0_s <= time_s < float("inf"):
+    g_s = numbers(g_s, "conductances")
+    if not cell.drift_t0_s <= real("time_s", time_s) < float("inf"):
         raise InputError(f"time {time_s:g} s: must be at least drift_t0_s = {cell.drift_t0_s:g} s")
     nu = np.full(g_s.shape, cell.drift_nu)
     if cell.drift_nu_sigma:
@@ -270,7 +272,7 @@ def read(cell: Cell, g_s: ArrayLike, seed: int, cycle: int, device: int = 0, arr
     -------
     ndarray of float64, shape of g_s
     """
-    g_s = np.asarray(g_s, np.float64)
+    g_s = numbers(g_s, "conductances")
     if not cell.read_sigma:
         return g_s.copy()
     factor = exp(cell.read_sigma * normals(key_of(seed, _READ, device, array, cycle), g_s.shape))

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from archsim.analog.arrays import instance, number, numbers
 from archsim.analog.crossbar import Crossbar, Wires
 from archsim.errors import InputError
 
@@ -39,19 +40,19 @@ class DualPath:
     def __init__(
         self, g_plus_s: ArrayLike, g_minus_s: ArrayLike, wires: Wires | None = None, common_v: float = 0.0
     ):
-        plus, minus = np.asarray(g_plus_s, np.float64), np.asarray(g_minus_s, np.float64)
+        plus, minus = numbers(g_plus_s, "conductances"), numbers(g_minus_s, "conductances")
         if plus.ndim != 2 or plus.shape != minus.shape:
             raise InputError(
                 f"conductances of shapes {plus.shape} and {minus.shape}: must both be (inputs, outputs)"
             )
-        wires = wires or Wires()
+        wires = instance(wires or Wires(), Wires, "wires")
         m, n = plus.shape
         if wires.output == "current":
             pairs = np.stack([plus, minus], axis=2).reshape(m, 2 * n)
         else:
             pairs = np.stack([plus, minus], axis=1).reshape(2 * m, n)
         self.crossbar = Crossbar(pairs, wires)
-        self.common_v = float(common_v)
+        self.common_v = number("common_v", common_v, -1e6, 1e6)
         self.shape = (m, n)
 
     @property
@@ -91,7 +92,7 @@ class DualPath:
 
     def line_voltages(self, v: ArrayLike) -> F64:
         """Return the voltages of the word lines for inputs of shape (..., m)."""
-        v = np.asarray(v, np.float64)
+        v = numbers(v, "inputs")
         if v.ndim == 0 or v.shape[-1] != self.shape[0]:
             raise InputError(f"inputs of shape {v.shape}: the last must be {self.shape[0]}")
         if self._is_current:

@@ -155,6 +155,6 @@ def key_of(seed: int, *words: int) -> np.uint64:
         For a seed or a number outside 0 to 2**64 - 1.
     """
     for name, word in (("seed", seed), *(("number", word) for word in words)):
-        if not 0 <= word < 1 << 64:
+        if not isinstance(word, int | np.integer) or not 0 <= word < 1 << 64:
             raise InputError(f"{name} {word}: must be from 0 to 2**64 - 1")
     return counter.stream_key(seed, *words)

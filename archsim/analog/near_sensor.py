@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from archsim.analog.column_unit import IdealQuantiser, Quantiser, reconstructed
+from archsim.analog.arrays import instance, numbers
 from archsim.analog.nnadc.cost import Costs
+from archsim.analog.quantiser import IdealQuantiser, Quantiser, checked_quantiser, reconstructed
 from archsim.errors import InputError
 from archsim.spec import Spec, quantity
 
@@ -25,7 +26,7 @@ class PixelChain(Spec):
 
     def inputs(self, electrons: ArrayLike) -> F64:
         """Return the inputs of the converter, in full scales, shape of electrons; not clipped."""
-        found: F64 = self.black + np.asarray(electrons, np.float64) * (
+        found: F64 = self.black + numbers(electrons, "electrons") * (
             self.volts_per_electron / self.full_scale_v
         )
         return found
@@ -78,7 +79,10 @@ def convert_image(
     InputError
         For another shape, a pixel that is no finite number, or beyond full scale if the converter refuses those.
     """
-    pixels = np.asarray(image, np.float64)
+    checked_quantiser(converter)
+    if taken is not None:
+        instance(taken, Costs, "taken", "costs(adc)")
+    pixels = numbers(image, "image")
     if pixels.ndim != 2 or 0 in pixels.shape:
         raise InputError(f"image of shape {pixels.shape}: must be (rows, columns)")
     beyond = (pixels < 0.0) | (pixels > 1.0)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from archsim.analog.arrays import instance, numbers
 from archsim.analog.crossbar import Crossbar
 from archsim.errors import InputError
 
@@ -46,7 +47,8 @@ def netlist(crossbar: Crossbar, v: ArrayLike, sinh_v: float | None = None) -> st
     -------
     str
     """
-    v = np.asarray(v, np.float64)
+    v = numbers(v, "inputs")
+    instance(crossbar, Crossbar, "crossbar")
     m, n = crossbar.shape
     if v.shape != (m,):
         raise InputError(f"input of shape {v.shape}: a netlist holds one of shape ({m},)")

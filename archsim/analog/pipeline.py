@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from archsim.analog.arrays import number, numbers, whole
 from archsim.analog.elementary import key_of, normals
 from archsim.errors import InputError
 
@@ -81,11 +82,14 @@ class FlashStage:
             ("threshold_errors", self.threshold_errors, (1 << self.bits) - 1),
             ("level_errors", self.level_errors, 1 << self.bits),
         ):
+            if not np.isfinite(numbers(errors, f"stage {self.number}: {name}")).all():
+                raise InputError(f"stage {self.number}: {name}: must be finite")
             if len(errors) not in (0, count):
                 raise InputError(f"stage {self.number}: {name} has {len(errors)} values: must be {count}")
         for name, rms in (("residue", self.residue_noise_rms), ("comparator", self.comparator_noise_rms)):
-            if not 0.0 <= rms < float("inf"):
-                raise InputError(f"stage {self.number}: {name}_noise_rms = {rms:g}: must be at least 0")
+            number(f"stage {self.number}: {name}_noise_rms", rms, 0.0, 1e9)
+        number(f"stage {self.number}: gain_error", self.gain_error, -1e9, 1e9)
+        number(f"stage {self.number}: offset", self.offset, -1e9, 1e9)
 
     @property
     def thresholds(self) -> F64:
@@ -124,9 +128,8 @@ def margin(redundancy: int) -> float:
 
 def check_stage(bits: int, redundancy: int, name: str) -> None:
     """Refuse bits and redundancy that no stage has."""
-    if not 1 <= bits <= MOST_BITS:
-        raise InputError(f"{name}: bits = {bits}: must be from 1 to {MOST_BITS}")
-    if not 0 <= redundancy < bits:
+    whole(f"{name}: bits", bits, 1, MOST_BITS)
+    if not 0 <= whole(f"{name}: redundancy", redundancy, -MOST_BITS, MOST_BITS) < bits:
         raise InputError(f"{name}: redundancy = {redundancy}: must be from 0 to bits - 1 = {bits - 1}")
 
 
@@ -156,8 +159,12 @@ class Pipeline:
     """
 
     def __init__(self, stages: Sequence[Stage], bits: int | None = None):
-        if not stages:
-            raise InputError("a pipeline has at least one stage")
+        if not isinstance(stages, Sequence) or not stages:
+            raise InputError("a pipeline has at least one stage, in a list")
+        for k, stage in enumerate(stages):
+            if not all(hasattr(stage, name) for name in ("bits", "redundancy", "convert")):
+                rule = "must have bits, redundancy and convert, such as FlashStage"
+                raise InputError(f"stage {k} of type {type(stage).__name__}: {rule}")
         self.stages = tuple(stages)
         effective = []
         for k, stage in enumerate(self.stages):
@@ -184,7 +191,7 @@ class Pipeline:
 
     def decisions(self, x: ArrayLike, first: int = 0) -> I64:
         """Return the decisions of every stage, shape (stages, *x.shape); ``first`` numbers the first sample."""
-        residue = np.asarray(x, np.float64)
+        residue = numbers(x, "inputs")
         found = np.empty((len(self.stages), *residue.shape), np.int64)
         for k, stage in enumerate(self.stages):
             found[k], residue = stage.convert(residue, first)
@@ -216,9 +223,11 @@ class Pipeline:
         InputError
             For an input that is not a number, or that is to be refused.
         """
-        x = np.asarray(x, np.float64)
+        x = numbers(x, "inputs")
         if not np.isfinite(x).all():
             raise InputError("inputs: must be finite")
+        if beyond not in ("clip", "refuse"):
+            raise InputError(f"beyond = {beyond!r}: must be 'clip' or 'refuse'")
         if beyond == "refuse" and (count := beyond_full_scale(x)):
             worst = x.flat[int(np.argmax(np.abs(x - 0.5)))]
             raise InputError(f"{count} inputs beyond full scale, such as {worst:g}: must be in [0, 1)")
@@ -227,7 +236,7 @@ class Pipeline:
 
 def beyond_full_scale(x: ArrayLike) -> int:
     """Return how many inputs are outside [0, 1)."""
-    x = np.asarray(x, np.float64)
+    x = numbers(x, "inputs")
     return int(np.count_nonzero((x < 0.0) | (x >= 1.0)))
 
 

@@ -8,6 +8,7 @@ from math import log10, sqrt
 from pathlib import Path
 from typing import Any
 
+from archsim.analog.arrays import number, real
 from archsim.analog.metrology.sine_fit import enob
 from archsim.errors import InputError
 from archsim.toml import read_toml
@@ -15,6 +16,7 @@ from archsim.toml import read_toml
 #: Exact since the SI of 2019.
 BOLTZMANN_J_PER_K = 1.380649e-23
 ROOM_K = 300.0
+_MOST_ENOB = 100.0
 
 
 def walden_fj(power_w: float, rate_hz: float, bits: float) -> float:
@@ -29,6 +31,7 @@ def walden_fj(power_w: float, rate_hz: float, bits: float) -> float:
         ENOB.
     """
     _positive(power_w=power_w, rate_hz=rate_hz)
+    number("bits", bits, -_MOST_ENOB, _MOST_ENOB)
     return float(power_w / (rate_hz * 2.0**bits) * 1e15)
 
 
@@ -105,6 +108,7 @@ def _survey() -> dict[str, dict[str, float]]:
 
 def envelope_j(bits: float) -> float:
     """Return the energy per conversion of the survey's envelope at an ENOB."""
+    number("bits", bits, -_MOST_ENOB, _MOST_ENOB)
     survey = _survey()["envelope"]
     return float(survey["floor_j"] + survey["slope_j"] * 4.0**bits)
 
@@ -134,8 +138,7 @@ def placement(
     """
     if (capacitance_f is None) != (full_scale_v is None):
         raise InputError("capacitance_f and full_scale_v: give both or none")
-    if sndr_db != sndr_db:
-        raise InputError("sndr_db = nan: must be a number")
+    number("sndr_db", sndr_db, -6.0 * _MOST_ENOB, 6.0 * _MOST_ENOB)
     bits, best = enob(sndr_db), _survey()["best"]
     walden, schreier = walden_fj(power_w, rate_hz, bits), schreier_db(power_w, rate_hz, sndr_db)
     energy, built, limit = power_w / rate_hz, envelope_j(bits), schreier_limit_db(temperature_k)
@@ -158,5 +161,5 @@ def placement(
 
 def _positive(**values: float) -> None:
     for name, value in values.items():
-        if not 0.0 < value < float("inf"):
+        if not 0.0 < real(name, value) < float("inf"):
             raise InputError(f"{name} = {value:g}: must be positive and finite")

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.analog.arrays import whole
 from archsim.analog.metrology.static import Convert, ramp_test
 from archsim.analog.metrology.sweeps import sine_test
-from archsim.errors import InputError
 
 MOST_DEVICES = 1_000_000
 #: Half the width of a 95 % interval, in standard errors.
@@ -92,8 +92,7 @@ def monte_carlo(
     -------
     Yield
     """
-    if not 1 <= devices <= MOST_DEVICES:
-        raise InputError(f"devices = {devices}: must be from 1 to {MOST_DEVICES:,}")
+    whole("devices", devices, 1, MOST_DEVICES)
     rows = []
     for device in range(devices):
         convert = build(device)

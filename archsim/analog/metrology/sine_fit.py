@@ -8,6 +8,7 @@ from math import atan2, gcd, hypot, log10, pi, sqrt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from archsim.analog.arrays import numbers, real, whole
 from archsim.errors import InputError
 
 F64 = NDArray[np.float64]
@@ -67,7 +68,7 @@ class SineFit:
 
 
 def _record(record: ArrayLike, least: int) -> F64:
-    x = np.asarray(record, np.float64)
+    x = numbers(record, "record")
     if x.ndim != 1 or len(x) < least:
         raise InputError(f"record of shape {x.shape}: must be at least {least} samples in a row")
     if not np.isfinite(x).all():
@@ -115,7 +116,7 @@ def fit_sine(
     """
     x = _record(record, 5)
     free = frequency is None if free_frequency is None else free_frequency
-    start = estimate_frequency(x) if frequency is None else float(frequency)
+    start = estimate_frequency(x) if frequency is None else real("frequency", frequency)
     if not 0.0 < start < 0.5:
         raise InputError(f"frequency {start:g} cycles per sample: must be between 0 and 0.5")
     steps = 0
@@ -175,7 +176,8 @@ def coherent_cycles(frequency: float, samples: int) -> int:
     samples : int
         Of the record.
     """
-    if samples < 8 or not 0.0 < frequency < 0.5:
+    samples = whole("samples", samples, 0, 1 << 53)
+    if samples < 8 or not 0.0 < real("frequency", frequency) < 0.5:
         raise InputError(
             f"frequency {frequency:g} with {samples} samples: must be below 0.5, of 8 samples or more"
         )

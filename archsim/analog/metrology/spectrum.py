@@ -9,11 +9,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from archsim.analog.arrays import numbers, whole
 from archsim.analog.metrology.sine_fit import enob
 from archsim.errors import InputError, nearest
 
 F64 = NDArray[np.float64]
 
+#: Counted as distortion; more make no difference that a record of some thousand samples could show.
+MOST_HARMONICS = 1000
 Window = Literal["none", "blackman-harris"]
 #: Coefficients of the cosines of each window, and the bins on each side of a line that belong to it.
 _WINDOWS: dict[str, tuple[tuple[float, ...], int]] = {
@@ -80,16 +83,17 @@ def spectrum(
     InputError
         For a record of fewer than 32 samples or without a signal, and an unknown window.
     """
-    x = np.asarray(record, np.float64)
+    x = numbers(record, "record")
     if x.ndim != 1 or len(x) < 32 or not np.isfinite(x).all():
         raise InputError(f"record of shape {x.shape}: must be at least 32 finite samples in a row")
-    if window not in _WINDOWS:
-        raise InputError(f"window {window!r}: unknown{nearest(window, _WINDOWS)}")
+    if window not in list(_WINDOWS):
+        raise InputError(f"window {window!r}: unknown{nearest(str(window), _WINDOWS)}")
+    whole("harmonics", harmonics, 1, MOST_HARMONICS)
     power, beside = _power(x, window)
     last = len(power) - 1
     # All that is not DC.
     first = beside + 1
-    peak = first + int(np.argmax(power[first:])) if cycles is None else int(cycles)
+    peak = first + int(np.argmax(power[first:])) if cycles is None else whole("cycles", cycles, 0, len(x))
     if not first <= peak <= last:
         raise InputError(f"cycles = {cycles}: must be from {first} to {last}")
     lines = np.zeros(len(power), np.int64)  # 0: noise, 1: signal, 2 and more: harmonic

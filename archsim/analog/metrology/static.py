@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from archsim.analog.arrays import codes_of, number, numbers, whole
 from archsim.errors import InputError
 
 F64 = NDArray[np.float64]
@@ -22,6 +23,8 @@ Convert = Callable[[F64], NDArray[Any]]
 Line = Literal["ends", "best", "ideal"]
 
 MOST_BITS = 24
+#: Of one ramp or sine: they are held in memory, with a few times as much beside them.
+MOST_SAMPLES = 1 << 26
 #: A code narrower than this is missing: its DNL is at most -0.9. A stated default, after common practice.
 MISSING_DNL = -0.9
 _BISECTIONS = 54
@@ -78,7 +81,7 @@ def linearity(thresholds: ArrayLike, line: Line = "ends", full_scale: float = 1.
     -------
     Linearity
     """
-    t = np.asarray(thresholds, np.float64)
+    t = numbers(thresholds, "thresholds")
     bits = (len(t) + 1).bit_length() - 1 if t.ndim == 1 else 0
     if not 2 <= bits <= MOST_BITS or len(t) != (1 << bits) - 1:
         raise InputError(f"thresholds of shape {t.shape}: must be 2**bits - 1, of 2 to {MOST_BITS} bits")
@@ -119,11 +122,12 @@ def thresholds_of(convert: Convert, bits: int, low: float = 0.0, high: float = 1
         double; of one that is not, one of the places where ``k`` is crossed.
     """
     _check_bits(bits)
+    low, high = number("low", low, -1e300, 1e300), number("high", high, -1e300, 1e300)
     wanted = np.arange(1, 1 << bits)
     below, above = np.full(len(wanted), float(low)), np.full(len(wanted), float(high))
     for _ in range(_BISECTIONS):
         middle = below + (above - below) / 2.0
-        reached = np.asarray(convert(middle)) >= wanted
+        reached = codes_of(convert(middle), middle.size) >= wanted
         above = np.where(reached, middle, above)
         below = np.where(reached, below, middle)
     return above
@@ -158,13 +162,11 @@ class RampTest:
 def ramp_test(convert: Convert, bits: int, per_code: int = 64) -> RampTest:
     """Convert a ramp of ``per_code * 2**bits`` equal steps from 0 to 1 and count what comes.
 
-    DNL and INL are exact to 1 / per_code LSB.
+    DNL and INL are exact to 1 / per_code LSB. A ramp has at most 2**26 steps.
     """
     _check_bits(bits)
-    if per_code < 1:
-        raise InputError(f"per_code = {per_code}: must be at least 1")
-    samples = per_code << bits
-    codes = np.asarray(convert((np.arange(samples) + 0.5) / samples), np.int64)
+    samples = whole("per_code", per_code, 1, MOST_SAMPLES >> bits) << bits
+    codes = codes_of(convert((np.arange(samples) + 0.5) / samples), samples)
     counts = histogram(codes, bits)
     falls = int(np.count_nonzero(np.diff(codes) < 0))
     return RampTest(ramp_linearity(counts), np.flatnonzero(counts == 0), falls, samples)
@@ -211,12 +213,12 @@ def sine_linearity(counts: ArrayLike, line: Line = "ends") -> Linearity:
 
 
 def _counted(counts: ArrayLike) -> I64:
-    counts = np.asarray(counts, np.int64)
+    given = numbers(counts, "histogram")
+    counts = codes_of(given, given.size) if given.ndim == 1 else np.zeros(given.shape, np.int64)
     if counts.ndim != 1 or len(counts) < 4 or counts.min() < 0 or not counts.sum():
         raise InputError(f"histogram of shape {counts.shape}: must be counts of 2**bits codes, not all 0")
     return counts
 
 
 def _check_bits(bits: int) -> None:
-    if not 2 <= bits <= MOST_BITS:
-        raise InputError(f"bits = {bits}: must be from 2 to {MOST_BITS}")
+    whole("bits", bits, 2, MOST_BITS)

@@ -12,15 +12,16 @@ from math import atan, hypot, pi
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.analog.arrays import number, samples_of, whole
 from archsim.analog.elementary import key_of, normals
 from archsim.analog.metrology.sine_fit import SineFit, coherent_cycles, fit_sine
 from archsim.analog.metrology.spectrum import Spectrum, spectrum
-from archsim.analog.metrology.static import Convert
-from archsim.errors import InputError
+from archsim.analog.metrology.static import MOST_BITS, MOST_SAMPLES, Convert
 
 F64 = NDArray[np.float64]
 
 _JITTER = 0x540
+_GREATEST = 1e18
 #: Steps of the dither: multiples of the golden ratio fill the step of a code evenly, whatever the record's length.
 _GOLDEN = 0.6180339887498949
 
@@ -102,19 +103,19 @@ def sine_test(
     -------
     SineTest
     """
-    for name, value, fine in (
-        ("rate_hz", rate_hz, rate_hz > 0.0),
-        ("jitter_rms_s", jitter_rms_s, jitter_rms_s >= 0.0),
-        ("bandwidth_hz", bandwidth_hz, bandwidth_hz is None or bandwidth_hz > 0.0),
-    ):
-        if not fine:
-            raise InputError(f"{name} = {value:g}: must be {'at least' if name[0] == 'j' else 'more than'} 0")
+    whole("bits", bits, 1, MOST_BITS)
+    whole("samples", samples, 0, MOST_SAMPLES)
+    number("rate_hz", rate_hz, 0.0, _GREATEST, above=True)
+    number("jitter_rms_s", jitter_rms_s, 0.0, _GREATEST)
+    number("offset", offset, -_GREATEST, _GREATEST)
+    if bandwidth_hz is not None:
+        number("bandwidth_hz", bandwidth_hz, 0.0, _GREATEST, above=True)
     cycles = coherent_cycles(frequency, samples)
     hertz = cycles / samples * rate_hz
     lsb = 1.0 / (1 << bits)
-    size = (0.5 - lsb / 2.0 if dither else 0.5) if amplitude is None else float(amplitude)
-    if not 0.0 < size <= 0.5:
-        raise InputError(f"amplitude = {size:g}: must be above 0, at most 0.5 (of full scale)")
+    size = 0.5 - lsb / 2.0 if dither else 0.5
+    if amplitude is not None:
+        size = number("amplitude", amplitude, 0.0, 0.5, above=True)
     turn = (np.arange(samples) * cycles) % samples / samples
     if jitter_rms_s:
         turn = turn + hertz * jitter_rms_s * normals(key_of(seed, _JITTER), samples)
@@ -123,7 +124,7 @@ def sine_test(
         gain, lag = 1.0 / hypot(1.0, hertz / bandwidth_hz), atan(hertz / bandwidth_hz)
     x = offset + size * gain * np.sin(2 * pi * turn - lag)
     added = (np.mod(np.arange(samples) * _GOLDEN, 1.0) - 0.5) if dither else np.zeros(samples)
-    codes = np.asarray(convert(x + added * lsb))
+    codes = samples_of(convert(x + added * lsb), samples)
     clipped = int(np.count_nonzero((codes <= 0) | (codes >= (1 << bits) - 1)))
     record = codes - added
     fit = fit_sine(record, cycles / samples)

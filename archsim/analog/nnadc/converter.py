@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from archsim.analog.arrays import numbers, whole
 from archsim.analog.elementary import key_of
 from archsim.analog.nnadc.network import Crossing
 from archsim.analog.nnadc.noise import noise
@@ -20,6 +21,8 @@ I64 = NDArray[np.int64]
 
 #: Samples converted together: enough that Python does not count, few enough for the caches.
 BLOCK = 1 << 14
+#: Greatest number of a sample.
+MOST_SAMPLES = 1 << 62
 _SAMPLE, _COMPARE, _RESIDUE = 0x5F0, 0x5F1, 0x5F2
 
 
@@ -169,7 +172,7 @@ class Converter:
 
     def _checked(self, inputs: ArrayLike) -> F64:
         """Return inputs within full scale; those beyond are clipped and counted, or refused."""
-        x: F64 = np.atleast_1d(np.asarray(inputs, np.float64))
+        x: F64 = np.atleast_1d(numbers(inputs, "inputs"))
         if x.ndim > 1:
             raise InputError(f"inputs of shape {x.shape}: must be samples in a row")
         if not np.isfinite(x).all():
@@ -188,6 +191,7 @@ class Converter:
 
     def stage_bits(self, inputs: ArrayLike, first: int = 0) -> NDArray[np.uint8]:
         """Return the bits of all stages as thermometers, shape (count, samples), of inputs from 0 to 1."""
+        first = whole("first", first, 0, MOST_SAMPLES)
         x = self._checked(inputs)
         found = np.empty((self.count, x.size), np.uint8)
         for at in range(0, x.size, BLOCK):
@@ -208,6 +212,7 @@ class Converter:
         -------
         ndarray of float64, shape (samples,)
         """
+        first = whole("first", first, 0, MOST_SAMPLES)
         x = self._checked(inputs)
         out = np.empty(x.size)
         for at in range(0, x.size, BLOCK):

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.analog.arrays import instance, whole
+from archsim.analog.crossbar import Wires
 from archsim.analog.device import drifted, program
 from archsim.analog.elementary import exp, key_of, normals
 from archsim.analog.nnadc.converter import Converter, Residue, Stage
 from archsim.analog.nnadc.network import FabricatedNetwork, crossings
 from archsim.analog.nnadc.spec import Adc, check_cells
+from archsim.analog.nnadc.wires import checked_wires, effective_columns, effective_units
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -21,6 +24,8 @@ _LN_10 = 2.302585092994046
 _NEURON, _COMPARATOR, _AMPLIFIER = 0x600, 0x601, 0x602
 #: Arrays of cells of a stage: hidden layer, output layer, both halves of the residue.
 _ARRAYS = 4
+#: Numbers of devices are words of 64 bits.
+MOST_DEVICE = (1 << 64) - 1
 
 
 def levels_of(adc: Adc) -> tuple[I64, I64]:
@@ -29,7 +34,7 @@ def levels_of(adc: Adc) -> tuple[I64, I64]:
     return np.array(network.hidden_levels), np.array([network.plus_levels, network.minus_levels])
 
 
-def fabricate(adc: Adc, device: int = 0, age_s: float = 0.0) -> Converter:
+def fabricate(adc: Adc, device: int = 0, age_s: float = 0.0, wires: Wires | None = None) -> Converter:
     """Return converter ``device`` of a specification, not calibrated yet.
 
     Parameters
@@ -39,16 +44,23 @@ def fabricate(adc: Adc, device: int = 0, age_s: float = 0.0) -> Converter:
         Its number decides all variation.
     age_s : float
         Time since programming; up to ``cell.drift_t0_s`` there is no drift.
+    wires : Wires, optional
+        Of the crossbars of all stages, in ohms; see `archsim.analog.nnadc.wires`. Default: none.
 
     Raises
     ------
     InputError
         For levels that its cells do not have.
     """
+    instance(adc, Adc, "adc", 'load_adc("nnadc-8b-3bit")')
+    device = whole("device", device, 0, MOST_DEVICE)
     check_cells(adc)
     levels = levels_of(adc)
     last = len(adc.stage_bits) - 1
-    stages = [_stage(adc, levels, Made(device, number, age_s), number == last) for number in range(last + 1)]
+    if wires is not None:
+        checked_wires(instance(wires, Wires, "wires"))
+    made = [Made(device, number, age_s, wires) for number in range(last + 1)]
+    stages = [_stage(adc, levels, each, each.stage == last) for each in made]
     sampling = 2.0 * BOLTZMANN * adc.circuit.temperature_k / adc.capacitor.first_f
     converter = Converter(
         stages=stages,
@@ -79,11 +91,19 @@ def nominal_weights(adc: Adc) -> tuple[F64, float]:
 
 @dataclass(frozen=True)
 class Made:
-    """Which stage of which device, and how long after programming."""
+    """Which stage of which device, how long after programming, and with which wires."""
 
     device: int
     stage: int
     age_s: float = 0.0
+    wires: Wires | None = None
+
+    def columns(self, adc: Adc, levels: I64, array: int) -> F64:
+        """Return what stands for the conductances of a crossbar, shape (..., lines): the same ratios, of wires too."""
+        g_s = self.cells(adc, levels, array)
+        if self.wires is None:
+            return g_s
+        return effective_columns(g_s.reshape(-1, g_s.shape[-1]), self.wires).reshape(g_s.shape)
 
     def cells(self, adc: Adc, levels: I64, array: int) -> F64:
         """Return the conductances of one array of the stage."""
@@ -101,8 +121,8 @@ def fabricate_network(adc: Adc, levels: tuple[I64, I64], made: Made) -> Fabricat
     key = [key_of(adc.seed, stream, made.device, made.stage) for stream in (_NEURON, _COMPARATOR)]
     hidden, outputs = levels[0].shape[0], levels[1].shape[1]
     return FabricatedNetwork(
-        hidden_s=made.cells(adc, levels[0], 0),
-        output_s=made.cells(adc, levels[1], 1),
+        hidden_s=made.columns(adc, levels[0], 0),
+        output_s=made.columns(adc, levels[1], 1),
         gain=neuron_gain(adc),
         neuron_offset=circuit.inverter_offset_v / (circuit.reference_v / 2.0) * normals(key[0], hidden),
         comparator_offset=circuit.comparator_offset_v / rail * normals(key[1], outputs),
@@ -153,6 +173,8 @@ def _halves(adc: Adc, made: Made) -> tuple[F64, F64]:
         g = made.cells(adc, levels, 2 + half)
         total = g.sum()
         each, square = g.sum(axis=1) / total, (g * g).sum(axis=1) / (total * total)
+        if made.wires is not None:
+            each = effective_units(g, made.wires)
         weights.append(np.concatenate([[each[:inputs].sum()], each[inputs:]]))
         squares.append(np.concatenate([[square[:inputs].sum()], square[inputs:]]))
     return (weights[0] + weights[1]) / 2.0, (squares[0] + squares[1]) / 4.0

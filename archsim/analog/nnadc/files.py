@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from archsim.analog.nnadc.other_files import other_table, refuse_other_file
 from archsim.analog.nnadc.spec import Adc, Network
 from archsim.errors import InputError, printable
 from archsim.files import read_text
@@ -40,7 +41,15 @@ def load_adc(
     InputError
         For whatever is refused in them.
     """
-    adc = Adc.load(name)
+    if not isinstance(name, str | Path):
+        raise InputError(f"converter {name!r}: must be the name of a preset or of a file")
+    if isinstance(overrides, str):
+        raise InputError(
+            f"overrides = {overrides!r}: must be a list of texts, such as ['cell.read_sigma=0.01']"
+        )
+    network, table = (None if each is None else Path(each) for each in (network, table))
+    refuse_other_file(name)
+    adc = _converter(name)
     data = adc.to_dict()
     if network is not None:
         # As a table of text would be: so the name must be that of a file, not of a preset.
@@ -54,6 +63,15 @@ def load_adc(
         label = ", ".join(str(path) for path in (network, table) if path is not None)
         adc = Adc.from_dict(data, label)
     return apply_overrides(adc, overrides)
+
+
+def _converter(name: str | Path) -> Adc:
+    try:
+        return Adc.load(name)
+    except InputError:
+        if str(name).endswith(".toml") and (other := other_table(name)):
+            raise InputError(f"{name}: is {other}") from None
+        raise
 
 
 def load_table(path: Path) -> tuple[list[float], list[float]]:

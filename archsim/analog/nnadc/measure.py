@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.analog import metrology
+from archsim.analog.arrays import instance, whole
 from archsim.analog.metrology.monte_carlo import MOST_DEVICES
 from archsim.analog.nnadc.calibration import calibrated
 from archsim.analog.nnadc.converter import Converter
@@ -43,9 +44,23 @@ def in_own_domain(converter: Converter, adc: Adc) -> Any:
 
 
 def dynamic(converter: Converter, adc: Adc, rate_hz: float, samples: int = SAMPLES) -> metrology.SineTest:
-    """Convert a sine of nearly full scale, in the domain of the scheme."""
+    """Convert a sine of nearly full scale, in the domain of the scheme.
+
+    Raises
+    ------
+    InputError
+        If all of it has the same code, so that there is nothing to measure.
+    """
+    convert = in_own_domain(converter, adc)
+
+    def converts(y: F64) -> I64:
+        codes = convert(y)
+        if codes.min() == codes.max():
+            raise InputError(f"device {converter.device}: {_dead(adc, int(codes[0]))}")
+        return np.asarray(codes, np.int64)
+
     return metrology.sine_test(
-        in_own_domain(converter, adc),
+        converts,
         adc.bits,
         samples=samples,
         frequency=FREQUENCY,
@@ -54,6 +69,16 @@ def dynamic(converter: Converter, adc: Adc, rate_hz: float, samples: int = SAMPL
         jitter_rms_s=adc.circuit.jitter_s,
         seed=adc.seed,
     )
+
+
+def _dead(adc: Adc, code: int) -> str:
+    """Say that a converter does not convert, and what the likeliest cause is."""
+    cell = adc.cell
+    stuck = cell.stuck_low + cell.stuck_high
+    cause = "its decisions or residues do not follow the input"
+    if stuck:
+        cause = f"cell.stuck_low + cell.stuck_high = {stuck:g} of all cells are stuck"
+    return f"gives code {code} for every input, so there is no ENOB: {cause}"
 
 
 def static(converter: Converter, adc: Adc) -> metrology.RampTest:
@@ -107,6 +132,7 @@ class Measured:
 
 def measure(adc: Adc, device: int = 0) -> Measured:
     """Fabricate, calibrate and test one device."""
+    instance(adc, Adc, "adc", 'load_adc("nnadc-8b-3bit")')
     converter = calibrated(adc, device)
     taken = costs(adc)
     sine = dynamic(converter, adc, taken.rate_hz)
@@ -124,8 +150,7 @@ def measure(adc: Adc, device: int = 0) -> Measured:
 
 def check_devices(devices: int) -> None:
     """Refuse a number of devices that is none, or that no one waits for."""
-    if not 1 <= devices <= MOST_DEVICES:
-        raise InputError(f"devices = {devices}: must be from 1 to {MOST_DEVICES:,}")
+    whole("devices", devices, 1, MOST_DEVICES)
 
 
 def monte_carlo(adc: Adc, devices: int, first: int = 0) -> F64:

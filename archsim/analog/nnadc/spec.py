@@ -103,8 +103,8 @@ class Circuit(Spec):
     """The transistors of stages, and the range of the signal."""
 
     node_nm: int = quantity("nm", "technology", ge=1, le=1000)
-    supply_v: float = quantity("V", "supply", gt=0, le=10)
-    reference_v: float = quantity("V", "full scale is from minus to plus this, differential", gt=0, le=10)
+    supply_v: float = quantity("V", "supply", ge=1e-3, le=10)
+    reference_v: float = quantity("V", "full scale is from minus to plus this, differential", ge=1e-3, le=10)
     temperature_k: float = quantity("K", "temperature", default=300.0, gt=0, le=1000)
     inverter_gain: float = quantity("", "slope of a neuron's inverter at its switching point", gt=0, le=1000)
     inverter_offset_v: float = quantity("V", "standard deviation of switching points", ge=0, le=1)
@@ -123,18 +123,23 @@ class Amplifier(Spec):
         ge=0,
         lt=0.6,
     )
-    swing: float = quantity("", "output at which it clips, in references", default=1.25, gt=0, le=1.25)
+    swing: float = quantity("", "output at which it clips, in references", default=1.25, ge=1e-3, le=1.25)
     offset_v: float = quantity("V", "standard deviation, at the output", ge=0, le=1)
-    noise_factor: float = quantity("", "thermal noise of a stage over 2 k T / C, at its input", ge=0, le=100)
-    bandwidth_hz: float = quantity("Hz", "gain-bandwidth product", gt=0, le=1e12)
+    noise_factor: float = quantity(
+        "",
+        "thermal noise power that a stage adds at its input, over 2 k T / C; sampling the input is not in it",
+        ge=0,
+        le=100,
+    )
+    bandwidth_hz: float = quantity("Hz", "gain-bandwidth product", ge=1, le=1e12)
 
 
 class Capacitor(Spec):
     """Sampling capacitors, one in each half of a stage."""
 
-    first_f: float = quantity("F", "of the first stage", gt=0, le=1e-6)
+    first_f: float = quantity("F", "of the first stage", ge=1e-18, le=1e-6)
     shrink: float = quantity("", "of each further stage, relative to the one before", default=0.5, gt=0, le=1)
-    least_f: float = quantity("F", "no smaller than this", gt=0, le=1e-6)
+    least_f: float = quantity("F", "no smaller than this", ge=1e-18, le=1e-6)
 
 
 class Calibration(Spec):
