@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from archsim.analog.device import drifted, program
 from archsim.analog.elementary import exp, key_of, normals
 from archsim.analog.nnadc.converter import Converter, Residue, Stage
+from archsim.analog.nnadc.front import paths_of
 from archsim.analog.nnadc.network import FabricatedNetwork, crossings
 from archsim.analog.nnadc.spec import Adc, check_cells
 
@@ -58,8 +59,12 @@ def fabricate(adc: Adc, device: int = 0, age_s: float = 0.0) -> Converter:
         sample_noise=float(np.sqrt(sampling)) / adc.circuit.reference_v,
         seed=adc.seed,
         device=device,
+        paths=paths_of(adc, device),
     )
     converter.weights, converter.constant = nominal_weights(adc)
+    gains = () if adc.front is None else adc.front.gains
+    converter.scales = np.array([1.0, *(1.0 / gain for gain in gains)])
+    converter.shifts = np.zeros(1 + len(gains))
     return converter
 
 
