@@ -94,6 +94,6 @@ def calibrate_front(converter: Converter, adc: Adc) -> None:
         converter.forced = None
         columns = np.stack([slope * u, slope])
         # Gains are drawn near one and shifts near zero: the fit is of what is left, so that little is lost in rounding.
-        change = np.linalg.solve(columns @ columns.T, columns @ (slope * (gain * x - u)))
+        change = np.linalg.lstsq(columns @ columns.T, columns @ (slope * (gain * x - u)), rcond=None)[0]
         converter.scales[number] = float(1.0 + np.rint(change[0] / grid) * grid) / gain
         converter.shifts[number] = float(np.rint(change[1] / grid) * grid) / gain

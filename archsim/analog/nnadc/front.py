@@ -30,12 +30,13 @@ def closed_loop(ideal: F64, loop: float, fall: float, swing: float) -> F64:
 class Path:
     """One amplifier with its sampler, in units of the reference.
 
-    Of an input v it makes ``u = gain (v + 1 + offset) - 1``, so that the bottom of the range stays where it is, then
+    Of an input v it makes ``u = gain (v + 1 + offset) + bottom``, so that the lowest input comes out at ``bottom``, then
     ``y = u / (1 + 1 / (loop (1 - fall u^2)))``, clipped at +-``swing``.
     """
 
     gain: float
     offset: float  # at the input
+    bottom: float
     loop: float
     fall: float
     swing: float
@@ -44,7 +45,7 @@ class Path:
 
     def output(self, v: F64, z: F64 | None) -> F64:
         """Return the sampled outputs at inputs ``v``, with noise in proportion to ``z``."""
-        y = closed_loop(self.gain * (v + (1.0 + self.offset)) - 1.0, self.loop, self.fall, self.swing)
+        y = closed_loop(self.gain * (v + (1.0 + self.offset)) + self.bottom, self.loop, self.fall, self.swing)
         if z is not None:
             y += self.noise * z
         clipped: F64 = np.clip(y, -self.swing, self.swing)
@@ -69,22 +70,27 @@ def chosen(paths: list[Path], v: F64, direct: F64, z: F64 | None, forced: int | 
     return out, number
 
 
+def sampling_v2(adc: Adc) -> float:
+    """Return the variance of a sample by thermal noise, 2 k T / C: both halves have a capacitor."""
+    return 2.0 * BOLTZMANN_J_PER_K * adc.circuit.temperature_k / adc.capacitor.first_f
+
+
 def paths_of(adc: Adc, device: int) -> list[Path]:
     """Return the fabricated paths of one device; none without a front."""
     front, circuit = adc.front, adc.circuit
-    if front is None:
+    if front is None or not front.gains:
         return []
     z = normals(key_of(adc.seed, _FRONT, device), 3 * len(front.gains)).reshape(-1, 3)
-    sampling = 2.0 * BOLTZMANN_J_PER_K * circuit.temperature_k / adc.capacitor.first_f
     open_loop = float(exp(front.gain_db / 20.0 * _LN_10))
     return [
         Path(
             gain=gain * (1.0 + front.gain_sigma * float(drawn[0])),
             offset=front.offset_v / circuit.reference_v * float(drawn[1]),
+            bottom=2.0 * front.pedestal - 1.0,
             loop=open_loop / gain,
             fall=front.fall,
             swing=adc.amplifier.swing,
-            noise=float(np.sqrt(sampling * (1.0 + front.noise_factor * gain))) / circuit.reference_v,
+            noise=float(np.sqrt(sampling_v2(adc) * (1.0 + front.noise_factor * gain))) / circuit.reference_v,
             below=2.0 * front.most - 1.0 + circuit.comparator_offset_v / circuit.reference_v * float(drawn[2]),
         )
         for gain, drawn in zip(front.gains, z, strict=True)
@@ -93,18 +99,24 @@ def paths_of(adc: Adc, device: int) -> list[Path]:
 
 def ranges(adc: Adc) -> list[tuple[float, float]]:
     """Return from which to which input (0 to 1) each amplified path nominally serves."""
-    if adc.front is None:
+    if adc.front is None or not adc.front.gains:
         return []
-    tops = [adc.front.most / gain for gain in adc.front.gains]
+    tops = [(adc.front.most - adc.front.pedestal) / gain for gain in adc.front.gains]
     return list(zip([*tops[1:], 0.0], tops, strict=True))
+
+
+def nominal_paths(adc: Adc) -> tuple[F64, F64]:
+    """Return by what the value of the stages is multiplied, and what is added, for each path, the direct one first."""
+    gains = np.array([] if adc.front is None else adc.front.gains)
+    low = 0.0 if adc.front is None else adc.front.pedestal
+    return np.concatenate([[1.0], 1.0 / gains]), np.concatenate([[0.0], -low / gains])
 
 
 def gains_at(adc: Adc, x: F64) -> F64:
     """Return the nominal gain by which inputs ``x`` (0 to 1) are sampled."""
     gain = np.ones(np.shape(x))
-    if adc.front is not None:
-        for each, (_, top) in zip(adc.front.gains, ranges(adc), strict=True):
-            gain[x < top] = each
+    for each, (_, top) in zip(() if adc.front is None else adc.front.gains, ranges(adc), strict=True):
+        gain[x < top] = each
     return gain
 
 

@@ -146,6 +146,9 @@ class Front(Spec):
     most: float = quantity(
         "", "part of a path's range up to which its comparator takes it", default=0.9375, gt=0, le=1
     )
+    pedestal: float = quantity(
+        "", "where in its range a path puts an input of 0, above the errors of offsets", default=0.03125, ge=0, lt=0.5
+    )
     bandwidth_hz: float = quantity("Hz", "of every path, closed loop", default=4e6, gt=0, le=1e12)
     gain_db: float = quantity("dB", "open-loop gain at the middle of the range", default=120.0, ge=0, le=200)
     fall: float = quantity(
@@ -160,6 +163,8 @@ class Front(Spec):
 
     @model_validator(mode="after")
     def _rise(self) -> Self:
+        if self.most <= self.pedestal:
+            raise FieldError(f"most = {self.most:g}", f"must be above pedestal = {self.pedestal:g}")
         for at in range(1, len(self.gains)):
             if self.gains[at] <= self.gains[at - 1]:
                 rule = f"must be above gains[{at - 1}] = {self.gains[at - 1]:g}: gains rise"
