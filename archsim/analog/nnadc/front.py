@@ -30,8 +30,8 @@ def closed_loop(ideal: F64, loop: float, fall: float, swing: float) -> F64:
 class Path:
     """One amplifier with its sampler, in units of the reference.
 
-    Of an input v it makes ``u = gain (v + 1 + offset) + bottom``, so that the lowest input comes out at ``bottom``, then
-    ``y = u / (1 + 1 / (loop (1 - fall u^2)))``, clipped at +-``swing``.
+    Of an input v it makes ``u = gain (v + 1 + offset) + bottom``, so that the lowest input comes out at ``bottom``;
+    then ``y = u / (1 + 1 / (loop (1 - fall u^2)))``, clipped at +-``swing``.
     """
 
     gain: float
