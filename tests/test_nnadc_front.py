@@ -231,6 +231,13 @@ def test_no_code_is_missing_and_paths_meet_within_a_code(name, device):
         assert np.diff(converter.convert(x)).min() >= -1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [LOG, SQRT])
+def test_none_of_200_devices_misses_a_code(name):
+    adc = load_adc(name)
+    assert not any(static(calibrated(adc, device), adc).missing.size for device in range(200))
+
+
 # ---- bits in their own domain -----------------------------------------------------------------------
 
 
@@ -275,7 +282,7 @@ def test_their_hardware_is_that_of_the_linear_converter_behind_a_front():
         data = load_adc(name).to_dict()
         assert data.pop("front")["gains"] == [8.0, 64.0, 512.0]
         differing = {key for key, value in data.items() if value != plain[key]}
-        assert differing <= {"scheme", "bits", "guard_bits"}
+        assert differing <= {"scheme", "bits", "guard_bits", "calibration"}
 
 
 # ---- what thermal noise allows -----------------------------------------------------------------------

@@ -20,6 +20,8 @@ _FIRST = 1 << 40
 _HOLD = 1e-8
 #: Internal LSB over which the slope of a scheme is taken.
 _STEPS = 8.0
+#: Likewise behind an amplified path, in its steps: the noise of its amplifier is more of them.
+_PATH_STEPS = 32.0
 
 
 def calibrated(adc: Adc, device: int = 0) -> Converter:
@@ -84,7 +86,7 @@ def calibrate_front(converter: Converter, adc: Adc) -> None:
     grid = 2.0 ** -(adc.bits + adc.calibration.fraction_bits)
     for number, (low, high) in enumerate(ranges(adc), 1):
         gain = adc.front.gains[number - 1] if adc.front else 1.0
-        step = _STEPS * 2.0**-adc.internal_bits / gain
+        step = _PATH_STEPS * 2.0**-adc.internal_bits / gain
         ends = compand(adc.scheme, np.array([low, high]))
         x = expand(adc.scheme, ends[0] + (ends[1] - ends[0]) * ((np.arange(samples) + 0.5) / samples))
         slope = (compand(adc.scheme, x + step) - compand(adc.scheme, x)) / step
@@ -93,7 +95,7 @@ def calibrate_front(converter: Converter, adc: Adc) -> None:
         u = converter.values(true, _FIRST + (number << 32))
         converter.forced = None
         columns = np.stack([slope * u, slope])
-        # Gains are drawn near one and shifts near zero: the fit is of what is left, so that little is lost in rounding.
+        # Of what is left of a scale of 1 the fit is small, and little of it is lost in rounding.
         change = np.linalg.lstsq(columns @ columns.T, columns @ (slope * (gain * x - u)), rcond=None)[0]
         converter.scales[number] = float(1.0 + np.rint(change[0] / grid) * grid) / gain
         converter.shifts[number] = float(np.rint(change[1] / grid) * grid) / gain
