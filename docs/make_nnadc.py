@@ -147,7 +147,9 @@ def front_sweeps() -> str:
         "offset_v": (0.0, 2e-5, 1e-4, 1e-3), "gain_sigma": (0.0, 0.002, 0.02),
     }.items():  # fmt: skip
         changes = [f"front.{name}={value!r}" for value in values]
-        rows = [[f"ENOB, {kind}", *(f"{own_enob(14, kind, each):.2f}" for each in changes)] for kind in KINDS[1:]]
+        rows = [
+            [f"ENOB, {kind}", *(f"{own_enob(14, kind, each):.2f}" for each in changes)] for kind in KINDS[1:]
+        ]
         parts.append(table([f"`front.{name}`", *(f"{value:g}" for value in values)], rows))
     return "\n\n".join(parts)
 

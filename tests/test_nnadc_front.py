@@ -1,6 +1,6 @@
-"""Gain-ranging fronts: paths, noise, choice, calibration, what they cost, and the bits that they bring."""
+"""Gain-ranging fronts: paths, noise, choice, calibration, what they take, and the bits that they bring."""
 
-from math import log, log2, pi, sqrt
+from math import log, pi, sqrt
 
 import numpy as np
 import pytest
@@ -8,17 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nnadc_twin import path_output, path_taken, value_behind_front
 from program import run
-from scipy.special import ive
 
-from archsim.analog.metrology import enob, ideal_codes, ktc_limit_db
+from archsim.analog.metrology import ideal_codes
 from archsim.analog.nnadc import calibrated, costs, load_adc, measure
-from archsim.analog.nnadc.bound import (
-    AMPLITUDE,
-    noise_rms,
-    sampling_capacitor_f,
-    thermal_enob,
-    thermal_sndr_db,
-)
+from archsim.analog.nnadc.bound import noise_rms
 from archsim.analog.nnadc.cost import CONVERSIONS, column_current_a
 from archsim.analog.nnadc.fabricate import Made, fabricate, fabricate_network, levels_of
 from archsim.analog.nnadc.front import Path, chosen, gains_at, paths_of, ranges
@@ -45,9 +38,9 @@ PERFECT = [
 ]
 
 
-def cut(name, bits, kind, *changes):
-    """Return the converter of a preset with another width and scheme; its stages stay."""
-    return load_adc(name, [f"bits={bits}", f"guard_bits={16 - bits}", f"scheme.kind={kind}", *changes])
+def cut(bits, kind, *changes):
+    """Return the converter behind a front with another width and scheme; its stages stay."""
+    return load_adc(LOG, [f"bits={bits}", f"guard_bits={16 - bits}", f"scheme.kind={kind}", *changes])
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +64,9 @@ paths = st.builds(
 
 
 @settings(max_examples=200, deadline=None)
-@given(front=st.lists(paths, min_size=1, max_size=4), v=st.lists(st.floats(-1.0, 1.0), min_size=1, max_size=20))
+@given(
+    front=st.lists(paths, min_size=1, max_size=4), v=st.lists(st.floats(-1.0, 1.0), min_size=1, max_size=20)
+)
 def test_paths_and_the_choice_among_them_equal_their_slow_twins(front, v):
     inputs = np.array(v)
     for path in front:
@@ -153,7 +148,7 @@ def test_without_amplified_paths_every_bit_is_as_without_a_front():
 
 @pytest.mark.parametrize("kind", ["linear", "log", "sqrt"])
 def test_without_any_error_the_drawn_weights_make_an_ideal_converter(kind):
-    adc = cut(LOG, 10, kind, *PERFECT)
+    adc = cut(10, kind, *PERFECT)
     converter = fabricate(adc)
     converter.quiet = True
     y = (np.arange(1 << 13) + 0.5) / (1 << 13)
@@ -242,7 +237,7 @@ def test_none_of_200_devices_misses_a_code(name):
 
 
 def own_enob(bits, kind, *changes, device=0):
-    adc = cut(LOG, bits, kind, *changes)
+    adc = cut(bits, kind, *changes)
     return dynamic(calibrated(adc, device), adc, costs(adc).rate_hz).enob
 
 
@@ -283,62 +278,6 @@ def test_their_hardware_is_that_of_the_linear_converter_behind_a_front():
         assert data.pop("front")["gains"] == [8.0, 64.0, 512.0]
         differing = {key for key, value in data.items() if value != plain[key]}
         assert differing <= {"scheme", "bits", "guard_bits", "calibration"}
-
-
-# ---- what thermal noise allows -----------------------------------------------------------------------
-
-
-def test_no_converter_is_better_than_thermal_noise_allows():
-    for kind in ("linear", "log", "sqrt"):
-        for change in ("front.gains=[]", "front.gains=[8, 64, 512]"):
-            adc = cut(LOG, 14, kind, change)
-            # A record of 16,384 samples knows its noise to half a percent, 0.01 bit.
-            assert dynamic(calibrated(adc), adc, costs(adc).rate_hz).enob < thermal_enob(adc) + 0.03
-
-
-def test_without_amplifiers_even_an_ideal_converter_behind_these_samplers_falls_short():
-    bare = {kind: thermal_enob(cut(LOG, 14, kind, "front.gains=[]")) for kind in ("linear", "log", "sqrt")}
-    assert bare["linear"] > 13.5
-    assert bare["log"] == pytest.approx(10.46, abs=0.02)
-    assert bare["sqrt"] == pytest.approx(9.63, abs=0.02)
-
-
-def test_the_bound_of_the_logarithm_is_its_mean_square_slope():
-    adc = cut(LOG, 14, "log", "front.gains=[]", "scheme.mu=30.0", "capacitor.first_f=1e-9")
-    rise = log(31.0)
-    noise = sqrt(2 * KT / 1e-9) / 2.0 * 30.0 / rise * sqrt(ive(0, rise))
-    wanted = -log2(sqrt(12.0) * noise) + log2(2.0 * AMPLITUDE)
-    assert enob(thermal_sndr_db(adc)) == pytest.approx(wanted, abs=0.02)
-
-
-def test_the_bound_of_the_square_root_goes_with_five_eighths_of_the_bits_of_noise():
-    smaller, larger = (
-        enob(thermal_sndr_db(cut(LOG, 14, "sqrt", "front.gains=[]", f"capacitor.first_f={each}")))
-        for each in (1e-14, 16e-14)
-    )
-    assert larger - smaller == pytest.approx(2 * 5 / 8, abs=0.03)
-
-
-def test_the_bound_of_a_linear_converter_is_that_of_its_capacitor():
-    adc = load_adc("nnadc-14b-3bit")
-    assert sampling_capacitor_f(adc) == 9e-12
-    limit = ktc_limit_db(9e-12, 2.0, 300.0)
-    assert thermal_sndr_db(adc) == pytest.approx(limit + 20 * np.log10(0.998), abs=0.01)
-
-
-@pytest.mark.parametrize("kind", ["linear", "log", "sqrt"])
-def test_the_capacitor_that_figures_of_merit_see_allows_what_the_samplers_allow(kind):
-    adc = cut(LOG, 14, kind)
-    limit = ktc_limit_db(sampling_capacitor_f(adc), 2.0, 300.0)
-    assert thermal_sndr_db(adc, amplifiers=False) == pytest.approx(limit + 20 * np.log10(0.998), abs=1e-6)
-
-
-def test_a_converter_without_noise_of_its_own_is_flagged():
-    cold = ["front.noise_factor=0.0", "amplifier.noise_factor=0.0", "cell.read_sigma=0.0"]
-    honest = measure(cut(LOG, 14, "sqrt", *cold))
-    assert honest.placement.ktc_limit_db > honest.sine.sndr_db
-    # What a converter with these gains reaches is more than its direct sampler would allow.
-    assert honest.sine.sndr_db > thermal_sndr_db(cut(LOG, 14, "sqrt", "front.gains=[]"))
 
 
 # ---- what it costs ---------------------------------------------------------------------------------------

@@ -215,7 +215,9 @@ def _areas(adc: Adc) -> dict[str, float]:
     paths = 0 if adc.front is None else len(adc.front.gains)
     if adc.front is not None and paths:
         areas["front"] = paths * (
-            adc.front.amplifier_um2 + 2.0 * capacitor_f(adc, 0) / cost.capacitor_f_per_um2 + cost.comparator_um2
+            adc.front.amplifier_um2
+            + 2.0 * capacitor_f(adc, 0) / cost.capacitor_f_per_um2
+            + cost.comparator_um2
         )
         areas["digital"] += adc.internal_bits * cost.adder_um2
     return areas

@@ -165,7 +165,9 @@ def residue_of(adc: Adc, made: Made) -> Residue:
     circuit, amplifier, number = adc.circuit, adc.amplifier, made.stage
     weight, square = _halves(adc, made)
     gain = closed_loop_gain(adc, number)
-    thermal = amplifier.noise_factor * 2.0 * BOLTZMANN_J_PER_K * circuit.temperature_k / capacitor_f(adc, number)
+    thermal = (
+        amplifier.noise_factor * 2.0 * BOLTZMANN_J_PER_K * circuit.temperature_k / capacitor_f(adc, number)
+    )
     offset = (
         amplifier.offset_v
         / circuit.reference_v

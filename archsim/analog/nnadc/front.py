@@ -91,7 +91,9 @@ def paths_of(adc: Adc, device: int) -> list[Path]:
             fall=front.fall,
             swing=adc.amplifier.swing,
             noise=float(np.sqrt(sampling_v2(adc) * (1.0 + front.noise_factor * gain))) / circuit.reference_v,
-            below=2.0 * front.most - 1.0 + circuit.comparator_offset_v / circuit.reference_v * float(drawn[2]),
+            below=2.0 * front.most
+            - 1.0
+            + circuit.comparator_offset_v / circuit.reference_v * float(drawn[2]),
         )
         for gain, drawn in zip(front.gains, z, strict=True)
     ]

@@ -141,18 +141,28 @@ class Front(Spec):
     """Amplifiers before the sampler, each with a sampler of its own beside the direct one; comparators choose."""
 
     gains: tuple[Annotated[float, Field(gt=1, le=65_536)], ...] = Field(
-        (8.0, 64.0, 512.0), description="of the amplified paths, rising; none: all goes the direct way", max_length=8
+        (8.0, 64.0, 512.0),
+        description="of the amplified paths, rising; none: all goes the direct way",
+        max_length=8,
     )
     most: float = quantity(
         "", "part of a path's range up to which its comparator takes it", default=0.9375, gt=0, le=1
     )
     pedestal: float = quantity(
-        "", "where in its range a path puts an input of 0, above the errors of offsets", default=0.03125, ge=0, lt=0.5
+        "",
+        "where in its range a path puts an input of 0, above the errors of offsets",
+        default=0.03125,
+        ge=0,
+        lt=0.5,
     )
     bandwidth_hz: float = quantity("Hz", "of every path, closed loop", default=4e6, gt=0, le=1e12)
     gain_db: float = quantity("dB", "open-loop gain at the middle of the range", default=120.0, ge=0, le=200)
     fall: float = quantity(
-        "", "part of that lost at an output of one reference; grows with the square", default=0.5, ge=0, lt=0.6
+        "",
+        "part of that lost at an output of one reference; grows with the square",
+        default=0.5,
+        ge=0,
+        lt=0.6,
     )
     gain_sigma: float = quantity("", "standard deviation of gains, relative", default=0.002, ge=0, le=0.1)
     offset_v: float = quantity("V", "standard deviation, at the input", default=20e-6, ge=0, le=1)
