@@ -39,7 +39,7 @@ class Costs:
     rate_hz : float
         Conversions per second, from the settling of the slowest stage.
     decide_s, settle_s : float
-        Both phases of that stage.
+        Both phases of that stage; the choice of a path is in the first.
     latency_s : float
         From a sample to its code.
     rows : list of LedgerRow
@@ -64,13 +64,13 @@ def costs(adc: Adc) -> Costs:
     decide = decide_s(adc)
     settle = max((settle_s(adc, number) for number in stages[:-1]), default=0.0)
     track = front.settle_s(adc)
-    if track:
-        decide += adc.cost.comparator_delay_s  # the path first, then the first stage
-    period = 2.0 * max(decide, settle, track)
+    # The path is chosen first, then the first stage decides.
+    choose = adc.cost.comparator_delay_s if track else 0.0
+    period = 2.0 * max(choose + decide, settle, track)
     rows = _rows(adc, decide, period)
     power = total_j(rows) / (CONVERSIONS * period)
     latency = period / 2.0 * (len(adc.stage_bits) + 1)
-    return Costs(1.0 / period, decide, settle, latency, rows, power, _areas(adc))
+    return Costs(1.0 / period, choose + decide, settle, latency, rows, power, _areas(adc))
 
 
 def _rise(bits: float) -> float:
