@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from archsim.analog.nnadc import Adc, calibrated, costs, load_adc, measure
+from archsim.analog.nnadc.bound import thermal_enob
 from archsim.analog.nnadc.measure import dynamic, monte_carlo
 from archsim.analog.nnadc.train import train
 from archsim.report.adc_plots import plot_adc, plot_enob
@@ -14,10 +15,11 @@ from archsim.report.style import TWO_COLUMNS_IN, house, new_figure, save
 
 PAGE = Path(__file__).with_name("nnadc.md")
 FIGURES = Path(__file__).with_name("figures")
-NAME, SINGLE = "nnadc-14b-3bit", "nnadc-14b-3bit-single"
+NAME, SINGLE, FRONT = "nnadc-14b-3bit", "nnadc-14b-3bit-single", "nnadc-14b-3bit-log"
+KINDS = ("linear", "log", "sqrt")
 DEVICES = 5
 PRESETS = (
-    NAME, "nnadc-12b-3bit", "nnadc-10b-3bit", "nnadc-8b-3bit", "nnadc-8b-3bit-log", "nnadc-8b-3bit-sqrt", SINGLE,
+    NAME, "nnadc-12b-3bit", "nnadc-10b-3bit", "nnadc-8b-3bit", FRONT, "nnadc-12b-3bit-sqrt", SINGLE,
 )  # fmt: skip
 #: A single stage takes long to train; this is enough for its curve.
 SHORTER = ["network.training.steps=600", "network.training.batch=128"]
@@ -100,19 +102,56 @@ def sweeps() -> tuple[str, dict[str, list[float]]]:
     return "\n\n".join(parts), found
 
 
+def own_enob(bits: int, kind: str, *changes: str) -> float:
+    """Return the median ENOB in its own domain of the hardware behind a front, its code cut to some bits."""
+    adc = cut(bits, kind, *changes)
+    rate = costs(adc).rate_hz
+    return float(np.median([dynamic(calibrated(adc, d), adc, rate).enob for d in range(DEVICES)]))
+
+
+def cut(bits: int, kind: str, *changes: str) -> Adc:
+    """Return the hardware behind a front with another width of the code and another scheme."""
+    return load_adc(FRONT, [f"bits={bits}", f"guard_bits={16 - bits}", f"scheme.kind={kind}", *changes])
+
+
 def schemes() -> str:
-    """Return by how much each scheme misses its bits, at several widths of the code."""
-    kinds, rows = ("linear", "log", "sqrt"), []
-    for bits in (6, 7, 8, 9, 10, 12, 14):
-        row = [str(bits)]
-        for kind in kinds:
-            adc = load_adc(NAME, [f"bits={bits}", f"guard_bits={16 - bits}", f"scheme.kind={kind}"])
-            rate = costs(adc).rate_hz
-            row.append(
-                f"{np.median([dynamic(calibrated(adc, d), adc, rate).enob for d in range(DEVICES)]):.2f}"
-            )
-        rows.append(row)
-    return table(["bits of the code", *(f"ENOB, {kind}" for kind in kinds)], rows)
+    """Return how many bits each scheme has at several widths of the code, without and with the front."""
+    rows = []
+    for bits in (6, 7, 8, 9, 10, 11, 12, 13, 14):
+        found = [own_enob(bits, kind, *change) for change in (["front.gains=[]"], []) for kind in KINDS]
+        rows.append([str(bits), *(f"{each:.2f}" for each in found)])
+    return table(["bits of the code", *KINDS, *(f"{kind}, front" for kind in KINDS)], rows)
+
+
+def fronts() -> str:
+    """Return what more and higher gains bring at 14 bits, and what they take."""
+    head = ["gains", *KINDS, *(f"thermal noise alone, {kind}" for kind in KINDS[1:]), "MHz", "mW", "nJ"]
+    rows = []
+    for gains in ("[]", "[8]", "[8, 64]", "[8, 64, 512]", "[8, 64, 512, 4096]"):
+        change = f"front.gains={gains}"
+        taken = costs(cut(14, "linear", change))
+        bounds = [thermal_enob(cut(14, kind, change)) for kind in KINDS[1:]]
+        found = [own_enob(14, kind, change) for kind in KINDS]
+        rows.append([
+            gains[1:-1] or "none", *(f"{each:.2f}" for each in found + bounds), f"{taken.rate_hz * 1e-6:.1f}",
+            f"{taken.power_w * 1e3:.0f}", f"{taken.power_w / taken.rate_hz * 1e9:.1f}",
+        ])  # fmt: skip
+    return table(head, rows)
+
+
+def front_sweeps() -> str:
+    """Return one small table per parameter of the front."""
+    parts = []
+    for name, values in {
+        "noise_factor": (0.0, 1.0, 2.0, 4.0), "gain_db": (80.0, 90.0, 100.0, 110.0, 120.0, 140.0),
+        "offset_v": (0.0, 2e-5, 1e-4, 1e-3), "gain_sigma": (0.0, 0.002, 0.02),
+    }.items():  # fmt: skip
+        changes = [f"front.{name}={value!r}" for value in values]
+        rows = [
+            [f"ENOB, {kind}", *(f"{own_enob(14, kind, each):.2f}" for each in changes)] for kind in KINDS[1:]
+        ]
+        parts.append(table([f"`front.{name}`", *(f"{value:g}" for value in values)], rows))
+    return "\n\n".join(parts)
 
 
 def main() -> None:
@@ -124,6 +163,8 @@ def main() -> None:
     swept, values = sweeps()
     text = renewed(text, "sweeps", swept)
     text = renewed(text, "schemes", schemes())
+    text = renewed(text, "fronts", fronts())
+    text = renewed(text, "front sweeps", front_sweeps())
     rows = [[name, f"{enob(load_adc(NAME, changes)):.2f}"] for name, changes in WITHOUT.items()]
     text = renewed(text, "limits", table(["with", "ENOB"], rows))
     PAGE.write_text(text, encoding="utf-8")

@@ -50,3 +50,26 @@ def value(networks, converter, x):
         if stage.residue is not None:
             v = residue(stage.residue, v, bits)
     return total
+
+
+def path_output(path, v):
+    """Return what an amplified path puts out at one input, without noise."""
+    u = path.gain * (v + 1.0 + path.offset) + path.bottom
+    swung = max(-path.swing, min(path.swing, u))
+    y = u / (1.0 + 1.0 / (path.loop * (1.0 - path.fall * swung**2)))
+    return min(max(y, -path.swing), path.swing)
+
+
+def path_taken(paths, v):
+    """Return the number of the path that the comparators take, 0 for the direct one, and what it hands on."""
+    for number in range(len(paths), 0, -1):
+        y = path_output(paths[number - 1], v)
+        if y < paths[number - 1].below:
+            return number, y
+    return 0, v
+
+
+def value_behind_front(networks, converter, x):
+    """Return the value of one sample without noise, through the front and the networks."""
+    number, v = path_taken(converter.paths, 2.0 * x - 1.0)
+    return converter.scales[number] * value(networks, converter, (v + 1.0) / 2.0) + converter.shifts[number]

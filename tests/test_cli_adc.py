@@ -75,7 +75,7 @@ def test_a_curve_of_ones_own_is_followed(tmp_path):
 
 def test_a_converter_is_drawn(tmp_path):
     target = tmp_path / "adc.png"
-    assert run("adc", "nnadc-8b-3bit-log", "--plot", target).status == 0
+    assert run("adc", "nnadc-14b-3bit-log", "--plot", target).status == 0
     assert target.read_bytes()[:4] == b"\x89PNG"
     again = run("adc", "nnadc-8b-3bit", "--plot", target)
     assert again.status == 2
@@ -90,7 +90,7 @@ def test_a_converter_is_drawn(tmp_path):
         (["nope.csv"], "nope.csv: there is no such file; a converter is a preset"),
         (
             ["nnadc-8b-3bit", "--set", "noise_factor=2"],
-            "unknown key (did you mean 'amplifier.noise_factor'?)",
+            "unknown key (did you mean 'front.noise_factor' or 'amplifier.noise_factor'?)",
         ),
         (["nnadc-8b-3bit", "--set", "steps=2"], "unknown key (did you mean 'network.training.steps'?)"),
         (

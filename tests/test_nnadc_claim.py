@@ -67,6 +67,20 @@ def test_none_of_200_devices_misses_a_code_though_none_is_monotone():
     assert 0 < min(ramp.falls for ramp in ramps) <= max(ramp.falls for ramp in ramps) < 1000
 
 
+@pytest.mark.parametrize("device", [0, 1])
+def test_with_finer_steps_and_exact_weights_the_code_never_falls(device):
+    changes = [
+        f"stage_bits={[2] * 17}",
+        f"stage_redundancy={[1] * 16 + [0]}",
+        "guard_bits=4",
+        "calibration.samples=1048576",
+        "calibration.fraction_bits=12",
+        "amplifier.gain_db=100.0",
+    ]
+    adc = load_adc("nnadc-14b-3bit", changes)
+    assert static(calibrated(adc, device), adc).falls == 0
+
+
 @pytest.mark.parametrize(("bits", "least"), [(8, 7.7), (10, 9.0), (12, 10.7)])
 def test_smaller_converters_come_close_to_their_bits(bits, least):
     found = measure(load_adc(f"nnadc-{bits}b-3bit"))

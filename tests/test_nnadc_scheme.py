@@ -56,7 +56,7 @@ def test_codes_follow_the_curve(kind):
 
 @pytest.mark.parametrize("bits", [8, 9])
 @pytest.mark.parametrize("kind", ["log", "sqrt"])
-def test_log_and_square_root_reach_their_ideal_within_a_bit_of_the_linear_converter(kind, bits):
+def test_without_a_front_log_and_square_root_are_within_a_bit_of_the_linear_converter(kind, bits):
     short = {}
     for each in ("linear", kind):
         changes = [f"bits={bits}", f"guard_bits={16 - bits}", f"scheme.kind={each}"]

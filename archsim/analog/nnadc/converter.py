@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from archsim.analog.arrays import numbers, whole
 from archsim.analog.elementary import key_of
+from archsim.analog.nnadc.front import Path, chosen, closed_loop
 from archsim.analog.nnadc.network import Crossing
 from archsim.analog.nnadc.noise import noise
 from archsim.analog.nnadc.scheme import thresholds
@@ -86,10 +87,14 @@ class Converter:
     """A fabricated converter with its digital weights.
 
     The value of a sample is ``constant + sum(weights * bits)``, in full scales; its code is that of an ideal converter
-    of the scheme at this value.
+    of the scheme at this value. Behind a front it is ``scales[path]`` times this, plus ``shifts[path]``.
 
     Attributes
     ----------
+    paths : list of Path
+        Amplified ones of the front; path 0 is the direct one.
+    forced : int or None
+        The path of all samples, whatever the comparators see: for calibration.
     quiet : bool
         Without any noise: the static transfer.
     clipped : int
@@ -107,6 +112,10 @@ class Converter:
     clipped: int = 0
     weights: F64 = field(default_factory=lambda: np.zeros(0))
     constant: float = 0.0
+    paths: list[Path] = field(default_factory=list)
+    scales: F64 = field(default_factory=lambda: np.ones(1))
+    shifts: F64 = field(default_factory=lambda: np.zeros(1))
+    forced: int | None = None
     _keys: dict[tuple[int, int], np.uint64] = field(default_factory=dict, repr=False)
 
     @property
@@ -122,8 +131,7 @@ class Converter:
 
     def _block(self, v: F64, first: int, into: NDArray[np.uint8] | None = None) -> F64:
         """Convert a block of inputs from -1 to 1 and return their values; the bits go ``into`` an array."""
-        if self.sample_noise and not self.quiet:
-            v = v + self.sample_noise * noise(self._key(_SAMPLE), first, v.size)
+        v, path = self._sample(v, first)
         total = np.full(v.size, self.constant)
         at = 0
         for number, stage in enumerate(self.stages):
@@ -136,16 +144,22 @@ class Converter:
                 at += 1
             if stage.residue is not None:
                 v = self._residue(stage.residue, v, bits, first, self._key(_RESIDUE, number))
-        return total
+        return total if path is None else self.scales[path] * total + self.shifts[path]
+
+    def _sample(self, v: F64, first: int) -> tuple[F64, I64 | None]:
+        """Return what the first stage gets of a block of inputs, and by which path; None without a front."""
+        z, direct = None, v
+        if self.sample_noise and not self.quiet:
+            z = noise(self._key(_SAMPLE), first, v.size)
+            direct = v + self.sample_noise * z
+        return chosen(self.paths, v, direct, z, self.forced) if self.paths else (direct, None)
 
     def _residue(self, r: Residue, v: F64, bits: list[NDArray[np.bool_]], first: int, key: np.uint64) -> F64:
         o = r.signal * v
         o += r.bit.sum()
         for weight, bit in zip(r.bit, bits, strict=True):
             o -= (2.0 * weight) * bit
-        y = r.gain * (o + r.offset)
-        # Gain falls as far as the amplifier swings; without this end it would pass 0 and turn the sign of an overload.
-        y /= 1.0 + (1.0 / r.loop) / (1.0 - r.fall * np.minimum(y * y, r.swing * r.swing))
+        y = closed_loop(r.gain * (o + r.offset), r.loop, r.fall, r.swing)
         if not self.quiet:
             y += self._residue_rms(r, v, o, bits) * noise(key, first, v.size)
         clipped: F64 = np.clip(y, -r.swing, r.swing)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.analog.elementary import log
+from archsim.analog.nnadc import front
 from archsim.analog.nnadc.fabricate import (
     capacitor_f,
     cells,
@@ -38,7 +39,7 @@ class Costs:
     rate_hz : float
         Conversions per second, from the settling of the slowest stage.
     decide_s, settle_s : float
-        Both phases of that stage.
+        Both phases of that stage; the choice of a path is in the first.
     latency_s : float
         From a sample to its code.
     rows : list of LedgerRow
@@ -62,11 +63,14 @@ def costs(adc: Adc) -> Costs:
     stages = range(len(adc.stage_bits))
     decide = decide_s(adc)
     settle = max((settle_s(adc, number) for number in stages[:-1]), default=0.0)
-    period = 2.0 * max(decide, settle) if settle else 2.0 * decide
+    track = front.settle_s(adc)
+    # The path is chosen first, then the first stage decides.
+    choose = adc.cost.comparator_delay_s if track else 0.0
+    period = 2.0 * max(choose + decide, settle, track)
     rows = _rows(adc, decide, period)
     power = total_j(rows) / (CONVERSIONS * period)
     latency = period / 2.0 * (len(adc.stage_bits) + 1)
-    return Costs(1.0 / period, decide, settle, latency, rows, power, _areas(adc))
+    return Costs(1.0 / period, choose + decide, settle, latency, rows, power, _areas(adc))
 
 
 def _rise(bits: float) -> float:
@@ -120,8 +124,28 @@ def _rows(adc: Adc, decide: float, period: float) -> list[LedgerRow]:
     ]
     return [
         LedgerRow(where, what, count * CONVERSIONS, joules * 1e12)
-        for where, what, count, joules in each
+        for where, what, count, joules in each + _front_rows(adc, period)
         if count
+    ]
+
+
+def _front_rows(adc: Adc, period: float) -> list[tuple[str, str, int, float]]:
+    """Return what amplifiers, comparators and samplers of the front take; the direct path is that of the stages."""
+    paths = len(front.transconductances(adc))
+    if not paths:
+        return []
+    supply = adc.circuit.supply_v
+    amplifiers = sum(front.transconductances(adc)) * adc.cost.branches / adc.cost.gm_over_id_per_v
+    # Whichever path it is drives the column of the first stage.
+    column = 2.0 * column_current_a(adc, 0) if len(adc.stage_bits) > 1 else 0.0
+    capacitor = 2.0 * capacitor_f(adc, 0) * adc.circuit.reference_v / 2.0 * supply
+    return [
+        ("front", "amplifier", paths, amplifiers * supply * period / paths),
+        ("front", "column_drive", 1, column * supply * period),
+        ("front", "capacitors", paths, capacitor),
+        ("front", "comparison", paths, adc.cost.comparator_j),
+        # A product by shift and add: one addition per bit that the stages resolve.
+        ("digital", "path_scale", adc.internal_bits, adc.cost.adder_j),
     ]
 
 
@@ -180,7 +204,7 @@ def _areas(adc: Adc) -> dict[str, float]:
     cost = adc.cost
     stages, residues = len(adc.stage_bits), len(adc.stage_bits) - 1
     capacitors = sum(2.0 * capacitor_f(adc, number) for number in range(stages))
-    return {
+    areas = {
         "cells": cells(adc) * cost.cell_um2,
         "neurons": stages * adc.network.training.hidden * cost.inverter_um2,
         "comparators": stages * adc.network.outputs * cost.comparator_um2,
@@ -188,6 +212,15 @@ def _areas(adc: Adc) -> dict[str, float]:
         "capacitors": capacitors / cost.capacitor_f_per_um2,
         "digital": sum((1 << bits) - 1 for bits in adc.stage_bits) * cost.adder_um2,
     }
+    paths = 0 if adc.front is None else len(adc.front.gains)
+    if adc.front is not None and paths:
+        areas["front"] = paths * (
+            adc.front.amplifier_um2
+            + 2.0 * capacitor_f(adc, 0) / cost.capacitor_f_per_um2
+            + cost.comparator_um2
+        )
+        areas["digital"] += adc.internal_bits * cost.adder_um2
+    return areas
 
 
 def residue_cells(adc: Adc) -> int:

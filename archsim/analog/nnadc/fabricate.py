@@ -11,7 +11,9 @@ from archsim.analog.arrays import instance, whole
 from archsim.analog.crossbar import Wires
 from archsim.analog.device import drifted, program
 from archsim.analog.elementary import exp, key_of, normals
+from archsim.analog.metrology.merit import BOLTZMANN_J_PER_K
 from archsim.analog.nnadc.converter import Converter, Residue, Stage
+from archsim.analog.nnadc.front import nominal_paths, paths_of, sampling_v2
 from archsim.analog.nnadc.network import FabricatedNetwork, crossings
 from archsim.analog.nnadc.spec import Adc, check_cells
 from archsim.analog.nnadc.wires import checked_wires, effective_columns, effective_units
@@ -19,7 +21,6 @@ from archsim.analog.nnadc.wires import checked_wires, effective_columns, effecti
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-BOLTZMANN = 1.380649e-23
 _LN_10 = 2.302585092994046
 _NEURON, _COMPARATOR, _AMPLIFIER = 0x600, 0x601, 0x602
 #: Arrays of cells of a stage: hidden layer, output layer, both halves of the residue.
@@ -61,17 +62,18 @@ def fabricate(adc: Adc, device: int = 0, age_s: float = 0.0, wires: Wires | None
         checked_wires(instance(wires, Wires, "wires"))
     made = [Made(device, number, age_s, wires) for number in range(last + 1)]
     stages = [_stage(adc, levels, each, each.stage == last) for each in made]
-    sampling = 2.0 * BOLTZMANN * adc.circuit.temperature_k / adc.capacitor.first_f
     converter = Converter(
         stages=stages,
         bits=adc.bits,
         scheme=adc.scheme,
         refuse=adc.overrange == "refuse",
-        sample_noise=float(np.sqrt(sampling)) / adc.circuit.reference_v,
+        sample_noise=float(np.sqrt(sampling_v2(adc))) / adc.circuit.reference_v,
         seed=adc.seed,
         device=device,
+        paths=paths_of(adc, device),
     )
     converter.weights, converter.constant = nominal_weights(adc)
+    converter.scales, converter.shifts = nominal_paths(adc)
     return converter
 
 
@@ -185,7 +187,9 @@ def residue_of(adc: Adc, made: Made) -> Residue:
     circuit, amplifier, number = adc.circuit, adc.amplifier, made.stage
     weight, square = _halves(adc, made)
     gain = closed_loop_gain(adc, number)
-    thermal = amplifier.noise_factor * 2.0 * BOLTZMANN * circuit.temperature_k / capacitor_f(adc, number)
+    thermal = (
+        amplifier.noise_factor * 2.0 * BOLTZMANN_J_PER_K * circuit.temperature_k / capacitor_f(adc, number)
+    )
     offset = (
         amplifier.offset_v
         / circuit.reference_v

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from archsim.analog import metrology
 from archsim.analog.arrays import instance, whole
 from archsim.analog.metrology.monte_carlo import MOST_DEVICES
+from archsim.analog.nnadc.bound import AMPLITUDE, sampling_capacitor_f
 from archsim.analog.nnadc.calibration import calibrated
 from archsim.analog.nnadc.converter import Converter
 from archsim.analog.nnadc.cost import Costs, costs
@@ -22,8 +23,6 @@ from archsim.errors import InputError
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-#: Of full scale, so that noise does not clip the tops of the sine.
-AMPLITUDE = 0.499
 FREQUENCY = 0.1
 SAMPLES = 1 << 14
 PER_CODE = 16
@@ -140,8 +139,7 @@ def measure(adc: Adc, device: int = 0) -> Measured:
         taken.power_w,
         taken.rate_hz,
         sine.sndr_db,
-        # Both halves sample: their noise is that of half of one capacitor.
-        capacitance_f=adc.capacitor.first_f / 2.0,
+        capacitance_f=sampling_capacitor_f(adc),
         full_scale_v=2.0 * adc.circuit.reference_v,
         temperature_k=adc.circuit.temperature_k,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -142,6 +142,51 @@ class Capacitor(Spec):
     least_f: float = quantity("F", "no smaller than this", ge=1e-18, le=1e-6)
 
 
+class Front(Spec):
+    """Amplifiers before the sampler, each with a sampler of its own beside the direct one; comparators choose."""
+
+    gains: tuple[Annotated[float, Field(gt=1, le=65_536)], ...] = Field(
+        (8.0, 64.0, 512.0),
+        description="of the amplified paths, rising; none: all goes the direct way",
+        max_length=8,
+    )
+    most: float = quantity(
+        "", "part of a path's range up to which its comparator takes it", default=0.9375, gt=0, le=1
+    )
+    pedestal: float = quantity(
+        "",
+        "where in its range a path puts an input of 0, above the errors of offsets",
+        default=0.03125,
+        ge=0,
+        lt=0.5,
+    )
+    bandwidth_hz: float = quantity("Hz", "of every path, closed loop", default=4e6, gt=0, le=1e12)
+    gain_db: float = quantity("dB", "open-loop gain at the middle of the range", default=120.0, ge=0, le=200)
+    fall: float = quantity(
+        "",
+        "part of that lost at an output of one reference; grows with the square",
+        default=0.5,
+        ge=0,
+        lt=0.6,
+    )
+    gain_sigma: float = quantity("", "standard deviation of gains, relative", default=0.002, ge=0, le=0.1)
+    offset_v: float = quantity("V", "standard deviation, at the input", default=20e-6, ge=0, le=1)
+    noise_factor: float = quantity(
+        "", "thermal noise of an amplifier over 2 k T / (gain C), at its input", default=2.0, ge=0, le=100
+    )
+    amplifier_um2: float = quantity("um2", "area of an amplifier", default=20_000.0, ge=0, le=1e9)
+
+    @model_validator(mode="after")
+    def _rise(self) -> Self:
+        if self.most <= self.pedestal:
+            raise FieldError(f"most = {self.most:g}", f"must be above pedestal = {self.pedestal:g}")
+        for at in range(1, len(self.gains)):
+            if self.gains[at] <= self.gains[at - 1]:
+                rule = f"must be above gains[{at - 1}] = {self.gains[at - 1]:g}: gains rise"
+                raise FieldError(f"gains[{at}] = {self.gains[at]:g}", rule)
+        return self
+
+
 class Calibration(Spec):
     """Foreground calibration: least squares of the digital weights on a known ramp."""
 
@@ -215,6 +260,7 @@ class Adc(Spec):
         "clip", description="inputs beyond full scale: the outermost codes, counted, or an error"
     )
     scheme: Scheme = Field(default_factory=Scheme, description="linear, or companded")
+    front: Front | None = Field(None, description="amplifiers of several gains before the sampler")
     network: Network = Field(description="decides in the stages of its bits")
     cell: Cell = Field(description="all crossbars are of it")
     column: Column = Field(description="residues")
@@ -224,6 +270,13 @@ class Adc(Spec):
     calibration: Calibration = Field(default_factory=Calibration, description="digital weights")
     cost: Cost = Field(description="energy, area, delay of components")
     seed: int = quantity("", "of all variation and noise", default=7, ge=0, le=(1 << 63) - 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain values; without a front there is no word of it, and hashes stay what they were."""
+        data = super().to_dict()
+        if self.front is None:
+            del data["front"]
+        return data
 
     @property
     def internal_bits(self) -> int:
