@@ -39,6 +39,7 @@ KINDS = {
     "controller": "Memory controllers",
     "dram": "DRAM",
     "energy": "Energy of devices",
+    "heat_map": "Heat maps of replays",
     "hierarchy": "Caches of cores",
     "near_sensor": "Near-sensor processors",
     "logic": "Adders, multipliers and flip-flops",

@@ -1,0 +1,272 @@
+"""The steady state of a replay that repeats: temperatures, refreshes and leakage that agree with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from archsim.dram.controller import HOT_C
+from archsim.electrothermal.atlas import Array
+from archsim.electrothermal.coupling import ZERO_C_K, Coupling, Doubled, Replayed
+from archsim.thermal import Steady
+
+#: Kelvin to 85 degC within which a memory that goes back and forth is followed, and steps at most.
+SWING_K = 1e-3
+_SWING_STEPS = 200_000
+
+
+@dataclass(frozen=True, eq=False)
+class Operating:
+    """How a replay that repeats works at some temperatures.
+
+    Attributes
+    ----------
+    shares : tuple of (float, Replayed)
+        Share of the time in which refreshes are as in each replay; one alone, 1.0, where they do not change.
+    steady : tuple of Steady
+        Temperatures of each stack; leakage included.
+    rank_k : ndarray (ranks,)
+        What the refreshes of each rank go by.
+    """
+
+    shares: tuple[tuple[float, Replayed], ...]
+    steady: tuple[Steady, ...]
+    rank_k: Array
+
+    @property
+    def time_s(self) -> float:
+        """Mean time of a replay: that of all, over their number."""
+        return 1.0 / sum(share / each.time_s for share, each in self.shares)
+
+    @property
+    def energy_j(self) -> float:
+        """Mean energy of a replay, as the ledger has it: without leakage."""
+        per_s = sum(share * each.energy.total_j / each.time_s for share, each in self.shares)
+        return per_s * self.time_s
+
+    @property
+    def off_w(self) -> float:
+        """Power that is turned into heat off the stacks."""
+        return sum(share * each.energy.off_j / each.time_s for share, each in self.shares)
+
+    @property
+    def doubled_share(self) -> Array:
+        """Share of the time in which each rank is refreshed twice as often, (ranks,)."""
+        return np.sum([share * np.array(each.doubled, float) for share, each in self.shares], axis=0)
+
+    @property
+    def leakage_w(self) -> float:
+        """Leakage of all stacks."""
+        return float(sum(each.leakage_w.sum() for each in self.steady))
+
+    @property
+    def means_k(self) -> Array:
+        """Means of blocks, (stacks, blocks)."""
+        return np.stack([each.avg_k for each in self.steady])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "time_ns": self.time_s * 1e9, "energy_nj": self.energy_j * 1e9, "off_w": self.off_w,
+            "leakage_w": self.leakage_w, "doubled_share": self.doubled_share.tolist(), "rank_k": self.rank_k.tolist(),
+            "stacks": [each.to_dict() for each in self.steady],
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPoint:
+    """What heat does to a replay that repeats, in the end.
+
+    Attributes
+    ----------
+    coupling : Coupling
+    before : Operating
+        With refreshes at the normal rate whatever the temperature.
+    after : Operating
+        With those that the temperatures demand.
+    also : Operating or None
+        Another steady state, in which a memory stays that was hot before.
+    swings : bool
+        Whether there is no steady state: with doubled refreshes it is too cool for them, without too hot. ``after`` is
+        the average of going back and forth.
+    off_k : float
+        How far those that go back and forth are from 85 degC (or the band of the hysteresis) in that average.
+    steps : int
+        Steady states that were computed.
+    """
+
+    coupling: Coupling
+    before: Operating
+    after: Operating
+    also: Operating | None
+    swings: bool
+    off_k: float
+    steps: int
+
+    @property
+    def slowdown(self) -> float:
+        """Time of a replay over that before, less 1."""
+        return self.after.time_s / self.before.time_s - 1.0
+
+    @property
+    def too_hot(self) -> tuple[int, ...]:
+        """Ranks beyond what their devices are made for."""
+        limit_k = self.coupling.heat_map.sensors.most_c + ZERO_C_K
+        return tuple(int(rank) for rank in np.flatnonzero(self.after.rank_k > limit_k))
+
+    def notes(self) -> list[str]:
+        """Return what should be known, as sentences."""
+        name, notes = self.coupling.rank_name, self.coupling.notes()
+        if self.swings:
+            swing = [name(i) for i, share in enumerate(self.after.doubled_share) if 0 < share < 1]
+            notes.append(
+                f"no steady state: with doubled refreshes cooler than {HOT_C:g} degC, without hotter, at {listed(swing)}; "
+                f"figures are averages over time, within {self.off_k:.2g} K"
+            )
+        if self.also is not None:
+            hottest = float(self.also.rank_k.max()) - ZERO_C_K
+            notes.append(
+                f"a memory that was hotter before stays at {hottest:.2f} degC, with doubled refreshes and replays of "
+                f"{self.also.time_s * 1e6:.4g} us"
+            )
+        if self.too_hot:
+            most = self.coupling.heat_map.sensors.most_c
+            notes.append(
+                f"above the {most:g} degC that devices are made for, so that no refresh rate is known to do: "
+                f"{listed([name(rank) for rank in self.too_hot])}"
+            )
+        return notes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``archsim heat --json`` prints."""
+        return {
+            "before": self.before.to_dict(), "after": self.after.to_dict(),
+            "also": None if self.also is None else self.also.to_dict(), "swings": self.swings, "off_k": self.off_k,
+            "slowdown": self.slowdown, "steps": self.steps, "replays": len(self.coupling.replays),
+            "too_hot": list(self.too_hot), "notes": self.notes(),
+        }  # fmt: skip
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Return names as words, cut where they are many."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def fixed_point(coupling: Coupling) -> FixedPoint:
+    """Return temperatures, refreshes and leakage that agree, by repeating {replay, energy, temperatures, refreshes}.
+
+    It starts with the normal rate everywhere. There are finitely many states of the refreshes, so it ends: at a state
+    that demands itself, which is exact, or in a cycle. Out of a cycle it tries again, with one rank (or group that
+    shares a sensor) changed at a time. When that goes in a cycle too, there is nothing that stays, and the average is
+    taken over going back and forth.
+
+    Raises
+    ------
+    RunawayError
+        When leakage lets no temperature be steady.
+    """
+    search = _Search(coupling)
+    start = coupling.nothing_doubled
+    before = search.at(start)
+    state, cycle = search.walk(start)
+    if cycle:
+        state, cycle = search.walk(min(cycle), one_by_one=True)
+    if cycle:
+        after, off_k = _average(coupling, min(cycle))
+        return FixedPoint(coupling, before, after, None, True, off_k, search.steps)
+    after = search.at(state)
+    other, cycle = search.walk((True,) * coupling.ranks)
+    also = None if cycle or coupling.refreshed(other) == coupling.refreshed(state) else search.at(other)
+    return FixedPoint(coupling, before, after, also, False, 0.0, search.steps)
+
+
+class _Search:
+    """Steady states by what is doubled, each computed once."""
+
+    def __init__(self, coupling: Coupling) -> None:
+        self.coupling = coupling
+        self._known: dict[Doubled, Operating] = {}
+
+    @property
+    def steps(self) -> int:
+        """Steady states computed."""
+        return len(self._known)
+
+    def at(self, doubled: Doubled) -> Operating:
+        """Return how it works with these refreshes, whether the temperatures demand them or not."""
+        coupling = self.coupling
+        key = coupling.refreshed(doubled)
+        if key not in self._known:
+            replayed = coupling.replayed(key)
+            self._known[key] = operating(coupling, ((1.0, replayed),))
+        return self._known[key]
+
+    def walk(self, state: Doubled, *, one_by_one: bool = False) -> tuple[Doubled, list[Doubled]]:
+        """Follow what temperatures demand; return where it stays, or the cycle that it goes in."""
+        visited: list[Doubled] = []
+        while state not in visited:
+            visited.append(state)
+            rank_k = self.at(state).rank_k
+            wanted = self.coupling.wanted(rank_k, state)
+            if wanted == state:
+                return state, []
+            state = _nearer(state, wanted, rank_k) if one_by_one else wanted
+        return state, visited[visited.index(state) :]
+
+
+def _nearer(state: Doubled, wanted: Doubled, rank_k: Array) -> Doubled:
+    """Return a state with the ranks changed that are furthest on the wrong side, which are all of one sensor."""
+    wrong = np.array([a != b for a, b in zip(state, wanted, strict=True)])
+    off_k = np.where(wrong, np.abs(rank_k - HOT_C - ZERO_C_K), -1.0)
+    chosen = wrong & (rank_k == rank_k[int(np.argmax(off_k))])
+    return tuple(bool(b if take else a) for a, b, take in zip(state, wanted, chosen, strict=True))
+
+
+def operating(coupling: Coupling, shares: tuple[tuple[float, Replayed], ...]) -> Operating:
+    """Return how it works with replays that take these shares of the time."""
+    watts = np.sum([share * each.watts for share, each in shares], axis=0)
+    steady = coupling.steady(watts)
+    return Operating(shares, steady, coupling.rank_k(np.stack([each.avg_k for each in steady])))
+
+
+def _average(coupling: Coupling, state: Doubled) -> tuple[Operating, float]:
+    """Return the average of going back and forth: each step is decided by the temperatures of the mean power so far.
+
+    What temperatures of the mean power are too hot is doubled for a step, and what is too cool is not, so the mean
+    comes to where each rank that changes is at 85 degC. Die and package smooth out what is faster than they are.
+    """
+    resistance = coupling.model.influence()
+    leaks, ambient_k = coupling.leaks, coupling.model.ambient_k
+    counts: dict[Doubled, int] = {}
+    total = np.zeros((coupling.atlas.stacks, len(coupling.atlas.blocks)))
+    band_k = coupling.heat_map.sensors.hysteresis_k
+    limit_k = HOT_C + ZERO_C_K
+    off_k = np.inf
+    for step in range(1, _SWING_STEPS + 1):
+        replayed = coupling.replayed(state)
+        counts[replayed.doubled] = counts.get(replayed.doubled, 0) + 1
+        total += replayed.watts
+        means = ambient_k + total / step @ resistance.T
+        for stack, own in enumerate(means):
+            if len(leaks.index):
+                at = leaks.index
+                leak = leaks.watts(leaks.settle(own[at], resistance[np.ix_(at, at)]))
+                means[stack] = own + resistance[:, at] @ leak
+        rank_k = coupling.rank_k(means)
+        share = sum(count * np.array(key, float) for key, count in counts.items()) / step
+        moving = (share > 0) & (share < 1)
+        if step > 1 and moving.any():
+            above, below = rank_k[moving] - limit_k, limit_k - band_k - rank_k[moving]
+            off_k = float(np.maximum(np.maximum(above, below), 0.0).max())
+            settled = coupling.wanted(rank_k, state)
+            rest_right = all(settled[i] == state[i] for i in np.flatnonzero(~moving))
+            if off_k <= SWING_K and rest_right and step >= 100:
+                break
+        state = coupling.wanted(rank_k, state)
+    done = sum(counts.values())
+    shares = tuple((count / done, coupling.replayed(key)) for key, count in counts.items())
+    return operating(coupling, shares), off_k
