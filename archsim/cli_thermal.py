@@ -29,7 +29,8 @@ Examples:
 _COLUMNS = 7
 
 
-def _grid(text: str) -> tuple[int, int]:
+def grid_of(text: str) -> tuple[int, int]:
+    """Read ``--grid``: cells along x and y."""
     from archsim.errors import InputError
     from archsim.spec_errors import short
 
@@ -41,7 +42,8 @@ def _grid(text: str) -> tuple[int, int]:
     return int(words[0]), int(words[-1])
 
 
-def _time(text: str, option: str) -> float:
+def time_of(text: str, option: str) -> float:
+    """Read an option that is a time, in seconds."""
     from archsim.errors import InputError
     from archsim.units import parse_quantity
 
@@ -137,7 +139,7 @@ def thermal(
     from archsim.thermal import ThermalModel, load_stack
 
     loaded = load_stack(stack, overrides or [], config)
-    model = ThermalModel(loaded, _grid(grid), solver=solver, nodes=nodes)  # type: ignore[arg-type]
+    model = ThermalModel(loaded, grid_of(grid), solver=solver, nodes=nodes)  # type: ignore[arg-type]
     trace, notes = _power(model, power, watt or [], interval, times is None)
     if layer is not None and layer not in model.net.layers:
         from archsim.errors import nearest
@@ -148,8 +150,8 @@ def thermal(
         found = model.steady(trace.watts[0], leakage=not no_leakage)
     else:
         found = model.transient(
-            trace, times, initial=_initial(initial), method=method,  # type: ignore[arg-type]
-            step_s=None if step is None else _time(step, "--step"), leakage=not no_leakage,
+            trace, times, initial=initial_of(initial), method=method,  # type: ignore[arg-type]
+            step_s=None if step is None else time_of(step, "--step"), leakage=not no_leakage,
         )  # fmt: skip
     try:
         if plot is not None:
@@ -168,10 +170,10 @@ def _times(time: str | None, every: str | None) -> list[float] | None:
 
     if time is None:
         return None
-    times = [_time(text, "--time") for text in time.split(",")]
+    times = [time_of(text, "--time") for text in time.split(",")]
     if every is None:
         return times
-    step, end = _time(every, "--every"), times[-1]
+    step, end = time_of(every, "--every"), times[-1]
     if not step > 0:
         raise InputError(f"--every {every}: must be more than 0")
     if end / step > 1e6:
@@ -182,7 +184,8 @@ def _times(time: str | None, every: str | None) -> list[float] | None:
     return sorted(kept + times) if times == sorted(times) else times
 
 
-def _initial(text: str) -> str | float:
+def initial_of(text: str) -> str | float:
+    """Read ``--initial``: kelvin, or one of two words."""
     from archsim.errors import InputError, nearest
 
     try:
@@ -215,7 +218,7 @@ def _power(
     notes: list[str] = []
     trace = model.trace(None)
     if path is not None:
-        read = read_power(path, None if interval is None else _time(interval, "--interval"))
+        read = read_power(path, None if interval is None else time_of(interval, "--interval"))
         missing = [name for name in model.blocks if name not in read.blocks and name not in given]
         if missing:
             notes.append(f"note: {path} does not name {', '.join(missing)}, whose power is that of the stack")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ ZERO_C_K = 273.15
 _HOT_C, _COOL_C = 95.0, 45.0
 #: A replay with fewer refreshes of a rank than this says little about their rate.
 _FEW_REFRESHES = 10
+#: Ranks named in a note.
+_LISTED = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +213,13 @@ class Coupling:
         parts += [f"pseudo channel {pseudo}"] if shape.pseudo_channels > 1 else []
         parts += [f"rank {own}"] if shape.ranks > 1 or not parts else []
         return ", ".join(parts)
+
+    def listed(self, ranks: Sequence[int]) -> str:
+        """Return how people call some ranks."""
+        if len(ranks) == self.ranks:
+            return "all ranks" if self.ranks > 1 else "the rank"
+        more = f" and {len(ranks) - _LISTED} more" if len(ranks) > _LISTED else ""
+        return "; ".join(self.rank_name(rank) for rank in ranks[:_LISTED]) + more
 
     def notes(self) -> list[str]:
         """Return what should be known of the replays that were made."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +12,10 @@ from archsim.electrothermal.atlas import Array
 from archsim.electrothermal.coupling import ZERO_C_K, Coupling, Doubled, Replayed
 from archsim.thermal import Steady
 
-#: Kelvin to 85 degC within which a memory that goes back and forth is followed, and steps at most.
+#: Kelvin to 85 degC within which the average of a memory that goes back and forth is found.
 SWING_K = 1e-3
-_SWING_STEPS = 200_000
+#: Steps of the rounds in which it is looked for, and least steps of one.
+_ROUNDS, _LEAST_STEPS = (1_000, 4_000, 16_000), 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,11 +119,12 @@ class FixedPoint:
 
     def notes(self) -> list[str]:
         """Return what should be known, as sentences."""
-        name, notes = self.coupling.rank_name, self.coupling.notes()
+        notes = self.coupling.notes()
         if self.swings:
-            swing = [name(i) for i, share in enumerate(self.after.doubled_share) if 0 < share < 1]
+            swing = [i for i, share in enumerate(self.after.doubled_share) if 0 < share < 1]
             notes.append(
-                f"no steady state: with doubled refreshes cooler than {HOT_C:g} degC, without hotter, at {listed(swing)}; "
+                f"no steady state: with doubled refreshes cooler than {HOT_C:g} degC, without hotter, at "
+                f"{self.coupling.listed(swing)}; "
                 f"figures are averages over time, within {self.off_k:.2g} K"
             )
         if self.also is not None:
@@ -136,7 +137,7 @@ class FixedPoint:
             most = self.coupling.heat_map.sensors.most_c
             notes.append(
                 f"above the {most:g} degC that devices are made for, so that no refresh rate is known to do: "
-                f"{listed([name(rank) for rank in self.too_hot])}"
+                f"{self.coupling.listed(self.too_hot)}"
             )
         return notes
 
@@ -148,12 +149,6 @@ class FixedPoint:
             "slowdown": self.slowdown, "steps": self.steps, "replays": len(self.coupling.replays),
             "too_hot": list(self.too_hot), "notes": self.notes(),
         }  # fmt: skip
-
-
-def listed(names: Sequence[str], most: int = 8) -> str:
-    """Return names as words, cut where they are many."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def fixed_point(coupling: Coupling) -> FixedPoint:
@@ -237,36 +232,59 @@ def _average(coupling: Coupling, state: Doubled) -> tuple[Operating, float]:
     """Return the average of going back and forth: each step is decided by the temperatures of the mean power so far.
 
     What temperatures of the mean power are too hot is doubled for a step, and what is too cool is not, so the mean
-    comes to where each rank that changes is at 85 degC. Die and package smooth out what is faster than they are.
+    comes to where each rank that changes is at 85 degC. Die and package smooth out what is faster than they are. Each
+    round begins anew from where the one before came to, so that the way there leaves no trace.
     """
-    resistance = coupling.model.influence()
-    leaks, ambient_k = coupling.leaks, coupling.model.ambient_k
-    counts: dict[Doubled, int] = {}
-    total = np.zeros((coupling.atlas.stacks, len(coupling.atlas.blocks)))
-    band_k = coupling.heat_map.sensors.hysteresis_k
-    limit_k = HOT_C + ZERO_C_K
-    off_k = np.inf
-    for step in range(1, _SWING_STEPS + 1):
-        replayed = coupling.replayed(state)
-        counts[replayed.doubled] = counts.get(replayed.doubled, 0) + 1
-        total += replayed.watts
-        means = ambient_k + total / step @ resistance.T
-        for stack, own in enumerate(means):
-            if len(leaks.index):
-                at = leaks.index
-                leak = leaks.watts(leaks.settle(own[at], resistance[np.ix_(at, at)]))
-                means[stack] = own + resistance[:, at] @ leak
-        rank_k = coupling.rank_k(means)
-        share = sum(count * np.array(key, float) for key, count in counts.items()) / step
-        moving = (share > 0) & (share < 1)
-        if step > 1 and moving.any():
-            above, below = rank_k[moving] - limit_k, limit_k - band_k - rank_k[moving]
-            off_k = float(np.maximum(np.maximum(above, below), 0.0).max())
-            settled = coupling.wanted(rank_k, state)
-            rest_right = all(settled[i] == state[i] for i in np.flatnonzero(~moving))
-            if off_k <= SWING_K and rest_right and step >= 100:
-                break
-        state = coupling.wanted(rank_k, state)
-    done = sum(counts.values())
-    shares = tuple((count / done, coupling.replayed(key)) for key, count in counts.items())
+    temperatures = _Means(coupling)
+    before = np.zeros((coupling.atlas.stacks, len(coupling.atlas.blocks)))
+    inertia = 0
+    for steps in _ROUNDS:
+        counts: dict[Doubled, int] = {}
+        total, off_k = np.zeros_like(before), np.inf
+        for step in range(1, steps + 1):
+            replayed = coupling.replayed(state)
+            counts[replayed.doubled] = counts.get(replayed.doubled, 0) + 1
+            total += replayed.watts
+            rank_k = coupling.rank_k(temperatures.of((before + total) / (inertia + step)))
+            state = coupling.wanted(rank_k, state)
+            if step % _LEAST_STEPS == 0:
+                off_k = _wrong_k(coupling, counts, coupling.rank_k(temperatures.of(total / step)))
+                if off_k <= SWING_K:
+                    break
+        if off_k <= SWING_K:
+            break
+        before, inertia = total * (_LEAST_STEPS / steps), _LEAST_STEPS
+    shares = tuple((count / step, coupling.replayed(key)) for key, count in counts.items())
     return operating(coupling, shares), off_k
+
+
+def _wrong_k(coupling: Coupling, counts: dict[Doubled, int], rank_k: Array) -> float:
+    """Return by how much a rank is on the wrong side: of 85 degC, or of the band of the hysteresis if it changes."""
+    keys, weights = np.array(list(counts)), np.array(list(counts.values()), float)
+    share = weights @ keys / weights.sum()
+    limit_k = HOT_C + ZERO_C_K
+    below_k = limit_k - coupling.heat_map.sensors.hysteresis_k
+    # A controller asks for all its ranks when one is hot: only the hottest of them must be in place.
+    ranks = np.array([coupling.refreshed(tuple(i == rank for i in range(len(rank_k)))) for rank in range(len(rank_k))])
+    hottest_k = np.where(ranks, rank_k, -np.inf).max(axis=1)
+    above = np.where(share < 1, hottest_k - limit_k, -np.inf)
+    below = np.where(share > 0, below_k - hottest_k, -np.inf)
+    return float(max(above.max(), below.max(), 0.0))
+
+
+class _Means:
+    """Steady temperatures of blocks from their power, leakage included, by the resistances between blocks."""
+
+    def __init__(self, coupling: Coupling) -> None:
+        self._resistance = coupling.model.influence()
+        self._ambient_k, self._leaks = coupling.model.ambient_k, coupling.leaks
+        at = self._leaks.index
+        self._own = self._resistance[np.ix_(at, at)]
+
+    def of(self, watts: Array) -> Array:
+        """Return the means of blocks, (stacks, blocks), for their power."""
+        means = self._ambient_k + watts @ self._resistance.T
+        at = self._leaks.index
+        for own in means if len(at) else ():
+            own += self._resistance[:, at] @ self._leaks.watts(self._leaks.settle(own[at], self._own))
+        return np.asarray(means)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from archsim.electrothermal.atlas import Array
 from archsim.electrothermal.coupling import ZERO_C_K, Coupling, Doubled, observe
-from archsim.electrothermal.fixed_point import listed
 from archsim.errors import InputError
 from archsim.thermal.results import State
 
@@ -81,11 +80,10 @@ class CoupledRun:
         """Return what should be known, as sentences."""
         notes = self.coupling.notes()
         if self.too_hot:
-            name = self.coupling.rank_name
             most = self.coupling.heat_map.sensors.most_c
             notes.append(
                 f"above the {most:g} degC that devices are made for, so that no refresh rate is known to do: "
-                f"{listed([name(rank) for rank in self.too_hot])}"
+                f"{self.coupling.listed(self.too_hot)}"
             )
         return notes
 

@@ -61,7 +61,8 @@ def plot_temperature_map(
     celsius = result.layer_k(layer) - ZERO_C_K
     size = (model.stack.width_mm, model.stack.height_mm)
     with house():
-        axes, own = axes_for(axes, 2.9)
+        wide = size[0] > 2 * size[1]
+        axes, own = axes_for(axes, 1.8 if wide else 2.9)
         image = axes.imshow(
             celsius, origin="lower", extent=(0, size[0], 0, size[1]), cmap=SCALE, interpolation="nearest"
         )
@@ -71,7 +72,9 @@ def plot_temperature_map(
         axes.set_ylabel("y (mm)")
         end = f" at {result.times_s[-1]:g} s" if isinstance(result, Transient) else ""
         axes.set_title(f"{short(model.stack.name)}: {short(layer)}{end}", loc="left")
-        bar = axes.figure.colorbar(image, ax=axes, shrink=0.85 if own else 1.0)
+        # Beside a stack that is wide and low, a bar would be as high as nothing else.
+        where = {"location": "bottom", "aspect": 40} if wide else {"shrink": 0.85 if own else 1.0}
+        bar = axes.figure.colorbar(image, ax=axes, **where)  # type: ignore[arg-type]
         bar.set_label("temperature (°C)")
         bar.ax.tick_params(labelsize=SMALL_PT)
     return axes
