@@ -10,7 +10,7 @@ import numpy as np
 from archsim.dram.controller import HOT_C
 from archsim.electrothermal.atlas import Array
 from archsim.electrothermal.coupling import ZERO_C_K, Coupling, Doubled, Replayed
-from archsim.thermal import Steady
+from archsim.thermal import RunawayError, Steady
 
 #: Kelvin to 85 degC within which the average of a memory that goes back and forth is found.
 SWING_K = 1e-3
@@ -89,6 +89,8 @@ class FixedPoint:
         With those that the temperatures demand.
     also : Operating or None
         Another steady state, in which a memory stays that was hot before.
+    runaway : str
+        Why a memory that was hot before, with doubled refreshes, would have no steady state; empty when it would.
     swings : bool
         Whether there is no steady state: with doubled refreshes it is too cool for them, without too hot. ``after`` is
         the average of going back and forth.
@@ -102,6 +104,7 @@ class FixedPoint:
     before: Operating
     after: Operating
     also: Operating | None
+    runaway: str
     swings: bool
     off_k: float
     steps: int
@@ -133,6 +136,8 @@ class FixedPoint:
                 f"a memory that was hotter before stays at {hottest:.2f} degC, with doubled refreshes and replays of "
                 f"{self.also.time_s * 1e6:.4g} us"
             )
+        if self.runaway:
+            notes.append(f"a memory that was hotter before, with doubled refreshes, does not cool down: {self.runaway}")
         if self.too_hot:
             most = self.coupling.heat_map.sensors.most_c
             notes.append(
@@ -145,7 +150,7 @@ class FixedPoint:
         """Return what ``archsim heat --json`` prints."""
         return {
             "before": self.before.to_dict(), "after": self.after.to_dict(),
-            "also": None if self.also is None else self.also.to_dict(), "swings": self.swings, "off_k": self.off_k,
+            "also": None if self.also is None else self.also.to_dict(), "runaway": self.runaway, "swings": self.swings, "off_k": self.off_k,
             "slowdown": self.slowdown, "steps": self.steps, "replays": len(self.coupling.replays),
             "too_hot": list(self.too_hot), "notes": self.notes(),
         }  # fmt: skip
@@ -172,11 +177,15 @@ def fixed_point(coupling: Coupling) -> FixedPoint:
         state, cycle = search.walk(min(cycle), one_by_one=True)
     if cycle:
         after, off_k = _average(coupling, min(cycle))
-        return FixedPoint(coupling, before, after, None, True, off_k, search.steps)
-    after = search.at(state)
-    other, cycle = search.walk((True,) * coupling.ranks)
-    also = None if cycle or coupling.refreshed(other) == coupling.refreshed(state) else search.at(other)
-    return FixedPoint(coupling, before, after, also, False, 0.0, search.steps)
+        return FixedPoint(coupling, before, after, None, "", True, off_k, search.steps)
+    after, also, runaway = search.at(state), None, ""
+    try:
+        other, cycle = search.walk((True,) * coupling.ranks)
+        if not cycle and coupling.refreshed(other) != coupling.refreshed(state):
+            also = search.at(other)
+    except RunawayError as error:
+        runaway = str(error)
+    return FixedPoint(coupling, before, after, also, runaway, False, 0.0, search.steps)
 
 
 class _Search:
