@@ -19,9 +19,11 @@ from archsim.cli_options import (
     RowsOption,
     SetOption,
     TraceArgument,
+    grid_of,
+    initial_of,
     open_models,
+    time_of,
 )
-from archsim.cli_thermal import grid_of, initial_of, time_of
 
 HEAT_EXAMPLES = """\b
 Examples:
@@ -75,7 +77,8 @@ def heat(
 ) -> None:  # fmt: skip
     """Heat of a replay that repeats: temperatures, doubled refreshes, leakage, until they agree.
 
-    --set takes paths of the system, and workload.PATH of a generated trace, map.PATH of the map: map.stack.ambient_k=340.
+    --set takes paths of the system; workload.PATH is of a generated trace, map.PATH of the map, such as
+    map.stack.ambient_k=340.
     """
     from archsim.errors import InputError
     from archsim.files import check_new

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archsim.cli_options import JsonOption
+from archsim.cli_options import JsonOption, grid_of, initial_of, time_of
 
 if TYPE_CHECKING:
     from archsim.thermal import PowerTrace, Steady, Transient
@@ -27,30 +27,6 @@ Examples:
 """
 #: Times of a table of text.
 _COLUMNS = 7
-
-
-def grid_of(text: str) -> tuple[int, int]:
-    """Read ``--grid``: cells along x and y."""
-    from archsim.errors import InputError
-    from archsim.spec_errors import short
-
-    words = text.lower().split("x")
-    if len(words) > 2 or not all(word.isascii() and word.isdecimal() and 0 < len(word) < 9 for word in words):
-        raise InputError(
-            f"--grid {short(text)}: must be a number of cells, such as 32, or two, such as 48x32"
-        )
-    return int(words[0]), int(words[-1])
-
-
-def time_of(text: str, option: str) -> float:
-    """Read an option that is a time, in seconds."""
-    from archsim.errors import InputError
-    from archsim.units import parse_quantity
-
-    try:
-        return float(parse_quantity(text, "s"))
-    except InputError as error:
-        raise InputError(f"{option} {error}") from None
 
 
 def thermal(
@@ -182,19 +158,6 @@ def _times(time: str | None, every: str | None) -> list[float] | None:
     evens = [number * step for number in range(1, int(end / step + 1e-9) + 1)]
     kept = [t for t in evens if all(abs(t - given) > 1e-9 * end for given in times)]
     return sorted(kept + times) if times == sorted(times) else times
-
-
-def initial_of(text: str) -> str | float:
-    """Read ``--initial``: kelvin, or one of two words."""
-    from archsim.errors import InputError, nearest
-
-    try:
-        return float(text.removesuffix("K"))
-    except ValueError:
-        if text not in ("ambient", "steady"):
-            rule = f"must be ambient, steady or kelvin{nearest(text, ['ambient', 'steady'])}"
-            raise InputError(f"--initial {text}: {rule}") from None
-    return text
 
 
 def _power(

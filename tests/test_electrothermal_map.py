@@ -19,7 +19,13 @@ from archsim.spec import apply_overrides, preset_names
 CURRENTS = ["dram.energy.preset=ddr4-8gb-x8-2400"]
 #: Systems that a map is made for.
 SYSTEMS = {
-    "recnmp-dimm": ("recnmp-opt-4rank", "recnmp-base-8rank", "host-8rank-cache", "host-2rank", "trim-bank-8rank"),
+    "recnmp-dimm": (
+        "recnmp-opt-4rank",
+        "recnmp-base-8rank",
+        "host-8rank-cache",
+        "host-2rank",
+        "trim-bank-8rank",
+    ),
     "hbm": ("host-hbm2",),
 }
 
@@ -78,7 +84,11 @@ def drawn_map(data, organization):
     names = ["left", "logic", "right"]
     text = MAP.replace("LEAK", "power_w = 0.0")
     base = HeatMap.from_toml(text, "test").to_dict()
-    counts = {"channel": organization.channels, "rank": organization.ranks, "bank": organization.banks_per_group}
+    counts = {
+        "channel": organization.channels,
+        "rank": organization.ranks,
+        "bank": organization.banks_per_group,
+    }
     places = []
     for name in ("one", "two"):
         field = data.draw(st.sampled_from(list(counts)))
@@ -90,13 +100,16 @@ def drawn_map(data, organization):
 
     def to():
         parts = data.draw(shares)
-        return {
-            k: part / sum(parts) for k, part in zip(("one", "two", "logic", "off"), parts, strict=True)
-        }
+        return {k: part / sum(parts) for k, part in zip(("one", "two", "logic", "off"), parts, strict=True)}
 
     energy = [{"component": name, "to": to()} for name in ("dram", "channel", "unit")]
     energy.append(
-        {"component": "dram", "events": ["read"], "to": to(), "by": data.draw(st.sampled_from(["even", "writes"]))}
+        {
+            "component": "dram",
+            "events": ["read"],
+            "to": to(),
+            "by": data.draw(st.sampled_from(["even", "writes"])),
+        }
     )
     sensors = {"per": "stack", "places": "one", "most_c": 95.0}
     return HeatMap.from_dict(base | {"places": places, "energy": energy, "sensors": sensors}, "drawn")
@@ -113,7 +126,9 @@ def test_the_devices_of_a_rank_get_the_energy_that_the_statistics_give_their_ran
         own = [i for i, name in enumerate(blocks) if name.startswith(f"rank{rank % 2}_")]
         # Each of a rank's ledger rows is rounded to 2^-12 nJ on its own, and so are those of all.
         assert joules[rank // 2, own].sum() * 1e9 == pytest.approx(row["dram_energy_nj"], abs=20 / 4096)
-        np.testing.assert_allclose(joules[rank // 2, own], joules[rank // 2, own[0]], rtol=1e-12)  # all in step
+        np.testing.assert_allclose(
+            joules[rank // 2, own], joules[rank // 2, own[0]], rtol=1e-12
+        )  # all in step
 
 
 def test_each_channel_heats_its_own_part_of_its_own_die():
@@ -183,7 +198,9 @@ def test_with_a_log_an_interval_is_what_its_own_commands_cost():
 
 def test_an_interval_that_nobody_recorded_is_refused():
     result = result_of("host-2rank", interval_ns=1000)
-    with pytest.raises(InputError, match=r"neither a time series of it nor a log of all [\d,]+ commands; simulate"):
+    with pytest.raises(
+        InputError, match=r"neither a time series of it nor a log of all [\d,]+ commands; simulate"
+    ):
         power_trace(result, HeatMap.load("recnmp-dimm"), interval_ns=300)
     with pytest.raises(InputError, match="must be more than 0"):
         power_trace(result, HeatMap.load("recnmp-dimm"), interval_ns=-1)
@@ -213,7 +230,12 @@ def changed(**tables):
             "mine: energy[0].to.devices = 1.5: must be from 0 to 1",
         ),
         (
-            {"energy": [{"component": "dram", "to": {"off": 1.0}}, {"component": "dram", "to": {"logic": 1.0}}]},
+            {
+                "energy": [
+                    {"component": "dram", "to": {"off": 1.0}},
+                    {"component": "dram", "to": {"logic": 1.0}},
+                ]
+            },
             "mine: energy[1]: energy[0] has a rule for dram already",
         ),
         (
@@ -239,12 +261,21 @@ def test_a_map_that_says_nothing_sound_is_refused_with_its_place(tables, message
 @pytest.mark.parametrize(
     ("system", "tables", "message"),
     [
-        ("host-4rank", {}, "channel 0, pseudo_channel 0, rank 2, bank_group 0, bank 0 of the memory is in no place"),
+        (
+            "host-4rank",
+            {},
+            "channel 0, pseudo_channel 0, rank 2, bank_group 0, bank 0 of the memory is in no place",
+        ),
         ("host-1rank", {}, r"places\[1\].rank: 1: a stack of this memory has 1"),
         ("host-2rank", {"ranks": 4}, "ranks = 4: the memory has 2 ranks, which is no whole number of stacks"),
         (
             "host-2rank",
-            {"places": [{"name": "devices", "blocks": ["left"]}, {"name": "devices", "rank": [1], "blocks": ["right"]}]},
+            {
+                "places": [
+                    {"name": "devices", "blocks": ["left"]},
+                    {"name": "devices", "rank": [1], "blocks": ["right"]},
+                ]
+            },
             r"places\[1\]: .*rank 1.* is in places\[0\] of 'devices' already",
         ),
     ],

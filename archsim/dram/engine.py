@@ -59,9 +59,7 @@ class DramReplay:
         self.requests = 0
         self.cpu_s = 0.0
         self._log_limit = log_limit
-        self.channels = [
-            self._channel(channel, log_limit, interval_clk) for channel in tables
-        ]
+        self.channels = [self._channel(channel, log_limit, interval_clk) for channel in tables]
         self._decode = decode_table(spec)
         count = min(len(self.channels), cores() if threads is None else max(1, threads))
         self._pool = ThreadPoolExecutor(count, "archsim-channel") if count > 1 else None

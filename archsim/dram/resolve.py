@@ -140,9 +140,7 @@ def resolve_channels(spec: DramSpec) -> list[DramTables]:
     """Resolve the channels of a memory, which differ where their ranks have temperatures of their own."""
     tables, shape = resolve(spec), spec.organization
     return [
-        replace(
-            tables, parameters=tables.parameters | _refresh_clocks(spec, channel, 0, shape.all_ranks)
-        )
+        replace(tables, parameters=tables.parameters | _refresh_clocks(spec, channel, 0, shape.all_ranks))
         for channel in range(shape.channels)
     ]
 

@@ -189,4 +189,4 @@ class Atlas:
 
     def rank_k(self, means_k: Array) -> Array:
         """Return the temperature that each rank's refreshes go by, (ranks,), given those of blocks (stacks, blocks)."""
-        return np.where(self.sensed, means_k[None], -np.inf).max(axis=(1, 2))
+        return np.asarray(np.where(self.sensed, means_k[None], -np.inf).max(axis=(1, 2)))

@@ -78,7 +78,8 @@ class Activity:
         self._ranks, per_rank = ranks, len(banks) // len(ranks)
         self._per_rank = per_rank
         self._banks = {
-            name: np.array([row[name] for row in banks], dtype=float) for name in ("activates", "reads", "writes")
+            name: np.array([row[name] for row in banks], dtype=np.float64)
+            for name in ("activates", "reads", "writes")
         }
 
     def _of_ranks(self, column: str) -> Array:
@@ -94,7 +95,7 @@ class Activity:
         if count == "refreshes":
             return self._of_ranks("refreshes")
         if count == "accesses":
-            return self._banks["reads"] + self._banks["writes"]
+            return np.asarray(self._banks["reads"] + self._banks["writes"])
         if count in self._banks:
             return self._banks[count]
         return np.ones(len(self._ranks) * self._per_rank)

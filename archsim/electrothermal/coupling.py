@@ -238,9 +238,7 @@ class Coupling:
                 f"the replay takes {first.result.cycles / own_clk:.1f} refresh intervals: too few to tell what doubled "
                 "refreshes cost; take a longer trace"
             )
-        kept = {
-            b.name: w for b, w in zip(self.heat_map.stack.blocks, self.own_w.tolist(), strict=True) if w
-        }
+        kept = {b.name: w for b, w in zip(self.heat_map.stack.blocks, self.own_w.tolist(), strict=True) if w}
         if kept:
             words = ", ".join(f"{name} {watts:g} W" for name, watts in kept.items())
             notes.append(f"no part of the replay, and so at the power of the stack: {words}")

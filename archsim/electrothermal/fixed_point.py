@@ -55,7 +55,9 @@ class Operating:
     @property
     def doubled_share(self) -> Array:
         """Share of the time in which each rank is refreshed twice as often, (ranks,)."""
-        return np.sum([share * np.array(each.doubled, float) for share, each in self.shares], axis=0)
+        return np.asarray(
+            np.sum([share * np.array(each.doubled, float) for share, each in self.shares], axis=0)
+        )
 
     @property
     def leakage_w(self) -> float:
@@ -137,7 +139,9 @@ class FixedPoint:
                 f"{self.also.time_s * 1e6:.4g} us"
             )
         if self.runaway:
-            notes.append(f"a memory that was hotter before, with doubled refreshes, does not cool down: {self.runaway}")
+            notes.append(
+                f"a memory that was hotter before, with doubled refreshes, does not cool down: {self.runaway}"
+            )
         if self.too_hot:
             most = self.coupling.heat_map.sensors.most_c
             notes.append(
@@ -150,7 +154,8 @@ class FixedPoint:
         """Return what ``archsim heat --json`` prints."""
         return {
             "before": self.before.to_dict(), "after": self.after.to_dict(),
-            "also": None if self.also is None else self.also.to_dict(), "runaway": self.runaway, "swings": self.swings, "off_k": self.off_k,
+            "also": None if self.also is None else self.also.to_dict(), "runaway": self.runaway,
+            "swings": self.swings, "off_k": self.off_k,
             "slowdown": self.slowdown, "steps": self.steps, "replays": len(self.coupling.replays),
             "too_hot": list(self.too_hot), "notes": self.notes(),
         }  # fmt: skip
@@ -161,8 +166,8 @@ def fixed_point(coupling: Coupling) -> FixedPoint:
 
     It starts with the normal rate everywhere. There are finitely many states of the refreshes, so it ends: at a state
     that demands itself, which is exact, or in a cycle. Out of a cycle it tries again, with one rank (or group that
-    shares a sensor) changed at a time. When that goes in a cycle too, there is nothing that stays, and the average is
-    taken over going back and forth.
+    shares a sensor) changed at a time. When that goes in a cycle too, the average is taken over going back and forth;
+    it may come to a state that stays.
 
     Raises
     ------
@@ -177,7 +182,10 @@ def fixed_point(coupling: Coupling) -> FixedPoint:
         state, cycle = search.walk(min(cycle), one_by_one=True)
     if cycle:
         after, off_k = _average(coupling, min(cycle))
-        return FixedPoint(coupling, before, after, None, "", True, off_k, search.steps)
+        state = after.shares[0][1].doubled
+        # The average may come to one state that stays after all, which no walk had passed.
+        if len(after.shares) > 1 or coupling.refreshed(coupling.wanted(after.rank_k, state)) != state:
+            return FixedPoint(coupling, before, after, None, "", True, off_k, search.steps)
     after, also, runaway = search.at(state), None, ""
     try:
         other, cycle = search.walk((True,) * coupling.ranks)
@@ -274,7 +282,9 @@ def _wrong_k(coupling: Coupling, counts: dict[Doubled, int], rank_k: Array) -> f
     limit_k = HOT_C + ZERO_C_K
     below_k = limit_k - coupling.heat_map.sensors.hysteresis_k
     # A controller asks for all its ranks when one is hot: only the hottest of them must be in place.
-    ranks = np.array([coupling.refreshed(tuple(i == rank for i in range(len(rank_k)))) for rank in range(len(rank_k))])
+    ranks = np.array(
+        [coupling.refreshed(tuple(i == rank for i in range(len(rank_k)))) for rank in range(len(rank_k))]
+    )
     hottest_k = np.where(ranks, rank_k, -np.inf).max(axis=1)
     above = np.where(share < 1, hottest_k - limit_k, -np.inf)
     below = np.where(share > 0, below_k - hottest_k, -np.inf)

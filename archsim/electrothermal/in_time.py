@@ -37,6 +37,8 @@ class CoupledRun:
         How often the trace was replayed until then.
     energy_j, leakage_j : ndarray (times,)
         Energy of the ledgers, and of leakage, until then.
+    states : tuple of State
+        The field of each stack at the end.
     """
 
     coupling: Coupling
@@ -185,5 +187,8 @@ class _Kept:
 
     def run(self, states: tuple[State, ...]) -> CoupledRun:
         """Return the whole run."""
-        columns = [np.array(column) for column in zip(*self._rows, strict=True)]
-        return CoupledRun(self.coupling, *columns, states)
+        columns = (np.array(column) for column in zip(*self._rows, strict=True))
+        at_s, means, rank_k, doubled, replays, energy_j, leakage_j = columns
+        return CoupledRun(
+            self.coupling, at_s, means, rank_k, doubled, replays, energy_j, leakage_j, states
+        )  # fmt: skip

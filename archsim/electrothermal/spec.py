@@ -69,7 +69,9 @@ class Sensors(Spec):
 
     per: Literal["rank", "channel", "stack"] = Field(description="what has a temperature of its own")
     places: str = Field(description="set of places whose hottest block it is")
-    most_c: float = quantity("", "case temperature in degC that devices are made for, at most", gt=-40, le=105)
+    most_c: float = quantity(
+        "", "case temperature in degC that devices are made for, at most", gt=-40, le=105
+    )
     hysteresis_k: float = quantity(
         "", "kelvin below 85 degC at which refreshes go back to the normal rate", default=0.0, ge=0, le=50
     )
@@ -102,7 +104,9 @@ class HeatMap(Spec):
                 raise FieldError(f"{where}.name = {short(place.name)}", f"is the name of {what} already")
             for name in place.blocks:
                 if name not in blocks:
-                    raise FieldError(f"{where}.blocks: {short(name)}", f"no such block{nearest(name, blocks)}")
+                    raise FieldError(
+                        f"{where}.blocks: {short(name)}", f"no such block{nearest(name, blocks)}"
+                    )
         known = [*sets, OFF, *blocks]
         seen: dict[tuple[str, str], int] = {}
         for index, rule in enumerate(self.energy):

@@ -34,7 +34,7 @@ def plot_heat(run: CoupledRun, *, axes: Axes | None = None) -> Axes:
     for rank in order:
         if not any(np.array_equal(run.rank_k[:, rank], run.rank_k[:, other]) for other in chosen):
             chosen.append(rank)
-    times, hot = run.times_s, run.doubled.any(axis=1)
+    times, hot = run.times_s, np.asarray(run.doubled.any(axis=1))
     with house():
         axes, own = axes_for(axes)
         for number, rank in enumerate(sorted(chosen[:_SHOWN])):

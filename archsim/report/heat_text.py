@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from archsim.electrothermal import Coupling, CoupledRun, FixedPoint, Operating
+from archsim.electrothermal import CoupledRun, Coupling, FixedPoint, Operating
 from archsim.electrothermal.coupling import ZERO_C_K
 from archsim.tables import align
 from archsim.units import format_energy, format_time
@@ -20,8 +20,9 @@ def head_line(coupling: Coupling) -> str:
     net, stacks = coupling.model.net, coupling.atlas.stacks
     of = f"{stacks} stacks" if stacks > 1 else "one stack"
     return (
-        f"{coupling.trace.name} over and over on {coupling.system.name}: {of} {coupling.heat_map.stack.name} in "
-        f"{coupling.model.ambient_k - ZERO_C_K:.2f} degC; {net.nx}x{net.ny}x{net.nz} nodes, {coupling.model.solver} solver"
+        f"{coupling.trace.name} over and over on {coupling.system.name}: {of} "
+        f"{coupling.heat_map.stack.name} in {coupling.model.ambient_k - ZERO_C_K:.2f} degC; "
+        f"{net.nx}x{net.ny}x{net.nz} nodes, {coupling.model.solver} solver"
     )
 
 
@@ -31,7 +32,10 @@ def fixed_point_lines(found: FixedPoint) -> list[str]:
     rows: list[tuple[str, Callable[[Operating], str]]] = [
         ("time of a replay", lambda at: format_time(at.time_s * 1e12)),
         ("energy of a replay", lambda at: format_energy(at.energy_j * 1e12)),
-        ("ranks refreshed twice as often", lambda at: f"{float(at.doubled_share.sum()):.4g} of {coupling.ranks}"),
+        (
+            "ranks refreshed twice as often",
+            lambda at: f"{float(at.doubled_share.sum()):.4g} of {coupling.ranks}",
+        ),
         ("power of the stacks", lambda at: f"{sum(s.power_w.sum() for s in at.steady):.4g} W"),
         ("  leakage on top", lambda at: f"{at.leakage_w:.4g} W"),
         ("power off the stacks", lambda at: f"{at.off_w:.4g} W"),
@@ -40,10 +44,15 @@ def fixed_point_lines(found: FixedPoint) -> list[str]:
     ]
     cells = [["", "without feedback", "with it"]]
     cells += [[name, show(before), show(after)] for name, show in rows]
-    tail = (
-        f"slowdown {100 * found.slowdown:.2f} %; {found.steps} steady states of {len(coupling.replays)} replays"
-    )
-    lines = [head_line(coupling), "", *align(cells), tail, "", *_ranks(coupling, after.rank_k, after.doubled_share)]
+    tail = f"slowdown {100 * found.slowdown:.2f} %; {found.steps} steady states of {len(coupling.replays)} replays"
+    lines = [
+        head_line(coupling),
+        "",
+        *align(cells),
+        tail,
+        "",
+        *_ranks(coupling, after.rank_k, after.doubled_share),
+    ]
     return [*lines, "", *_blocks(found)]
 
 
@@ -51,7 +60,9 @@ def _ranks(coupling: Coupling, rank_k: np.ndarray, share: np.ndarray) -> list[st
     order = np.argsort(-rank_k, kind="stable")[:RANKS_SHOWN]
     cells = [["rank", "degC", "doubled"]]
     for rank in sorted(order.tolist()):
-        cells.append([coupling.rank_name(rank), f"{rank_k[rank] - ZERO_C_K:.2f}", f"{100 * share[rank]:.4g} %"])
+        cells.append(
+            [coupling.rank_name(rank), f"{rank_k[rank] - ZERO_C_K:.2f}", f"{100 * share[rank]:.4g} %"]
+        )
     lines = align(cells)
     if len(rank_k) > RANKS_SHOWN:
         lines.append(f"the hottest {RANKS_SHOWN} of {len(rank_k)} ranks")

@@ -74,7 +74,7 @@ def plot_temperature_map(
         axes.set_title(f"{short(model.stack.name)}: {short(layer)}{end}", loc="left")
         # Beside a stack that is wide and low, a bar would be as high as nothing else.
         where = {"location": "bottom", "aspect": 40} if wide else {"shrink": 0.85 if own else 1.0}
-        bar = axes.figure.colorbar(image, ax=axes, **where)  # type: ignore[arg-type]
+        bar = axes.figure.colorbar(image, ax=axes, **where)
         bar.set_label("temperature (°C)")
         bar.ax.tick_params(labelsize=SMALL_PT)
     return axes
