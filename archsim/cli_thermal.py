@@ -21,6 +21,7 @@ Examples:
   archsim thermal cis3 --time 1ms,2ms,5ms,10ms,20ms --json
   archsim thermal stag2p --time 100ms --every 1ms --initial steady --power frames.csv --plot curve.png
       time_s,v_all on the first line, a line for each change of power
+  archsim thermal cis3 --time 0.2s --every 5ms --layer vpu --animate warming.gif
   archsim thermal hbm --set layers.dram3.thickness_um=50 --set top.resistance_k_w=0.5
   archsim thermal ev6.flp --power gcc.ptrace --interval 3.333us --grid 48x48
       HotSpot's floorplan and power trace; an .lcf for stacks, --config for its package
@@ -92,6 +93,13 @@ def thermal(
             help="Draw a map, or with --time the hottest blocks (.png, .svg, .pdf); must not exist yet.",
         ),
     ] = None,
+    animate: Annotated[
+        Path | None,
+        typer.Option(
+            "--animate", metavar="FILE",
+            help="Draw the map of a layer at all times of --time and --every, one after another (.gif; .mp4 with ffmpeg).",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Steady or transient temperatures of a stack, per block."""
@@ -102,8 +110,8 @@ def thermal(
     if plot is not None:
         picture_kind(plot)
         check_new(plot)
-    if layer is not None and plot is None:
-        raise InputError(f"--layer {layer}: has no effect without --plot")
+    if layer is not None and plot is None and animate is None:
+        raise InputError(f"--layer {layer}: has no effect without --plot or --animate")
     if time is None:
         given = {"--every": every, "--method": method, "--step": step}
         for option, text in given.items():
@@ -112,6 +120,8 @@ def thermal(
         if initial != "ambient":
             raise InputError(f"--initial {initial}: has no effect without --time")
     times = _times(time, every)
+    if animate is not None:
+        _check_animation(animate, times)
     from archsim.thermal import ThermalModel, load_stack
 
     loaded = load_stack(stack, overrides or [], config)
@@ -121,6 +131,7 @@ def thermal(
         from archsim.errors import nearest
 
         raise InputError(f"--layer {layer}: no such layer{nearest(layer, model.net.layers)}")
+    frames = None if animate is None else _frames(model, layer, trace)
     found: Steady | Transient
     if times is None:
         found = model.steady(trace.watts[0], leakage=not no_leakage)
@@ -128,16 +139,56 @@ def thermal(
         found = model.transient(
             trace, times, initial=initial_of(initial), method=method,  # type: ignore[arg-type]
             step_s=None if step is None else time_of(step, "--step"), leakage=not no_leakage,
+            watch=frames,
         )  # fmt: skip
     try:
         if plot is not None:
             _draw(found, plot, layer)
+        if animate is not None:
+            _animate(frames, animate)
     finally:
         # A disk that is full costs the picture, not the answer.
         if as_json:
             print(json.dumps({"stack": loaded.name, **found.to_dict(), "notes": notes}, indent=2))
         else:
             print("\n".join([*_lines(found), *notes]))
+
+
+def _check_animation(path: Path, times: list[float] | None) -> None:
+    """Refuse an animation that cannot be, before any work is done for it."""
+    from archsim.errors import InputError
+    from archsim.files import check_new
+    from archsim.report.thermal_animation import animation_kind, check_frames
+
+    animation_kind(path)
+    check_new(path)
+    if times is None:
+        raise InputError(f"--animate {path}: has no effect without --time")
+    if len(times) < 2:
+        raise InputError(f"--animate {path}: needs two times or more; --every gives those between")
+    check_frames(len(times))
+
+
+def _frames(model: Any, layer: str | None, trace: PowerTrace) -> Any:
+    """Return what collects the frames: of the layer given, or of that with the block of the most power."""
+    from archsim.errors import InputError
+    from archsim.report.thermal_animation import LayerFrames
+
+    if layer is None:
+        if not model.blocks:
+            raise InputError(f"stack {model.stack.name!r}: no blocks; name the layer to draw with --layer")
+        most = model.blocks[int(trace.watts.max(axis=0).argmax())]
+        layer = next(each.name for each in model.stack.layers if any(b.name == most for b in each.blocks))
+    return LayerFrames(model, layer)
+
+
+def _animate(frames: Any, path: Path) -> None:
+    from archsim.cli_options import progress_bar
+    from archsim.report.thermal_animation import animate
+
+    with progress_bar(len(frames.times_s), "frame") as advance:
+        animate(frames, path, progress=advance)
+    print(f"animation: {path}", file=sys.stderr)
 
 
 def _times(time: str | None, every: str | None) -> list[float] | None:

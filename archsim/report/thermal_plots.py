@@ -23,6 +23,7 @@ from archsim.report.style import (
     ticks_1_2_5,
 )
 from archsim.thermal.results import Steady, Transient
+from archsim.thermal.spec import Stack
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +68,8 @@ def plot_temperature_map(
             celsius, origin="lower", extent=(0, size[0], 0, size[1]), cmap=SCALE, interpolation="nearest"
         )
         finish(axes, grid=None)
-        _outline(axes, result, layer, celsius)
+        span = (float(celsius.min()), float(celsius.max()))
+        outline_blocks(axes, model.stack, layer, celsius, span)
         axes.set_xlabel("x (mm)")
         axes.set_ylabel("y (mm)")
         end = f" at {result.times_s[-1]:g} s" if isinstance(result, Transient) else ""
@@ -80,18 +82,19 @@ def plot_temperature_map(
     return axes
 
 
-def _outline(axes: Axes, result: Steady | Transient, layer: str, celsius: NDArray[np.float64]) -> None:
-    """Draw the blocks of a layer, and write their names where there is room."""
+def outline_blocks(
+    axes: Axes, stack: Stack, layer: str, celsius: NDArray[np.float64], span: tuple[float, float]
+) -> None:
+    """Draw the blocks of a layer, and write their names where there is room, to be read on a scale over a span."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
     from matplotlib.patches import Rectangle
 
-    stack = result.model.stack
     spec = next((each for each in stack.layers if each.name == layer), None)
     if spec is None:
         return  # a part of the package
     die = stack.die_of(spec)
-    low, high = float(celsius.min()), float(celsius.max())
+    low, high = span
     ny, nx = celsius.shape
     for block in spec.blocks:
         rect = block.within(die.width, die.height)
