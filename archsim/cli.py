@@ -14,6 +14,7 @@ from archsim.cli_axtrain import AXTRAIN_EXAMPLES, axtrain
 from archsim.cli_cache import CACHE_EXAMPLES, cache
 from archsim.cli_check import CHECK_EXAMPLES, check
 from archsim.cli_cite import CITE_EXAMPLES, cite
+from archsim.cli_heat import HEAT_EXAMPLES, heat
 from archsim.cli_model import MODEL_EXAMPLES, model
 from archsim.cli_multiplier import MULTIPLIER_EXAMPLES, multiplier
 from archsim.cli_optimize import OPTIMIZE_EXAMPLES, optimize
@@ -220,6 +221,9 @@ app.command(epilog=ADC_EXAMPLES)(adc)
 
 
 app.command(epilog=THERMAL_EXAMPLES)(thermal)
+
+
+app.command(epilog=HEAT_EXAMPLES)(heat)
 
 
 app.command(epilog=SWEEP_EXAMPLES)(sweep)

@@ -105,6 +105,43 @@ def seconds(text: str) -> float:
         raise typer.BadParameter(f"{error}, or a number of seconds") from None
 
 
+def grid_of(text: str) -> tuple[int, int]:
+    """Read ``--grid``: cells along x and y."""
+    from archsim.errors import InputError
+    from archsim.spec_errors import short
+
+    words = text.lower().split("x")
+    if len(words) > 2 or not all(word.isascii() and word.isdecimal() and 0 < len(word) < 9 for word in words):
+        raise InputError(
+            f"--grid {short(text)}: must be a number of cells, such as 32, or two, such as 48x32"
+        )
+    return int(words[0]), int(words[-1])
+
+
+def time_of(text: str, option: str) -> float:
+    """Read an option that is a time, in seconds."""
+    from archsim.errors import InputError
+    from archsim.units import parse_quantity
+
+    try:
+        return float(parse_quantity(text, "s"))
+    except InputError as error:
+        raise InputError(f"{option} {error}") from None
+
+
+def initial_of(text: str) -> str | float:
+    """Read ``--initial``: kelvin, or one of two words."""
+    from archsim.errors import InputError, nearest
+
+    try:
+        return float(text.removesuffix("K"))
+    except ValueError:
+        if text not in ("ambient", "steady"):
+            rule = f"must be ambient, steady or kelvin{nearest(text, ['ambient', 'steady'])}"
+            raise InputError(f"--initial {text}: {rule}") from None
+    return text
+
+
 def check_runner(workers: int | None, dask: str | None) -> None:
     """Refuse two answers to where points run."""
     from archsim.errors import InputError

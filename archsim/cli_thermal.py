@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archsim.cli_options import JsonOption
+from archsim.cli_options import JsonOption, grid_of, initial_of, time_of
 
 if TYPE_CHECKING:
     from archsim.thermal import PowerTrace, Steady, Transient
@@ -21,34 +21,13 @@ Examples:
   archsim thermal cis3 --time 1ms,2ms,5ms,10ms,20ms --json
   archsim thermal stag2p --time 100ms --every 1ms --initial steady --power frames.csv --plot curve.png
       time_s,v_all on the first line, a line for each change of power
+  archsim thermal cis3 --time 0.2s --every 5ms --layer vpu --animate warming.gif
   archsim thermal hbm --set layers.dram3.thickness_um=50 --set top.resistance_k_w=0.5
   archsim thermal ev6.flp --power gcc.ptrace --interval 3.333us --grid 48x48
       HotSpot's floorplan and power trace; an .lcf for stacks, --config for its package
 """
 #: Times of a table of text.
 _COLUMNS = 7
-
-
-def _grid(text: str) -> tuple[int, int]:
-    from archsim.errors import InputError
-    from archsim.spec_errors import short
-
-    words = text.lower().split("x")
-    if len(words) > 2 or not all(word.isascii() and word.isdecimal() and 0 < len(word) < 9 for word in words):
-        raise InputError(
-            f"--grid {short(text)}: must be a number of cells, such as 32, or two, such as 48x32"
-        )
-    return int(words[0]), int(words[-1])
-
-
-def _time(text: str, option: str) -> float:
-    from archsim.errors import InputError
-    from archsim.units import parse_quantity
-
-    try:
-        return float(parse_quantity(text, "s"))
-    except InputError as error:
-        raise InputError(f"{option} {error}") from None
 
 
 def thermal(
@@ -114,6 +93,13 @@ def thermal(
             help="Draw a map, or with --time the hottest blocks (.png, .svg, .pdf); must not exist yet.",
         ),
     ] = None,
+    animate: Annotated[
+        Path | None,
+        typer.Option(
+            "--animate", metavar="FILE",
+            help="Draw the map of a layer at all times of --time and --every, one after another (.gif; .mp4 with ffmpeg).",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Steady or transient temperatures of a stack, per block."""
@@ -124,8 +110,8 @@ def thermal(
     if plot is not None:
         picture_kind(plot)
         check_new(plot)
-    if layer is not None and plot is None:
-        raise InputError(f"--layer {layer}: has no effect without --plot")
+    if layer is not None and plot is None and animate is None:
+        raise InputError(f"--layer {layer}: has no effect without --plot or --animate")
     if time is None:
         given = {"--every": every, "--method": method, "--step": step}
         for option, text in given.items():
@@ -134,26 +120,32 @@ def thermal(
         if initial != "ambient":
             raise InputError(f"--initial {initial}: has no effect without --time")
     times = _times(time, every)
+    if animate is not None:
+        _check_animation(animate, times)
     from archsim.thermal import ThermalModel, load_stack
 
     loaded = load_stack(stack, overrides or [], config)
-    model = ThermalModel(loaded, _grid(grid), solver=solver, nodes=nodes)  # type: ignore[arg-type]
+    model = ThermalModel(loaded, grid_of(grid), solver=solver, nodes=nodes)  # type: ignore[arg-type]
     trace, notes = _power(model, power, watt or [], interval, times is None)
     if layer is not None and layer not in model.net.layers:
         from archsim.errors import nearest
 
         raise InputError(f"--layer {layer}: no such layer{nearest(layer, model.net.layers)}")
+    frames = None if animate is None else _frames(model, layer, trace)
     found: Steady | Transient
     if times is None:
         found = model.steady(trace.watts[0], leakage=not no_leakage)
     else:
         found = model.transient(
-            trace, times, initial=_initial(initial), method=method,  # type: ignore[arg-type]
-            step_s=None if step is None else _time(step, "--step"), leakage=not no_leakage,
+            trace, times, initial=initial_of(initial), method=method,  # type: ignore[arg-type]
+            step_s=None if step is None else time_of(step, "--step"), leakage=not no_leakage,
+            watch=frames,
         )  # fmt: skip
     try:
         if plot is not None:
             _draw(found, plot, layer)
+        if animate is not None:
+            _animate(frames, animate)
     finally:
         # A disk that is full costs the picture, not the answer.
         if as_json:
@@ -162,16 +154,53 @@ def thermal(
             print("\n".join([*_lines(found), *notes]))
 
 
+def _check_animation(path: Path, times: list[float] | None) -> None:
+    """Refuse an animation that cannot be, before any work is done for it."""
+    from archsim.errors import InputError
+    from archsim.files import check_new
+    from archsim.report.thermal_animation import animation_kind, check_frames
+
+    animation_kind(path)
+    check_new(path)
+    if times is None:
+        raise InputError(f"--animate {path}: has no effect without --time")
+    if len(times) < 2:
+        raise InputError(f"--animate {path}: needs two times or more; --every gives those between")
+    check_frames(len(times))
+
+
+def _frames(model: Any, layer: str | None, trace: PowerTrace) -> Any:
+    """Return what collects the frames: of the layer given, or of that with the block of the most power."""
+    from archsim.errors import InputError
+    from archsim.report.thermal_animation import LayerFrames
+
+    if layer is None:
+        if not model.blocks:
+            raise InputError(f"stack {model.stack.name!r}: no blocks; name the layer to draw with --layer")
+        most = model.blocks[int(trace.watts.max(axis=0).argmax())]
+        layer = next(each.name for each in model.stack.layers if any(b.name == most for b in each.blocks))
+    return LayerFrames(model, layer)
+
+
+def _animate(frames: Any, path: Path) -> None:
+    from archsim.cli_options import progress_bar
+    from archsim.report.thermal_animation import animate
+
+    with progress_bar(len(frames.times_s), "frame") as advance:
+        animate(frames, path, progress=advance)
+    print(f"animation: {path}", file=sys.stderr)
+
+
 def _times(time: str | None, every: str | None) -> list[float] | None:
     """Return the times asked for, rising."""
     from archsim.errors import InputError
 
     if time is None:
         return None
-    times = [_time(text, "--time") for text in time.split(",")]
+    times = [time_of(text, "--time") for text in time.split(",")]
     if every is None:
         return times
-    step, end = _time(every, "--every"), times[-1]
+    step, end = time_of(every, "--every"), times[-1]
     if not step > 0:
         raise InputError(f"--every {every}: must be more than 0")
     if end / step > 1e6:
@@ -180,18 +209,6 @@ def _times(time: str | None, every: str | None) -> list[float] | None:
     evens = [number * step for number in range(1, int(end / step + 1e-9) + 1)]
     kept = [t for t in evens if all(abs(t - given) > 1e-9 * end for given in times)]
     return sorted(kept + times) if times == sorted(times) else times
-
-
-def _initial(text: str) -> str | float:
-    from archsim.errors import InputError, nearest
-
-    try:
-        return float(text.removesuffix("K"))
-    except ValueError:
-        if text not in ("ambient", "steady"):
-            rule = f"must be ambient, steady or kelvin{nearest(text, ['ambient', 'steady'])}"
-            raise InputError(f"--initial {text}: {rule}") from None
-    return text
 
 
 def _power(
@@ -215,7 +232,7 @@ def _power(
     notes: list[str] = []
     trace = model.trace(None)
     if path is not None:
-        read = read_power(path, None if interval is None else _time(interval, "--interval"))
+        read = read_power(path, None if interval is None else time_of(interval, "--interval"))
         missing = [name for name in model.blocks if name not in read.blocks and name not in given]
         if missing:
             notes.append(f"note: {path} does not name {', '.join(missing)}, whose power is that of the stack")

@@ -21,6 +21,7 @@ _SPECS = {
     "controller": "archsim.dram.spec:Controller",
     "dram": "archsim.dram.spec:DramSpec",
     "energy": "archsim.dram.energy:Energy",
+    "heat_map": "archsim.electrothermal.spec:HeatMap",
     "hierarchy": "archsim.cache.spec:Hierarchy",
     "image_sensor": "archsim.sensor.image.spec:ImageSensor",
     "logic": "archsim.nmp.silicon:LogicTable",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from archsim.spec import FieldError, Spec, quantity
 
@@ -93,6 +93,10 @@ class Controller(Spec):
         return self
 
 
+#: Above this temperature rows are refreshed twice as often: the extended range of JEDEC's standards.
+HOT_C = 85.0
+
+
 class Refresh(Spec):
     """How rows are kept alive."""
 
@@ -108,6 +112,19 @@ class Refresh(Spec):
         ge=-40,
         le=105,
     )
+    rank_temperatures_c: tuple[Annotated[float, Field(ge=-40, le=105)], ...] = Field(
+        default=(),
+        description="the same of each rank, channel by channel, instead of temperature_c; ranks that one controller "
+        "refreshes go by the hottest of them",
+    )
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what nobody gave, so that systems keep the hash that they had before it could be given."""
+        data: dict[str, Any] = handler(self)
+        if not self.rank_temperatures_c:
+            del data["rank_temperatures_c"]
+        return data
 
 
 class Idle(Spec):

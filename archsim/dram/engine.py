@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archsim.dram.address import decode_table
-from archsim.dram.resolve import DramTables, resolve
+from archsim.dram.resolve import DramTables, resolve_channels
 from archsim.dram.spec import LINE_BYTES, DramSpec
 from archsim.errors import InputError
 
@@ -54,14 +54,12 @@ class DramReplay:
     def __init__(
         self, spec: DramSpec, *, log_limit: int = 0, interval_clk: int = 0, threads: int | None = None
     ) -> None:
-        tables = resolve(spec)
+        tables = resolve_channels(spec)
         self.spec = spec
         self.requests = 0
         self.cpu_s = 0.0
         self._log_limit = log_limit
-        self.channels = [
-            self._channel(tables, log_limit, interval_clk) for _ in range(spec.organization.channels)
-        ]
+        self.channels = [self._channel(channel, log_limit, interval_clk) for channel in tables]
         self._decode = decode_table(spec)
         count = min(len(self.channels), cores() if threads is None else max(1, threads))
         self._pool = ThreadPoolExecutor(count, "archsim-channel") if count > 1 else None

@@ -66,7 +66,12 @@ class DramTables:
 
 
 def resolve(
-    spec: DramSpec, *, ranks: int | None = None, refresh_rank: int = 0, general: bool = False
+    spec: DramSpec,
+    *,
+    ranks: int | None = None,
+    refresh_rank: int = 0,
+    channel: int = 0,
+    general: bool = False,
 ) -> DramTables:
     """Resolve a specification once, before the first event.
 
@@ -77,7 +82,9 @@ def resolve(
     ranks : int, optional
         Build the tables of only this many ranks; a near-memory rank unit drives one rank alone.
     refresh_rank : int
-        Number, in the whole memory, of the first rank built: it sets when its first refresh falls due.
+        Number, in the channel, of the first rank built: it sets when its first refresh falls due.
+    channel : int
+        Which channel it is: where ranks have temperatures of their own, those say how often it refreshes.
     general : bool
         Use the kernel's general loop even where its plain one would do; both give the same commands.
 
@@ -110,7 +117,8 @@ def resolve(
         else:
             _add_spread(pairs, rule, before, latency, organization, built)
     spread, spread_at, everywhere = _flatten(pairs, built, organization)
-    parameters = _sizes(spec, built) | _policies(spec) | _clocks(spec, refresh_rank)
+    parameters = _sizes(spec, built) | _policies(spec) | _clocks(spec)
+    parameters |= _refresh_clocks(spec, channel, refresh_rank, built)
     parameters["general"] = int(general)
     if len(windows) > WINDOWS_MAX:
         raise InputError(
@@ -128,8 +136,17 @@ def resolve(
     )
 
 
-def resolve_units(spec: DramSpec, *, ranks: int, units: int) -> list[DramTables]:
-    """Resolve the memory of each unit of a channel, which differ in when their first refresh falls due alone.
+def resolve_channels(spec: DramSpec) -> list[DramTables]:
+    """Resolve the channels of a memory, which differ where their ranks have temperatures of their own."""
+    tables, shape = resolve(spec), spec.organization
+    return [
+        replace(tables, parameters=tables.parameters | _refresh_clocks(spec, channel, 0, shape.all_ranks))
+        for channel in range(shape.channels)
+    ]
+
+
+def resolve_units(spec: DramSpec, *, ranks: int, units: int, channel: int = 0) -> list[DramTables]:
+    """Resolve the memory of each unit of a channel, which differ in their refreshes alone: first due, and how often.
 
     Parameters
     ----------
@@ -139,10 +156,12 @@ def resolve_units(spec: DramSpec, *, ranks: int, units: int) -> list[DramTables]
         Ranks of a unit.
     units : int
         Units of a channel, each with the next ranks.
+    channel : int
+        Which channel, see `resolve`.
     """
     tables = resolve(spec, ranks=ranks)
     return [
-        replace(tables, parameters=tables.parameters | _refresh_clocks(spec, unit * ranks))
+        replace(tables, parameters=tables.parameters | _refresh_clocks(spec, channel, unit * ranks, ranks))
         for unit in range(units)
     ]
 
@@ -296,7 +315,7 @@ def _is_partial(spec: DramSpec) -> bool:
     return spec.refresh.mode in ("per-bank", "same-bank")
 
 
-def _clocks(spec: DramSpec, refresh_rank: int) -> dict[str, int]:
+def _clocks(spec: DramSpec) -> dict[str, int]:
     timing, organization, idle = spec.timing, spec.organization, spec.idle
     covered = {"per-bank": 1, "same-bank": organization.bank_groups}
     return {
@@ -307,7 +326,6 @@ def _clocks(spec: DramSpec, refresh_rank: int) -> dict[str, int]:
         "steps": spec.refresh_steps,
         "step_count": covered.get(spec.refresh.mode, organization.banks_per_rank),
         "step_stride": organization.banks_per_group if spec.refresh.mode == "same-bank" else 1,
-        **_refresh_clocks(spec, refresh_rank),
         # Owing eight, a rank is refreshed: no more than nine intervals may pass between two refreshes (JEDEC).
         "postpone": min(spec.refresh.postpone, 7) if spec.refresh.mode == "all-bank" else 0,
         "refresh_clk": spec.refresh_clk,
@@ -317,8 +335,9 @@ def _clocks(spec: DramSpec, refresh_rank: int) -> dict[str, int]:
     }
 
 
-def _refresh_clocks(spec: DramSpec, refresh_rank: int) -> dict[str, int]:
-    interval = spec.refresh_interval_clk // spec.refresh_steps
+def _refresh_clocks(spec: DramSpec, channel: int, refresh_rank: int, ranks: int) -> dict[str, int]:
+    first = channel * spec.organization.all_ranks + refresh_rank
+    interval = spec.refresh_interval_of(first, ranks) // spec.refresh_steps
     stagger = interval // spec.organization.all_ranks if spec.refresh.staggered else 0
     return {
         "step_interval": interval,

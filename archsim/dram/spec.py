@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from archsim.dram.address_map import AddressMap
-from archsim.dram.controller import Controller, Idle, Refresh
+from archsim.dram.controller import HOT_C, Controller, Idle, Refresh
 from archsim.dram.energy import Energy
 from archsim.dram.organization import LINE_BYTES, Organization
 from archsim.dram.timing import Rule, Timing, resolve_latency
@@ -67,7 +67,10 @@ class DramSpec(Spec):
         return self
 
     def _check_refresh(self) -> None:
-        mode = self.refresh.mode
+        mode, given = self.refresh.mode, len(self.refresh.rank_temperatures_c)
+        ranks = self.organization.channels * self.organization.all_ranks
+        if given not in (0, ranks):
+            raise FieldError("refresh.rank_temperatures_c", f"{given} temperatures for {ranks} ranks")
         if mode in ("per-bank", "same-bank"):
             needed = "tRFCpb" if mode == "per-bank" else "tRFCsb"
             if getattr(self.timing, needed) is None:
@@ -105,10 +108,15 @@ class DramSpec(Spec):
 
     @property
     def refresh_interval_clk(self) -> int:
-        """Clocks between two refreshes of one bank, that is of all steps of a rank; halved above 85 degC."""
+        """Clocks between two refreshes of one bank, that is of all steps of a rank; of the hottest rank."""
+        return self.refresh_interval_of(0, self.organization.channels * self.organization.all_ranks)
+
+    def refresh_interval_of(self, first: int, ranks: int) -> int:
+        """Return the same of ranks that one controller refreshes, counted channel by channel; halved above 85 degC."""
         own = self.timing.tREFIsb if self.refresh.mode == "same-bank" else None
         interval = self.timing.tREFI if own is None else own
-        return interval // (2 if self.refresh.temperature_c > 85.0 else 1)
+        each = self.refresh.rank_temperatures_c[first : first + ranks] or (self.refresh.temperature_c,)
+        return interval // (2 if max(each) > HOT_C else 1)
 
     @property
     def refresh_clk(self) -> int:

@@ -23,6 +23,7 @@ from archsim.report.style import (
     ticks_1_2_5,
 )
 from archsim.thermal.results import Steady, Transient
+from archsim.thermal.spec import Stack
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,34 +62,39 @@ def plot_temperature_map(
     celsius = result.layer_k(layer) - ZERO_C_K
     size = (model.stack.width_mm, model.stack.height_mm)
     with house():
-        axes, own = axes_for(axes, 2.9)
+        wide = size[0] > 2 * size[1]
+        axes, own = axes_for(axes, 1.8 if wide else 2.9)
         image = axes.imshow(
             celsius, origin="lower", extent=(0, size[0], 0, size[1]), cmap=SCALE, interpolation="nearest"
         )
         finish(axes, grid=None)
-        _outline(axes, result, layer, celsius)
+        span = (float(celsius.min()), float(celsius.max()))
+        outline_blocks(axes, model.stack, layer, celsius, span)
         axes.set_xlabel("x (mm)")
         axes.set_ylabel("y (mm)")
         end = f" at {result.times_s[-1]:g} s" if isinstance(result, Transient) else ""
         axes.set_title(f"{short(model.stack.name)}: {short(layer)}{end}", loc="left")
-        bar = axes.figure.colorbar(image, ax=axes, shrink=0.85 if own else 1.0)
+        # Beside a stack that is wide and low, a bar would be as high as nothing else.
+        where = {"location": "bottom", "aspect": 40} if wide else {"shrink": 0.85 if own else 1.0}
+        bar = axes.figure.colorbar(image, ax=axes, **where)
         bar.set_label("temperature (°C)")
         bar.ax.tick_params(labelsize=SMALL_PT)
     return axes
 
 
-def _outline(axes: Axes, result: Steady | Transient, layer: str, celsius: NDArray[np.float64]) -> None:
-    """Draw the blocks of a layer, and write their names where there is room."""
+def outline_blocks(
+    axes: Axes, stack: Stack, layer: str, celsius: NDArray[np.float64], span: tuple[float, float]
+) -> None:
+    """Draw the blocks of a layer, and write their names where there is room, to be read on a scale over a span."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
     from matplotlib.patches import Rectangle
 
-    stack = result.model.stack
     spec = next((each for each in stack.layers if each.name == layer), None)
     if spec is None:
         return  # a part of the package
     die = stack.die_of(spec)
-    low, high = float(celsius.min()), float(celsius.max())
+    low, high = span
     ny, nx = celsius.shape
     for block in spec.blocks:
         rect = block.within(die.width, die.height)

@@ -74,7 +74,11 @@ class _Replay:
         )
         self.sums = self._sums_class()(trace.tables, self.nmp, adders, design.adders_per_dimm, self.lowering)
         self._check_trace()
-        per_unit = resolve_units(design.seen_memory(), ranks=design.unit_ranks, units=design.units)
+        memory = design.seen_memory()
+        per_unit = [
+            resolve_units(memory, ranks=design.unit_ranks, units=design.units, channel=channel)
+            for channel in range(system.dram.organization.channels)
+        ]
         summing_clk = arithmetic_clk(
             self.nmp,
             has_weights=trace.weight is not None,

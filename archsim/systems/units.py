@@ -30,8 +30,8 @@ class ChannelUnits:
         With ``nmp``.
     design : Design
         What its units are.
-    tables : sequence of DramTables
-        The memory of each unit of a channel.
+    tables : sequence of sequence of DramTables
+        The memory of each unit of each channel.
     arithmetic_clk : int
         Clocks from the last data of a packet to its sums, see `archsim.nmp.arithmetic`.
     log_limit : int
@@ -46,7 +46,7 @@ class ChannelUnits:
         self,
         system: SystemSpec,
         design: Design,
-        tables: Sequence[DramTables],
+        tables: Sequence[Sequence[DramTables]],
         arithmetic_clk: int,
         log_limit: int,
         interval_clk: int,
@@ -59,10 +59,9 @@ class ChannelUnits:
         self.memory = design.memory()
         parameters = unit_parameters(system, system.nmp, design, arithmetic_clk)
         differences = design.kernel_parameters()
-        channels = range(system.dram.organization.channels)
         self.kernels = [
-            RankUnits(parameters, list(tables), log_limit, interval_clk, differences, log_total)
-            for _ in channels
+            RankUnits(parameters, list(units), log_limit, interval_clk, differences, log_total)
+            for units in tables
         ]
         self._log_end = log_total or None
         self.cpu_s = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from operator import index
 from typing import Any, Literal
@@ -222,6 +222,7 @@ class ThermalModel:
         method: Method | None = None,
         step_s: float | None = None,
         leakage: bool = True,
+        watch: Callable[[float, State], None] | None = None,
     ) -> Transient:
         """Return the temperatures at the times asked for.
 
@@ -240,6 +241,8 @@ class ThermalModel:
             Longest step of cn and be, and of leakage. Default: a 200th of the last time.
         leakage : bool
             Whether leaking blocks leak.
+        watch : callable, optional
+            Called with each of the times and the whole field there.
 
         Raises
         ------
@@ -262,7 +265,7 @@ class ThermalModel:
                 f"step_s = {step_s:g}: {times[-1] / step_s:.3g} steps until {times[-1]:g} s; at most {MOST_STEPS:,}"
             )
         field, lumps = self.state(initial, trace.watts[0], leakage)
-        run = Run(self, trace, times, str(method), step_s or float(times[-1]) / 200 or 1.0, leaks)
+        run = Run(self, trace, times, str(method), step_s or float(times[-1]) / 200 or 1.0, leaks, watch)
         return run.go(field, lumps)
 
     def stepper(

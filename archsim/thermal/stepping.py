@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -74,9 +75,10 @@ class Run:
         method: str,
         step_s: float,
         leaks: Leaks | None,
+        watch: Callable[[float, State], None] | None = None,
     ) -> None:
         self.model, self.trace, self.times, self.method, self.step_s = model, trace, times, method, step_s
-        self.leaks = leaks
+        self.leaks, self.watch = leaks, watch
         self._before: Array | None = None
 
     def go(self, field: Array, lumps: Array) -> Transient:
@@ -101,6 +103,8 @@ class Run:
                 powers[count], leaking[count] = self.trace.watts[interval[number]], leak
                 waiting.append(walk.state)
                 count += 1
+                if self.watch is not None:
+                    self.watch(float(now), State(*model.engine.fields(walk.state)))
             if waiting and (number == len(events) - 1 or len(waiting) * walk.state.nbytes > _TOGETHER_BYTES):
                 part = slice(count - len(waiting), count)
                 means[part], peaks[part] = model.engine.observe(waiting)

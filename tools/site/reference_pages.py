@@ -40,6 +40,7 @@ KINDS = {
     "controller": "Memory controllers",
     "dram": "DRAM",
     "energy": "Energy of devices",
+    "heat_map": "Heat maps of replays",
     "hierarchy": "Caches of cores",
     "image_sensor": "Image sensors",
     "near_sensor": "Near-sensor processors",
