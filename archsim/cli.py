@@ -47,6 +47,7 @@ from archsim.cli_options import (
     timeline_events,
 )
 from archsim.cli_report import REPORT_EXAMPLES, report
+from archsim.cli_sensor import SENSOR_EXAMPLES, sensor
 from archsim.cli_study import study_app
 from archsim.cli_study_views import add_views
 from archsim.cli_sweep import SWEEP_EXAMPLES, sweep
@@ -224,6 +225,9 @@ app.command(epilog=THERMAL_EXAMPLES)(thermal)
 
 
 app.command(epilog=HEAT_EXAMPLES)(heat)
+
+
+app.command(epilog=SENSOR_EXAMPLES)(sensor)
 
 
 app.command(epilog=SWEEP_EXAMPLES)(sweep)

@@ -28,12 +28,17 @@ _SPECS = {
     "model": "archsim.models.spec:ModelSpec",
     "near_sensor": "archsim.approx.processor:Processor",
     "nmp": "archsim.nmp.spec:NmpSpec",
+    "pixel_energy": "archsim.sensor.energy:PixelEnergy",
     "processor": "archsim.models.spec:ProcessorSpec",
     "rram": "archsim.analog.device:Cell",
     "scene": "archsim.sensor.image.spec:Scene",
+    "sensor": "archsim.sensor.near_sensor:NearSensor",
     "sram": "archsim.cache.sram:SramTable",
     "stack": "archsim.thermal.spec:Stack",
     "system": "archsim.systems.spec:SystemSpec",
+    "vision_network": "archsim.sensor.networks:VisionNetwork",
+    "vision_processor": "archsim.sensor.networks:VisionProcessor",
+    "vision_system": "archsim.sensor.system:VisionSystem",
     "workload": "archsim.traces.generators.base:WorkloadSpec",
 }
 #: Columns of the text, and the longest value that the column of values makes room for.

@@ -7,7 +7,7 @@ import pytest
 from program import run, strict_json
 
 from archsim.thermal import Stack
-from archsim.validate import thermal, thermal_policies
+from archsim.validate import thermal, thermal_energy, thermal_policies, thermal_sensor
 
 SHARED = Path(__file__).parents[2] / "shared" / "reference" / "thermal"
 
@@ -19,12 +19,15 @@ def all_rows():
 
 @pytest.fixture(scope="module")
 def rows(all_rows):
-    policies = {row.figure for row in thermal_policies.rows()}  # test_validate_policies.py looks at these
-    return [row for row in all_rows if row.figure not in policies]
+    # test_validate_policies.py and test_validate_sensor.py look at these
+    parts = (thermal_policies, thermal_energy, thermal_sensor)
+    others = {row.figure for part in parts for row in part.rows()}
+    return [row for row in all_rows if row.figure not in others]
 
 
-def test_policies_are_part_of_it(all_rows):
-    assert set(thermal_policies.rows()) <= set(all_rows)
+@pytest.mark.parametrize("part", [thermal_policies, thermal_energy, thermal_sensor])
+def test_parts_of_modules_of_their_own_are_in_it(all_rows, part):
+    assert set(part.rows()) <= set(all_rows)
 
 
 def test_every_figure_that_is_judged_holds(rows):

@@ -12,6 +12,7 @@ from archsim.report.policy_plots import plot_policy, plot_policy_map
 from archsim.report.roofline_plots import plot_ceilings, plot_roofline
 from archsim.report.search_plots import plot_front, plot_sensitivity
 from archsim.report.sensor_image_plots import plot_frames, plot_noise, plot_snr
+from archsim.report.sensor_plots import plot_frame_energy, plot_policies, plot_policy_power
 from archsim.report.study_plots import plot_grid, plot_study, plot_sweep
 from archsim.report.style import COLOURS, COLUMN_IN, TWO_COLUMNS_IN, house, new_figure, save
 from archsim.report.thermal_plots import plot_temperature_map, plot_temperatures
@@ -30,6 +31,7 @@ __all__ = [
     "plot_energy",
     "plot_error_map",
     "plot_errors",
+    "plot_frame_energy",
     "plot_frames",
     "plot_front",
     "plot_grid",
@@ -37,8 +39,10 @@ __all__ = [
     "plot_miss_ratio",
     "plot_noise",
     "plot_pareto",
+    "plot_policies",
     "plot_policy",
     "plot_policy_map",
+    "plot_policy_power",
     "plot_roofline",
     "plot_sensitivity",
     "plot_series",

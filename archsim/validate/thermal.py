@@ -17,7 +17,7 @@ import numpy as np
 from archsim.thermal.compact import TwoPole
 from archsim.thermal.model import ThermalModel
 from archsim.thermal.spec import Stack
-from archsim.validate import thermal_image, thermal_policies
+from archsim.validate import thermal_energy, thermal_image, thermal_policies, thermal_sensor
 from archsim.validate.row import Row
 
 _DATA = Path(__file__).parent / "data" / "thermal.csv"
@@ -51,6 +51,7 @@ def assumptions() -> list[str]:
         "thermal: 3D-ICE, HotSpot and this model solve one description of a stack; its layers are typical ones",
         "thermal: stag2p and ar0330 are fitted to 34.8 and 31.4 degC at 250 and 150 mW, to 5.5 K/W from die to package "
         "and to 98 % within 20 ms of Kodukula et al.; 60.7 degC at 1 W and the drops of temperature are predictions",
+        *thermal_energy.assumptions(),
         "thermal: the limits at which the paper's policies act are not in its text; the rows name those taken",
         *thermal_image.assumptions(),
     ]
@@ -63,8 +64,10 @@ def rows(data: Path | None = None) -> Iterator[Row]:
         for line in DictReader(text for text in file if not text.startswith("#")):
             yield _row(line)
     yield from _paper()
+    yield from thermal_energy.rows()
     yield from thermal_policies.rows()
     yield from thermal_image.rows()
+    yield from thermal_sensor.rows()
 
 
 def _row(line: dict[str, str]) -> Row:

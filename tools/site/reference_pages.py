@@ -47,12 +47,17 @@ KINDS = {
     "logic": "Adders, multipliers and flip-flops",
     "model": "Recommendation models",
     "nmp": "Near-memory units",
+    "pixel_energy": "Energy of pixels",
     "processor": "Processors",
     "rram": "RRAM cells",
     "scene": "Scenes in front of image sensors",
+    "sensor": "Near-sensor systems",
     "stack": "Stacks of dies",
     "sram": "On-chip memories",
     "system": "Systems",
+    "vision_network": "Networks that look at images",
+    "vision_processor": "Vision processors",
+    "vision_system": "Cameras with a network",
     "workload": "Workloads",
 }
 
