@@ -71,8 +71,8 @@ def here(tmp_path, monkeypatch):
     assert [path for folder in folders for path in folder.iterdir()] == []
 
 
-def test_there_are_eight_notebooks():
-    assert len(NOTEBOOKS) == 8
+def test_there_are_nine_notebooks():
+    assert len(NOTEBOOKS) == 9
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
