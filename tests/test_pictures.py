@@ -22,9 +22,11 @@ from archsim.report.memory_plots import bank_counts
 from archsim.report.quantities import logarithmic, quantity_of
 from archsim.report.roofline_plots import ceilings_gbps
 from archsim.report.style import COLOURS, MARKERS, SMALL_PT, bar_look, brightness, line_look
+from archsim.sensor import load_sensor, load_vision_system, simulate_many
+from archsim.sensor.policies import POLICIES
 
 UNIT = re.compile(
-    r"\((%|×|count|thousands|millions|[pnµmkMGT]?(s|J|W|B/s|B|clk|T/s|FLOP/s)|[KMG]iB|FLOP/B)\)"
+    r"\((%|×|count|thousands|millions|[pnµmkMGT]?(s|J|W|B/s|B|clk|T/s|FLOP/s)|dB|[KMG]iB|FLOP/B)\)"
 )
 SYSTEMS = ("host-2rank", "host-8rank-cache", "recnmp-opt-4rank")
 
@@ -56,6 +58,21 @@ def views(comparison, trace):
         "ceilings": lambda axes=None: plots.plot_ceilings(comparison, axes=axes),
         "banks": lambda axes=None: plots.plot_banks(comparison.results[0], axes=axes),
         "miss ratio": lambda axes=None: plots.plot_miss_ratio(lru_curve(accesses), axes=axes),
+        **sensor_views(),
+    }
+
+
+def sensor_views():
+    """Views of near-sensor systems."""
+    vision = [load_vision_system(name) for name in ("resnet-1080p34", "squeezenet-1080p30")]
+    demands = [20.0, 22.0, 23.0]
+    lit = [load_sensor("vgg16-dim", [f"imaging_db={db}", "duration_s=60"]) for db in demands]
+    runs = [simulate_many([each], list(POLICIES)) for each in lit]
+    return {
+        "frame energy": lambda axes=None: plots.plot_frame_energy(vision[0], axes=axes),
+        "powers of systems": lambda axes=None: plots.plot_frame_energy(vision, per="second", axes=axes),
+        "policies": lambda axes=None: plots.plot_policies(runs[0], axes=axes),
+        "policy power": lambda axes=None: plots.plot_policy_power(demands, runs, "SNR (dB)", axes=axes),
     }
 
 

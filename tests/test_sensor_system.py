@@ -195,7 +195,7 @@ def test_a_hotter_place_leaves_less_duty():
         ("policy=seasnal", "policy = 'seasnal': unknown policy (did you mean 'seasonal'?)"),
         ("scene.preset=dimm", "did you mean 'dim'"),
         ("image_sensor.preset=ar330", "did you mean 'ar0330'"),
-        ("vision.preset=vgg16", "did you mean 'vgg16-1080p7'"),
+        ("vision.preset=vgg16-1080p", "did you mean 'vgg16-1080p7'"),
         ("stack.preset=stag", "did you mean 'stag2p'"),
         (
             "scene.exposure_ms=200",
