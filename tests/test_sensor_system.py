@@ -2,8 +2,12 @@
 
 import itertools
 import math
+import re
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from archsim.errors import InputError
 from archsim.sensor import NearSensor, load_sensor, simulate_many
@@ -179,6 +183,44 @@ def test_more_demanding_people_cost_power_under_seasons_and_frames_under_stops()
 def test_a_hotter_place_leaves_less_duty():
     duties = [system(f"ambient_k={kelvin}").simulate().run.duty for kelvin in (293.15, 303.15, 313.15)]
     assert duties[0] > duties[1] > duties[2]
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from(["stagioni", "resnet50-office", "vgg16-dim"]), st.sampled_from(list(POLICIES)),
+    st.floats(280.0, 330.0), st.floats(10.0, 36.5), st.floats(5.0, 36.5), st.floats(0.2, 30.0),
+)  # fmt: skip
+def test_a_ratio_that_is_promised_is_had_in_every_frame(name, policy, ambient, imaging, vision, period):
+    sensor = without(
+        system(name=name),
+        ambient_k=ambient,
+        imaging_db=imaging,
+        vision_db=vision,
+        request_s=period,
+        duration_s=60.0,
+    )
+    camera = sensor.camera()
+    if max(imaging, vision) > float(camera.snr_db(0.0)):
+        with pytest.raises(InputError, match="cannot be met at any temperature: best is"):
+            sensor.simulate(policy)
+        return
+    found = sensor.simulate(policy)
+    if found.run.promised:
+        assert found.run.met
+        if found.run.captured:
+            assert float(camera.snr_db(found.run.worst_capture_k)) >= imaging
+        assert found.run.vision_missed == 0
+    if policy != "stop-capture-go" and found.run.vision_missed == 0:
+        assert float(camera.snr_db(found.run.hottest_k)) >= vision
+
+
+def test_the_file_of_the_page_is_a_system(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "near-sensor.md").read_text(encoding="utf-8")
+    file = tmp_path / "mine.toml"
+    file.write_text(re.search(r"```toml\n(.*?)```", page, re.DOTALL)[1])
+    sensor = load_sensor(file)
+    assert (sensor.vision.fps, sensor.vision.network.name, sensor.scene.name) == (15, "squeezenet", "dim")
+    assert sensor.simulate().run.met
 
 
 # errors

@@ -313,14 +313,16 @@ def _finite(value: float) -> float | None:
 
 
 def simulate_many(
-    sensors: Iterable[NearSensor], policies: Sequence[str] | None = None, workers: int = 1
+    sensors: Iterable[NearSensor],
+    policies: Sequence[str | Callable[..., Any]] | None = None,
+    workers: int = 1,
 ) -> list[SensorRun | InputError]:
     """Run systems, each under each policy; a ratio that cannot be had is an entry of its own and stops nobody else.
 
     Parameters
     ----------
     sensors : iterable of NearSensor
-    policies : sequence of str, optional
+    policies : sequence of str or callable, optional
         By default each system's own.
     workers : int
         Threads; the results do not depend on them.
