@@ -82,6 +82,7 @@ figures: $(RUN)
 	@$(BIN)/python docs/make_nnadc.py
 	@$(BIN)/python docs/make_nnadc_uses.py
 	@$(BIN)/python docs/make_near_sensor.py
+	@$(BIN)/python docs/make_electrothermal.py
 
 clean:
 	rm -rf .venv build site *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache kernels/*.so kernels/*.c

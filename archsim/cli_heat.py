@@ -75,7 +75,9 @@ def heat(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Heat of a replay that repeats: temperatures, doubled refreshes, leakage, until they agree.
+    """Heat of a replay that repeats, and what it does to it.
+
+    Temperatures, refreshes (doubled above 85 degC) and leakage, until they agree, or stepped in time.
 
     --set takes paths of the system; workload.PATH is of a generated trace, map.PATH of the map, such as
     map.stack.ambient_k=340.

@@ -97,7 +97,7 @@ def thermal(
         Path | None,
         typer.Option(
             "--animate", metavar="FILE",
-            help="Draw the map of a layer at all times of --time and --every, one after another (.gif; .mp4 with ffmpeg).",
+            help="Show the map of a layer at all these times (.gif; .mp4 with ffmpeg); must not exist yet.",
         ),
     ] = None,
     as_json: JsonOption = False,

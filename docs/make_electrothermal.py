@@ -1,4 +1,4 @@
-"""Write the tables of ``docs/electrothermal.md`` and its figures: ``python docs/make_electrothermal.py``; two minutes."""
+"""Write the table of ``docs/electrothermal.md`` and its figure: ``python docs/make_electrothermal.py``; a minute."""
 
 from __future__ import annotations
 

@@ -14,9 +14,11 @@ import numpy as np
 import archsim
 from archsim import plots
 from archsim.cache import Accesses, compare_policies, lru_curve
+from archsim.electrothermal import Coupling, HeatMap, run_in_time
 from archsim.sensor.image import Camera
 from archsim.sensor.policies import Limits, Setting, run
 from archsim.sensor.powers import ModePower, Powers
+from archsim.spec import apply_overrides
 from archsim.thermal import Stack, ThermalModel, TwoPole
 
 FIGURES = Path(__file__).with_name("figures")
@@ -104,6 +106,14 @@ def chart() -> Any:
     return np.where(y < 160, star, np.minimum(x // 27, 8) / 8)
 
 
+def swinging() -> Any:
+    """Return HBM in air so hot that refreshes double now and then."""
+    heat_map = apply_overrides(HeatMap.load("hbm"), ["stack.ambient_k=351.3"])
+    uniform = archsim.open_trace("preset:uniform", limit=LOOKUPS)
+    coupling = Coupling(archsim.load_system("host-hbm2"), uniform, heat_map, grid=16)
+    return plots.plot_heat(run_in_time(coupling, until_s=8, step_s=0.1))
+
+
 def policies() -> Any:
     """Return miss ratios of a few policies."""
     accesses = Accesses.of(trace()).held()
@@ -160,6 +170,9 @@ PICTURES: dict[str, Callable[[], Any]] = {
     "image-snr": lambda: plots.plot_snr([Camera("ar0330", name) for name in ("daylight", "office", "dim")]),
     "image-noise": lambda: plots.plot_noise(Camera("ar0330", "dim")),
     "image-frames": lambda: plots.plot_frames(Camera("ar0330", "dim"), chart(), [317.15, 365.15]),
+
+
+    "heat": swinging,
     "bars": lambda: plots.plot_bars(only(size_bytes=131072), "dram.organization.ranks", "time_ns", PACKETS),
 }  # fmt: skip
 

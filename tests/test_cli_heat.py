@@ -21,11 +21,15 @@ def test_the_table_shows_a_replay_without_feedback_beside_one_with_it():
     ended = run("heat", *SMALL, "--set", "map.stack.ambient_k=350")
     assert (ended.status, ended.err) == (0, "")
     lines = ended.out.splitlines()
-    assert lines[0].startswith("zipf over and over on recnmp-opt-4rank: 2 stacks recnmp-dimm in 76.85 degC; 16x4x8")
+    assert lines[0].startswith(
+        "zipf over and over on recnmp-opt-4rank: 2 stacks recnmp-dimm in 76.85 degC; 16x4x8"
+    )
     assert lines[2].split() == ["without", "feedback", "with", "it"]
     time = next(line for line in lines if line.startswith("time of a replay")).split()
     assert float(time[4]) < float(time[6])
-    assert any(line.startswith("ranks refreshed twice as often") and line.endswith("4 of 4") for line in lines)
+    assert any(
+        line.startswith("ranks refreshed twice as often") and line.endswith("4 of 4") for line in lines
+    )
     assert any(line.startswith("rank 3") and line.endswith("100 %") for line in lines)
     assert any(line.startswith("unit1 ") for line in lines)
     assert "note: no part of the replay, and so at the power of the stack: register 0.5 W" in lines
@@ -44,13 +48,36 @@ def test_json_is_the_fixed_point_of_python():
 
 
 def test_json_over_time_is_the_run_of_python():
-    found = strict_json(run("heat", *SMALL, "--time", "10s", "--step", "2s", "--initial", "340K", "--json").out)
+    found = strict_json(
+        run("heat", *SMALL, "--time", "10s", "--step", "2s", "--initial", "340K", "--json").out
+    )
     expected = run_in_time(coupling(), 10.0, 2.0, initial=340.0).to_dict()
     assert {key: found[key] for key in expected} == expected
     assert found["times_s"] == [0, 2, 4, 6, 8, 10]
     table = run("heat", *SMALL, "--time", "10s", "--step", "2s").out.splitlines()
-    assert table[2].split() == ["rank", "0", "ps", "2", "s", "4", "s", "6", "s", "8", "s", "10", "s", "highest", "doubled"]
+    assert table[2].split() == [
+        "rank",
+        "0",
+        "ps",
+        "2",
+        "s",
+        "4",
+        "s",
+        "6",
+        "s",
+        "8",
+        "s",
+        "10",
+        "s",
+        "highest",
+        "doubled",
+    ]
     assert "replays of" in table[7]
+
+
+def test_minutes_are_times():
+    found = strict_json(run("heat", *SMALL, "--time", "1min", "--step", "0.5min", "--json").out)
+    assert found["times_s"] == [0, 30, 60]
 
 
 def test_the_default_step_is_a_500th():
@@ -80,13 +107,23 @@ def test_pictures_of_a_fixed_point_and_of_a_run(tmp_path, time):
     [
         (("--step", "1s"), "--step 1s: has no effect without --time"),
         (("--initial", "300"), "--initial 300: has no effect without --time"),
+        (("--time", "fastmin"), "--time 'fasts': must be a number and a unit, such as '14 s'"),
         (("--time", "fast"), "--time 'fast': must be a number and a unit, such as '14 s'"),
         (("--time", "0s"), "until_s = 0: must be more than 0"),
         (("--time", "1s", "--initial", "warm"), "--initial warm: must be ambient, steady or kelvin"),
-        (("--map", "recnmp-dim"), "heat_map 'recnmp-dim': unknown heat_map preset (did you mean 'recnmp-dimm'?)"),
+        (
+            ("--map", "recnmp-dim"),
+            "heat_map 'recnmp-dim': unknown heat_map preset (did you mean 'recnmp-dimm'?)",
+        ),
         (("--set", "map.ambient_k=3"), "--set: ambient_k: unknown key"),
-        (("--set", "map.ranks=3"), "heat map 'recnmp-dimm': ranks = 3: the memory has 4 ranks, which is no whole"),
-        (("--map", "hbm"), "heat map 'hbm': channels = 8: the memory has 1 channels, which is no whole number"),
+        (
+            ("--set", "map.ranks=3"),
+            "heat map 'recnmp-dimm': ranks = 3: the memory has 4 ranks, which is no whole",
+        ),
+        (
+            ("--map", "hbm"),
+            "heat map 'hbm': channels = 8: the memory has 1 channels, which is no whole number",
+        ),
         (("--plot", "x.bmp"), "x.bmp: must end in .png, .svg or .pdf"),
         (("--grid", "0"), "grid 0x0: must have 1 to 4096 cells along each side"),
         (("--grid", "4x4x4"), "--grid '4x4x4': must be a number of cells"),
@@ -121,7 +158,9 @@ def test_runaway_is_one_line_and_status_2(tmp_path):
         'sensors = { per = "stack", places = "banks", most_c = 95.0 }\n'
     ))  # fmt: skip
     (tmp_path / "map.toml").write_text(text)
-    ended = run("heat", "preset:zipf", "--limit", "500", "--system", "host-1rank", "--map", tmp_path / "map.toml")
+    ended = run(
+        "heat", "preset:zipf", "--limit", "500", "--system", "host-1rank", "--map", tmp_path / "map.toml"
+    )
     assert ended.status == 2
     assert "block 'all': thermal runaway: no temperature is steady" in ended.err
     assert ended.err.count("\n") == 1

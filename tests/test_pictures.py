@@ -17,6 +17,7 @@ import archsim
 from archsim import compare, load_system, open_trace, plots, simulate
 from archsim.cache import Accesses, compare_policies, lru_curve, way_curve
 from archsim.dram.resolve import COMMANDS
+from archsim.electrothermal import Coupling, HeatMap, run_in_time
 from archsim.errors import InputError
 from archsim.report.memory_plots import bank_counts
 from archsim.report.quantities import logarithmic, quantity_of
@@ -26,7 +27,7 @@ from archsim.sensor import load_sensor, load_vision_system, simulate_many
 from archsim.sensor.policies import POLICIES
 
 UNIT = re.compile(
-    r"\((%|×|count|thousands|millions|[pnµmkMGT]?(s|J|W|B/s|B|clk|T/s|FLOP/s)|dB|[KMG]iB|FLOP/B)\)"
+    r"\((%|×|count|thousands|millions|[pnµmkMGT]?(s|J|W|°C|B/s|B|clk|T/s|FLOP/s)|dB|[KMG]iB|FLOP/B)\)"
 )
 SYSTEMS = ("host-2rank", "host-8rank-cache", "recnmp-opt-4rank")
 
@@ -46,6 +47,8 @@ def comparison(trace):
 def views(comparison, trace):
     """Every view of results by name."""
     accesses = Accesses.of(trace)
+    coupling = Coupling(load_system("host-hbm2"), trace, HeatMap.load("hbm"), grid=4)
+    warming = run_in_time(coupling, until_s=4, step_s=0.5, initial=360.0)
     return {
         "speedup": lambda axes=None: plots.plot_speedup(comparison, axes=axes),
         "bars": lambda axes=None: plots.plot_bars(comparison, "system", "energy_nj", axes=axes),
@@ -57,6 +60,7 @@ def views(comparison, trace):
         "roofline": lambda axes=None: plots.plot_roofline(comparison, axes=axes),
         "ceilings": lambda axes=None: plots.plot_ceilings(comparison, axes=axes),
         "banks": lambda axes=None: plots.plot_banks(comparison.results[0], axes=axes),
+        "heat": lambda axes=None: plots.plot_heat(warming, axes=axes),
         "miss ratio": lambda axes=None: plots.plot_miss_ratio(lru_curve(accesses), axes=axes),
         **sensor_views(),
     }
@@ -86,7 +90,7 @@ def test_the_python_of_the_page_runs(tmp_path, monkeypatch):
     names = {}
     for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S):
         exec(compile(block, page.name, "exec"), names)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["both.pdf", "speedup.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["both.pdf", "speedup.png", "warming.gif"]
 
 
 def test_every_public_view_is_on_the_page_and_takes_axes():

@@ -95,11 +95,23 @@ def test_the_command_draws_all_times(tmp_path):
     ("arguments", "message"),
     [
         (("--animate", "a.gif"), "--animate a.gif: has no effect without --time"),
-        (("--animate", "a.gif", "--time", "1s"), "--animate a.gif: needs two times or more; --every gives those"),
-        (("--animate", "a.gif", "--time", "1s", "--every", "1ms"), "1,000 frames: at most 500; give fewer times"),
+        (
+            ("--animate", "a.gif", "--time", "1s"),
+            "--animate a.gif: needs two times or more; --every gives those",
+        ),
+        (
+            ("--animate", "a.gif", "--time", "1s", "--every", "1ms"),
+            "1,000 frames: at most 500; give fewer times",
+        ),
         (("--animate", "a.webp", "--time", "1s"), "a.webp: must end in .gif or .mp4"),
-        (("--animate", "a.gif", "--time", "1s", "--every", "0.1s", "--layer", "x"), "--layer x: no such layer"),
-        (("--animate", "no/a.gif", "--time", "1s", "--every", "0.1s"), "no/a.gif: cannot be written: there is no"),
+        (
+            ("--animate", "a.gif", "--time", "1s", "--every", "0.1s", "--layer", "x"),
+            "--layer x: no such layer",
+        ),
+        (
+            ("--animate", "no/a.gif", "--time", "1s", "--every", "0.1s"),
+            "no/a.gif: cannot be written: there is no",
+        ),
     ],
 )
 def test_an_animation_that_cannot_be_is_one_line(arguments, message, tmp_path, monkeypatch):

@@ -127,7 +127,8 @@ def run_in_time(
     initial : {"ambient", "steady"} or float
         Temperature at the start: ``steady`` is that of the replay at the normal refresh rate, a number is kelvin.
     method : {"exact", "cn", "be"}, optional
-        See `archsim.thermal.ThermalModel.stepper`.
+        See `archsim.thermal.ThermalModel.stepper`. Default: exact where possible, else be, because power changes with
+        every step, after which cn would take two of be.
 
     Raises
     ------
@@ -147,6 +148,7 @@ def run_in_time(
     dt_s = until_s / steps
     doubled = coupling.nothing_doubled
     first = coupling.replayed(doubled)
+    method = method or ("exact" if "exact" in coupling.model.engine.methods else "be")
     walkers = [
         coupling.model.stepper(initial, own, method=method)  # type: ignore[arg-type]
         for own in first.watts

@@ -43,9 +43,9 @@ def plot_heat(run: CoupledRun, *, axes: Axes | None = None) -> Axes:
             axes.plot(times, run.rank_k[:, rank] - ZERO_C_K, label=short(name), **look)
         axes.axhline(HOT_C, color=GREY, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0)
         share = float(np.diff(times) @ hot[1:] / times[-1])
-        # A step is as it was decided at its start: the band reaches from there to its end.
+        # Each step by itself: of those that alternate, bands between points would show none.
         axes.fill_between(
-            times, 0, 1, where=np.append(hot[1:], hot[-1]).tolist(), step="post", color=GREY, alpha=0.25, linewidth=0,
+            np.repeat(times, 2)[1:-1], 0, 1, where=np.repeat(hot[1:], 2).tolist(), color=GREY, alpha=0.3, linewidth=0,
             transform=axes.get_xaxis_transform(), zorder=0,
         )  # fmt: skip
         if share > 0:

@@ -75,6 +75,7 @@ class LayerFrames:
         self.frames_k: list[NDArray[np.float64]] = []
 
     def __call__(self, time_s: float, state: State) -> None:
+        """Keep the layer at a time."""
         span = self.model.net.layers[self.layer]
         self.times_s.append(time_s)
         self.frames_k.append(self.model.net.layer_means(state.rise_k, *span) + self.model.ambient_k)
@@ -82,7 +83,7 @@ class LayerFrames:
 
 def animate(
     frames: LayerFrames,
-    path: Path,
+    path: str | Path,
     *,
     frames_per_s: float = FRAMES_PER_S,
     progress: Callable[[int], None] | None = None,
@@ -92,7 +93,7 @@ def animate(
     Parameters
     ----------
     frames : LayerFrames
-    path : Path
+    path : str or Path
         A new .gif, or .mp4 where ffmpeg is installed.
     frames_per_s : float
         Frames shown in a second.
@@ -113,6 +114,7 @@ def animate(
     >>> run = model.transient(None, [0.001, 0.01, 0.1], watch=frames)
     >>> animate(frames, Path("warming.gif"))  # doctest: +SKIP
     """
+    path = Path(path)
     kind = animation_kind(path)
     check_new(path)
     check_frames(len(frames.times_s))

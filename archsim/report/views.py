@@ -2,6 +2,7 @@
 
 from archsim.report.bars import plot_bars, plot_speedup, plot_utilisation
 from archsim.report.energy_plots import plot_energy
+from archsim.report.heat_plots import plot_heat
 from archsim.report.memory_plots import plot_banks, plot_latency, plot_series
 from archsim.report.miss_plots import plot_miss_ratio
 from archsim.report.model_plots import plot_co_located
@@ -15,12 +16,15 @@ from archsim.report.sensor_image_plots import plot_frames, plot_noise, plot_snr
 from archsim.report.sensor_plots import plot_frame_energy, plot_policies, plot_policy_power
 from archsim.report.study_plots import plot_grid, plot_study, plot_sweep
 from archsim.report.style import COLOURS, COLUMN_IN, TWO_COLUMNS_IN, house, new_figure, save
+from archsim.report.thermal_animation import LayerFrames, animate
 from archsim.report.thermal_plots import plot_temperature_map, plot_temperatures
 
 __all__ = [
     "COLOURS",
     "COLUMN_IN",
     "TWO_COLUMNS_IN",
+    "LayerFrames",
+    "animate",
     "house",
     "new_figure",
     "plot_banks",
@@ -35,6 +39,7 @@ __all__ = [
     "plot_frames",
     "plot_front",
     "plot_grid",
+    "plot_heat",
     "plot_latency",
     "plot_miss_ratio",
     "plot_noise",
