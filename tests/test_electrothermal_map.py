@@ -20,15 +20,12 @@ CURRENTS = ["dram.energy.preset=ddr4-8gb-x8-2400"]
 #: Systems that a map is made for.
 SYSTEMS = {
     "recnmp-dimm": (
-        "recnmp-opt-4rank",
-        "recnmp-base-8rank",
-        "host-8rank-cache",
-        "host-2rank",
-        "trim-bank-8rank",
+        "recnmp-opt-4rank", "recnmp-base-8rank", "host-8rank-cache", "host-2rank", "trim-bank-8rank",
+        "trim-bank-group-8rank", "chameleon-8rank", "tensordimm-8rank",
     ),
     "hbm": ("host-hbm2",),
     "cis3": ("host-1rank",),
-}
+}  # fmt: skip
 
 
 def result_of(system, overrides=(), **options):
