@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,10 +53,11 @@ def sensor(
     ] = None,
     compare: Annotated[bool, typer.Option("--compare", help="All policies side by side.")] = False,
     vary: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--vary", metavar="PATH=V1,V2,...",
-            help="Run with each of these values; ranges as of `archsim sweep`. With --compare: under all policies.",
+            help="Run with each of these values; ranges as of `archsim sweep`. Repeated: all combinations. With "
+            "--compare: under all policies.",
         ),
     ] = None,
     energy: Annotated[
@@ -86,7 +88,7 @@ def sensor(
     from archsim.files import check_new
     from archsim.report.style import picture_kind
 
-    _check(policy, compare, vary, energy, temperature, time, plot)
+    _check(policy, compare, bool(vary), energy, temperature, time, plot)
     if plot is not None:
         picture_kind(plot)
         check_new(plot)
@@ -107,7 +109,7 @@ def sensor(
         answer = _energy(loaded)
     elif temperature is not None:
         answer = _noise(loaded, temperature)
-    elif vary is not None:
+    elif vary:
         answer = _varied(loaded, vary, policy, compare, workers or 1)
     elif compare:
         answer = _compared(loaded, workers or 1)
@@ -123,14 +125,14 @@ def sensor(
 
 
 def _check(
-    policy: str | None, compare: bool, vary: str | None, energy: bool, temperature: str | None, time: str | None,
+    policy: str | None, compare: bool, vary: bool, energy: bool, temperature: str | None, time: str | None,
     plot: Path | None,
 ) -> None:  # fmt: skip
     """Refuse options that would have no effect."""
     from archsim.errors import InputError
 
     given = {
-        "--policy": policy is not None, "--compare": compare, "--vary": vary is not None,
+        "--policy": policy is not None, "--compare": compare, "--vary": vary,
         "--time": time is not None, "--energy": energy, "--temperature": temperature is not None,
         "--plot": plot is not None,
     }  # fmt: skip
@@ -210,32 +212,30 @@ def _compared(loaded: NearSensor, workers: int) -> tuple[Any, list[str], Any]:
 
 
 def _varied(
-    loaded: NearSensor, vary: str, policy: str | None, compare: bool, workers: int
+    loaded: NearSensor, vary: list[str], policy: str | None, compare: bool, workers: int
 ) -> tuple[Any, list[str], Any]:
     from archsim.errors import InputError
     from archsim.report.sensor_text import table_lines
     from archsim.sensor import SensorRun, simulate_many
     from archsim.sensor.policies import POLICIES
     from archsim.spec import apply_overrides
-    from archsim.studies.axes import Axis
 
-    axis = Axis.parse(vary)
+    points = _points(vary)
     chosen = list(POLICIES) if compare else [policy or loaded.policy]
-    steps = [":".join(step) for step in axis.values]
     sensors = [
-        apply_overrides(loaded, [f"{path}={value}" for path, value in zip(axis.paths, step, strict=True)])
-        for step in axis.values
+        apply_overrides(loaded, [f"{path}={value}" for path, value in point.items()]) for point in points
     ]
     # A policy that is varied is not to be overruled.
-    own = "policy" in axis.paths and not compare
+    own = "policy" in points[0] and not compare
     runs = simulate_many(sensors, None if own else chosen, workers)
-    rows = [runs[k * len(chosen) : (k + 1) * len(chosen)] for k in range(len(steps))]
-    title = "+".join(axis.paths)
+    rows = [runs[k * len(chosen) : (k + 1) * len(chosen)] for k in range(len(points))]
+    title = ", ".join(points[0])
     data: list[dict[str, Any]] = []
     table: list[tuple[str, str, SensorRun | InputError]] = []
-    for step, row in zip(steps, rows, strict=True):
+    for point, row in zip(points, rows, strict=True):
+        step = ", ".join(point.values())
         for name, each in zip(chosen, row, strict=True):
-            head = {"path": title, "value": step}
+            head = {"vary": point}
             if isinstance(each, SensorRun):
                 data.append({**head, **each.to_dict()})
                 table.append((title, f"{step} {each.run.policy}" if compare else step, each))
@@ -249,13 +249,27 @@ def _varied(
         from archsim.report.sensor_plots import plot_policy_power
 
         try:
-            values = [float(step) for step in steps]
-        except ValueError:
-            raise InputError(f"--plot: values of {title} must be numbers for a picture of them") from None
+            values = [float(point[title]) for point in points]
+        except (KeyError, ValueError):
+            raise InputError(f"--plot: draws one --vary of numbers, not {title}") from None
         order = sorted(range(len(values)), key=values.__getitem__)
         return plot_policy_power([values[k] for k in order], [rows[k] for k in order], _axis_label(title))
 
-    return {"name": loaded.name, "path": title, "runs": data}, lines, draw
+    return {"name": loaded.name, "runs": data}, lines, draw
+
+
+def _points(vary: list[str]) -> list[dict[str, str]]:
+    """Return every combination of what is varied, the first axis outermost: the text of each parameter's value."""
+    from archsim.errors import InputError
+    from archsim.studies.axes import Axis
+
+    axes = [Axis.parse(text) for text in vary]
+    paths = [path for axis in axes for path in axis.paths]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise InputError(f"--vary {path}: is varied twice")
+    steps = product(*(axis.values for axis in axes))
+    return [dict(zip(paths, (value for step in each for value in step), strict=True)) for each in steps]
 
 
 def _axis_label(path: str) -> str:

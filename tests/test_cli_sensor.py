@@ -61,7 +61,7 @@ def test_policies_stand_side_by_side():
 
 def test_a_parameter_is_varied_and_what_cannot_be_had_is_a_row():
     found = strict_json(run("sensor", "vgg16-dim", "--vary", "imaging_db=20..22,23", "--json").out)
-    assert [each["value"] for each in found["runs"]] == ["20", "21", "22", "23"]
+    assert [each["vary"] for each in found["runs"]] == [{"imaging_db": db} for db in ("20", "21", "22", "23")]
     assert [each["met"] for each in found["runs"]] == [True, True, True, False]
     assert "23 dB cannot be met at any temperature" in found["runs"][3]["reason"]
     ended = run("sensor", "vgg16-dim", "--vary", "imaging_db=20..22,23")
@@ -71,7 +71,7 @@ def test_a_parameter_is_varied_and_what_cannot_be_had_is_a_row():
 
 def test_policies_over_a_parameter():
     found = strict_json(run("sensor", "vgg16-dim", "--compare", "--vary", "ambient_k=290,310", "--json").out)
-    assert [(each["value"], each["policy"]) for each in found["runs"]] == [
+    assert [(each["vary"]["ambient_k"], each["policy"]) for each in found["runs"]] == [
         (value, policy) for value in ("290", "310") for policy in POLICIES
     ]
     told = strict_json(run("sensor", "vgg16-dim", "--vary", "policy=full-far,seasonal", "--json").out)
@@ -83,8 +83,21 @@ def test_policies_over_a_parameter():
 def test_linked_parameters_are_varied_together():
     line = ["--vary", "vision.fps+scene.preset=30:office,34:daylight", "--set", "imaging_db=26"]
     found = strict_json(run("sensor", "stagioni", *line, "--json").out)
-    assert [each["value"] for each in found["runs"]] == ["30:office", "34:daylight"]
+    assert [tuple(each["vary"].values()) for each in found["runs"]] == [("30", "office"), ("34", "daylight")]
     assert found["runs"][0]["system_w"] < found["runs"][1]["system_w"]
+
+
+def test_several_parameters_are_varied_in_all_combinations():
+    line = ["--vary", "ambient_k=290,310", "--vary", "imaging_db=20..22", "--time", "20s"]
+    found = strict_json(run("sensor", "vgg16-dim", *line, "--workers", "2", "--json").out)
+    assert [tuple(each["vary"].values()) for each in found["runs"]] == [
+        (kelvin, db) for kelvin in ("290", "310") for db in ("20", "21", "22")
+    ]
+    one = ["--set", "ambient_k=310", "--set", "imaging_db=22", "--time", "20s"]
+    alone = strict_json(run("sensor", "vgg16-dim", *one, "--json").out)
+    assert {**alone, "vary": {"ambient_k": "310", "imaging_db": "22"}} == found["runs"][5]
+    twice = run("sensor", "vgg16-dim", "--vary", "ambient_k=290", "--vary", "ambient_k=300")
+    assert (twice.status, "--vary ambient_k: is varied twice" in twice.err) == (2, True)
 
 
 def test_the_energy_of_a_frame_row_by_row():
@@ -204,7 +217,7 @@ def test_values_that_are_no_numbers_have_no_picture(tmp_path):
     line = ["--vary", "policy=seasonal,full-far", "--plot", tmp_path / "a.png", "--time", "20s"]
     ended = run("sensor", "vgg16-dim", *line)
     assert ended.status == 2
-    assert "--plot: values of policy must be numbers" in ended.err
+    assert "--plot: draws one --vary of numbers, not policy" in ended.err
     assert "full-far" in ended.out  # the answer is there all the same
     assert list(tmp_path.iterdir()) == []
 

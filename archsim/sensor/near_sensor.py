@@ -154,7 +154,7 @@ class NearSensor(Spec):
         """Return the greatest temperature for ``vision`` or ``imaging``, and why."""
         stated = getattr(self, f"{use}_k")
         if stated is None:
-            return self.camera().temperature_for(getattr(self, f"{use}_db"), self.signal)
+            return _limit(self._converted(), self.scene, getattr(self, f"{use}_db"), self.signal)
         best = float(self.camera().snr_db(0.0, self.signal))
         return Limit(stated, best, f"{use}_k is stated")
 
@@ -204,6 +204,12 @@ class NearSensor(Spec):
         """
         setting = self.setting(policy)
         return SensorRun(self, setting, run_policy(setting, trace=trace))
+
+
+@lru_cache(maxsize=1024)
+def _limit(sensor: ImageSensor, scene: Scene, snr_db: float | None, signal: float) -> Limit:
+    """Return the greatest temperature for a ratio; a sweep over anything else asks for the same one again."""
+    return Camera(sensor, scene).temperature_for(snr_db, signal)
 
 
 @lru_cache(maxsize=64)
