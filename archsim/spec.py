@@ -189,7 +189,7 @@ def preset_path(kind: str, name: Any, place: str) -> Path:
     if name not in known:
         alike = [each for each in known if each.lower() == str(name).lower()]
         if len(alike) != 1:
-            raise InputError(f"{place}: unknown {kind} preset{_elsewhere(name) or nearest(str(name), known)}")
+            raise InputError(f"{place}: unknown {kind} preset{nearest(str(name), known)}{_elsewhere(name)}")
         name = alike[0]
     return PRESETS / kind / f"{name}.toml"
 

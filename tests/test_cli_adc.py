@@ -86,7 +86,7 @@ def test_a_converter_is_drawn(tmp_path):
     ("arguments", "rule"),
     [
         (["nnadc-14b-3bitt"], "did you mean 'nnadc-14b-3bit'?"),
-        (["rram-3bit"], "unknown adc preset; 'rram-3bit' is one of kind rram"),
+        (["rram-3bit"], "; 'rram-3bit' is one of kind rram"),
         (["nope.csv"], "nope.csv: there is no such file; a converter is a preset"),
         (
             ["nnadc-8b-3bit", "--set", "noise_factor=2"],
