@@ -220,6 +220,10 @@ def _varied(
     from archsim.studies.axes import Axis
 
     axis = Axis.parse(vary)
+    if compare and "policy" in axis.paths:
+        raise InputError("--vary policy: has no effect with --compare, which takes them all")
+    if policy is not None and "policy" in axis.paths:
+        raise InputError("--policy: has no effect with --vary policy")
     chosen = list(POLICIES) if compare else [policy or loaded.policy]
     steps = [":".join(step) for step in axis.values]
     sensors = [
@@ -227,7 +231,7 @@ def _varied(
         for step in axis.values
     ]
     # A policy that is varied is not to be overruled.
-    own = "policy" in axis.paths and not compare
+    own = "policy" in axis.paths
     runs = simulate_many(sensors, None if own else chosen, workers)
     rows = [runs[k * len(chosen) : (k + 1) * len(chosen)] for k in range(len(steps))]
     title = "+".join(axis.paths)
