@@ -95,6 +95,9 @@ def heat(
                 raise InputError(f"{option} {text}: has no effect without --time")
     until_s = None if time is None else time_of(time, "--time")
     step_s = until_s / 500 if step is None and until_s else time_of(step or "1s", "--step")
+    for option, text, seconds in (("--time", time, until_s), ("--step", step, step_s)):
+        if text is not None and not (seconds or 0.0) > 0:
+            raise InputError(f"{option} {text}: must be more than 0")
     own = _split(overrides or [])
     from archsim.electrothermal import Coupling, HeatMap, fixed_point, run_in_time
     from archsim.nmp.design_files import load_design

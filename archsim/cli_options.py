@@ -119,12 +119,10 @@ def grid_of(text: str) -> tuple[int, int]:
 
 
 def time_of(text: str, option: str) -> float:
-    """Read an option that is a time, minutes among them, in seconds."""
+    """Read an option that is a time, in seconds."""
     from archsim.errors import InputError
     from archsim.units import parse_quantity
 
-    if text.endswith("min"):
-        return 60 * time_of(text.removesuffix("min").strip() + "s", option)
     try:
         return float(parse_quantity(text, "s"))
     except InputError as error:

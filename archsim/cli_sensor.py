@@ -221,12 +221,16 @@ def _varied(
     from archsim.spec import apply_overrides
 
     points = _points(vary)
+    if compare and "policy" in points[0]:
+        raise InputError("--vary policy: has no effect with --compare, which takes them all")
+    if policy is not None and "policy" in points[0]:
+        raise InputError("--policy: has no effect with --vary policy")
     chosen = list(POLICIES) if compare else [policy or loaded.policy]
     sensors = [
         apply_overrides(loaded, [f"{path}={value}" for path, value in point.items()]) for point in points
     ]
     # A policy that is varied is not to be overruled.
-    own = "policy" in points[0] and not compare
+    own = "policy" in points[0]
     runs = simulate_many(sensors, None if own else chosen, workers)
     rows = [runs[k * len(chosen) : (k + 1) * len(chosen)] for k in range(len(points))]
     title = ", ".join(points[0])

@@ -19,6 +19,8 @@ _BINARY = {p: Fraction(1024) ** e for e, p in enumerate(("Ki", "Mi", "Gi", "Ti")
 # unit -> (what it measures, size in the first unit of its kind)
 _UNITS: dict[str, tuple[str, Fraction]] = {
     **{f"{p}s": ("a time", _SI[p]) for p in ("f", "p", "n", "u", "m", "")},
+    "min": ("a time", Fraction(60)),
+    "h": ("a time", Fraction(3600)),
     **{f"{p}J": ("an energy", _SI[p]) for p in ("f", "p", "n", "u", "m", "")},
     **{f"{p}Hz": ("a frequency", _SI[p]) for p in ("", "k", "M", "G")},
     **{f"{p}T": ("a number of transfers", _SI[p]) for p in ("", "M", "G")},

@@ -58,7 +58,7 @@ def test_json_over_time_is_the_run_of_python():
     assert table[2].split() == [
         "rank",
         "0",
-        "ps",
+        "s",
         "2",
         "s",
         "4",
@@ -107,9 +107,10 @@ def test_pictures_of_a_fixed_point_and_of_a_run(tmp_path, time):
     [
         (("--step", "1s"), "--step 1s: has no effect without --time"),
         (("--initial", "300"), "--initial 300: has no effect without --time"),
-        (("--time", "fastmin"), "--time 'fasts': must be a number and a unit, such as '14 s'"),
+        (("--time", "fastmin"), "--time 'fastmin': must be a number and a unit, such as '14 s'"),
         (("--time", "fast"), "--time 'fast': must be a number and a unit, such as '14 s'"),
-        (("--time", "0s"), "until_s = 0: must be more than 0"),
+        (("--time", "0s"), "--time 0s: must be more than 0"),
+        (("--time", "1s", "--step", "0ms"), "--step 0ms: must be more than 0"),
         (("--time", "1s", "--initial", "warm"), "--initial warm: must be ambient, steady or kelvin"),
         (
             ("--map", "recnmp-dim"),
@@ -122,7 +123,7 @@ def test_pictures_of_a_fixed_point_and_of_a_run(tmp_path, time):
         ),
         (
             ("--map", "hbm"),
-            "heat map 'hbm': channels = 8: the memory has 1 channels, which is no whole number",
+            "heat map 'hbm': channels = 8: the memory has 1 channel, which is no whole number",
         ),
         (("--plot", "x.bmp"), "x.bmp: must end in .png, .svg or .pdf"),
         (("--grid", "0"), "grid 0x0: must have 1 to 4096 cells along each side"),

@@ -170,6 +170,14 @@ def test_the_simulated_time_is_that_asked_for():
         (["stagioni", "--compare", "--set", "imaging_db=40"], "40 dB cannot be met"),
         (["stagioni", "--vary", "imaging_db"], "--vary 'imaging_db': must be PATH=VALUES"),
         (["stagioni", "--vary", "imaging=3"], "imaging"),
+        (
+            ["stagioni", "--compare", "--vary", "policy=full-far"],
+            "--vary policy: has no effect with --compare",
+        ),
+        (
+            ["stagioni", "--policy", "full-far", "--vary", "policy=seasonal"],
+            "--policy: has no effect with --vary policy",
+        ),
         (["stagioni", "--time", "3"], "--time '3': must be a number and a unit"),
         (["stagioni", "--time", "0s"], "--time 0s: must be more than 0"),
         (["stagioni", "--temperature", "30,x"], "--temperature x: must be a number of degrees Celsius"),

@@ -261,3 +261,9 @@ def test_a_ladder_derived_from_a_stack_does_as_one_given_by_hand():
     derived = two_pole(model, {"s_all": 0.05, "d_all": 0.05, "v_all": 2.4}, "s_all")
     by_hand, of_stack = (run(seasons(87, 60, ladder=ladder)) for ladder in (LADDER, derived))
     assert of_stack.duty == pytest.approx(by_hand.duty, rel=0.01)
+
+
+def test_times_beyond_all_numbers_of_frames_are_never_reached():
+    asked = setting("on-demand", imaging=74, requests=(5.0, 1e308), patience_s=1e308, latency_s=1e308)
+    found = run(asked.changed(frame_s=1e-2, duration_s=10.0))
+    assert (found.requests, found.captured) == (1, 1)

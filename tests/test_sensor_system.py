@@ -252,6 +252,8 @@ def test_the_file_of_the_page_is_a_system(tmp_path):
         ("ambient_k=-3", "ambient_k = -3: must be more than 0"),
         ("low_k=400", "low_k = 400: T_low must be below T_high"),
         ("vision.cap_die_w=9", "cap_die_w = 9: is more than the whole far-sensor system"),
+        ("vision.cap_die_w=1e-3", "cap_die_w = 0.001: is less than what sensing takes, 0.008637 W"),
+        ("vision.switch_s=1", "switch_s = 1: is longer than a frame of 0.1429 s"),
         ("signal=0", "signal = 0: must be more than 0"),
     ],
 )
@@ -260,6 +262,15 @@ def test_what_cannot_be_is_refused_with_the_reason(override, message):
         system(override).simulate()
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_die_beyond_every_silicon_has_no_ratio_and_stops_no_comparison():
+    hot = without(system(), "stack", "heated", "watched", ladder={**LADDER, "r2_k_w": 1000.0})
+    near, far = (hot.simulate(policy) for policy in ("full-near", "full-far"))
+    assert near.run.hottest_k > 1000 > far.run.hottest_k
+    hottest = [found.to_dict()["snr_db"]["hottest"] for found in (near, far)]
+    assert hottest[0] is None
+    assert hottest[1] is not None
 
 
 def test_a_stack_or_a_ladder_but_not_both():

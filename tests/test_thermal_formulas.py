@@ -192,6 +192,9 @@ def test_what_two_poles_cannot_be_is_refused():
         TwoPole(1.0, 1.0, 1.0, 1.0).advance((300.0, 300.0), 1.0, -1.0)
     with pytest.raises(InputError, match="c1_j_k = inf: must be more than 0, and finite"):
         TwoPole(1.0, float("inf"), 1.0, 1.0)
+    for tiny in (1e-300, 1e300):
+        with pytest.raises(InputError, match="have no finite time constants"):
+            TwoPole(tiny, tiny, tiny, tiny)
     for power in (-1.0, float("nan")):
         with pytest.raises(InputError, match="must be a finite number, at least 0"):
             TwoPole(1.0, 1.0, 1.0, 1.0).advance((300.0, 300.0), power, 1.0)

@@ -32,6 +32,8 @@ from archsim.units import format_bytes, format_count, format_energy, format_time
         ("17 clk", "clk", 17),
         (" -1.5e3 ps ", "ns", -1.5),
         (".5 ns", "ps", 500),
+        ("5min", "s", 300),
+        ("1.5 h", "min", 90),
     ],
 )
 def test_a_quantity_becomes_the_number_of_the_unit_asked_for(text, unit, value):
@@ -66,7 +68,7 @@ def test_whole_numbers_stay_whole(count):
         ("ns", "ps", "'ns': must be a number and a unit, such as '14 ps'"),
         ("1_000 ns", "ps", "'1_000 ns': unknown unit '_000 ns'"),
         ("nan ns", "ps", "'nan ns': must be a number and a unit, such as '14 ps'"),
-        ("1e999 ns", "ps", "'1e999 ns': unknown unit 'e999 ns' (valid: fs, ms, ns, ps, s, us)"),
+        ("1e999 ns", "ps", "'1e999 ns': unknown unit 'e999 ns' (valid: fs, h, min, ms, ns, ps, s, us)"),
         ("", "ps", "'': must be a number and a unit, such as '14 ps'"),
     ],
 )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from archsim.dram.organization import Organization
 from archsim.electrothermal.spec import OFF, HeatMap, HeatRule, Place
-from archsim.errors import InputError, nearest
+from archsim.errors import InputError, counted, nearest
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -57,8 +57,8 @@ class Atlas:
             each = given or counts[name]
             if counts[name] % each:
                 raise InputError(
-                    f"heat map {heat_map.name!r}: {name}s = {each}: the memory has {counts[name]} {name}s, which is no "
-                    "whole number of stacks"
+                    f"heat map {heat_map.name!r}: {name}s = {each}: the memory has {counted(counts[name], name)}, "
+                    "which is no whole number of stacks"
                 )
             self.stack_of = self.stack_of * (counts[name] // each) + where[name] // each
             self.stacks *= counts[name] // each

@@ -9,7 +9,7 @@ import numpy as np
 from archsim.electrothermal import CoupledRun, Coupling, FixedPoint, Operating
 from archsim.electrothermal.coupling import ZERO_C_K
 from archsim.tables import align
-from archsim.units import format_energy, format_time
+from archsim.units import format_count, format_energy, format_time
 
 #: More ranks than these are cut to the hottest; times of a table.
 RANKS_SHOWN, TIMES_SHOWN = 16, 7
@@ -44,7 +44,11 @@ def fixed_point_lines(found: FixedPoint) -> list[str]:
     ]
     cells = [["", "without feedback", "with it"]]
     cells += [[name, show(before), show(after)] for name, show in rows]
-    tail = f"slowdown {100 * found.slowdown:.2f} %; {found.steps} steady states of {len(coupling.replays)} replays"
+    # Not "steady states": whether there are two of them is what the notes tell.
+    tail = (
+        f"slowdown {100 * found.slowdown:.2f} %; the stacks solved {_times(found.steps)}, the trace replayed "
+        f"{_times(len(coupling.replays))}"
+    )
     lines = [
         head_line(coupling),
         "",
@@ -54,6 +58,10 @@ def fixed_point_lines(found: FixedPoint) -> list[str]:
         *_ranks(coupling, after.rank_k, after.doubled_share),
     ]
     return [*lines, "", *_blocks(found)]
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _ranks(coupling: Coupling, rank_k: np.ndarray, share: np.ndarray) -> list[str]:
@@ -88,15 +96,19 @@ def run_lines(run: CoupledRun) -> list[str]:
     """Return a run in time as text: a few times of it, and sums."""
     coupling, count = run.coupling, len(run.times_s)
     shown = sorted({round(i * (count - 1) / (TIMES_SHOWN - 1)) for i in range(TIMES_SHOWN)})
-    cells = [["rank", *(format_time(run.times_s[i] * 1e12) for i in shown), "highest", "doubled"]]
+    cells = [
+        ["rank", *(format_time(run.times_s[i] * 1e12) if i else "0 s" for i in shown), "highest", "doubled"]
+    ]
     highest, share = run.rank_k.max(axis=0), run.doubled_share
     order = np.argsort(-highest, kind="stable")[:RANKS_SHOWN]
     for rank in sorted(order.tolist()):
         degrees = [f"{run.rank_k[i, rank] - ZERO_C_K:.2f}" for i in shown]
         last = [f"{highest[rank] - ZERO_C_K:.2f}", f"{100 * share[rank]:.4g} %"]
         cells.append([coupling.rank_name(rank), *degrees, *last])
+    made = float(run.replays[-1])
+    replays = format_count(round(made)) if made >= 1000 else f"{made:.4g}"
     tail = (
-        f"{run.replays[-1]:.6g} replays of {format_time(run.mean_time_s * 1e12)} on average "
+        f"{replays} replays of {format_time(run.mean_time_s * 1e12)} on average "
         f"({format_time(coupling.replayed(coupling.nothing_doubled).time_s * 1e12)} at the normal refresh rate); "
         f"{run.energy_j[-1]:.4g} J, {run.leakage_j[-1]:.4g} J of leakage on top"
     )

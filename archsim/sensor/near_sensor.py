@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from archsim.errors import InputError, nearest
 from archsim.sensor.image import Camera, ImageSensor, Limit, Scene
+from archsim.sensor.image.checks import HOTTEST_K
 from archsim.sensor.policies import POLICIES, Limits, PolicyRun, Setting, sweep
 from archsim.sensor.policies import run as run_policy
 from archsim.sensor.system import VisionSystem
@@ -260,8 +261,11 @@ class SensorRun:
         return 1.0 - self.run.system_w / self.setting.powers.far.system_w
 
     def snr_db(self, temperature_k: float | None) -> float | None:
-        """Return the signal to noise ratio at a temperature; None without one, or where pixels are full."""
-        if temperature_k is None:
+        """Return the signal to noise ratio at a temperature; None without one, or where pixels are full.
+
+        So they count beyond `HOTTEST_K`, where the law of the dark current means nothing.
+        """
+        if temperature_k is None or temperature_k > HOTTEST_K:
             return None
         found = float(self.sensor.camera().snr_db(temperature_k, self.sensor.signal))
         return found if isfinite(found) else None

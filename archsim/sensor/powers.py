@@ -45,11 +45,11 @@ class Powers:
     far : ModePower
         Capture; the host computes, the stack's processor and memory are clock-gated.
     stop : ModePower
-        Nothing is captured or computed.
+        Nothing is computed: processor and memory are clock-gated, frames are captured and dropped.
     switch_j : float
         Energy of one migration, either way.
     switch_s : float
-        Time of one, during which nothing else is done.
+        Time of one, during which nothing is computed.
     """
 
     near: ModePower

@@ -82,6 +82,9 @@ class VisionSystem(Spec):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.switch_s > self.frame_s:
+            rule = f"is longer than a frame of {self.frame_s:.4g} s; the place changes between two frames"
+            raise FieldError(f"switch_s = {self.switch_s:g}", rule)
         if self.processor is None:
             for name, plain in (("multiplier", "exact"), ("estimates", False)):
                 if getattr(self, name) != plain:
@@ -220,6 +223,10 @@ class VisionSystem(Spec):
         sensing_w = sum(row.energy_nj for row in self.sensing()) * 1e-9 * self.fps
         # Capture alone never takes more than capture and compute.
         stop_w = sensing_w if self.cap_die_w is None else min(self.cap_die_w, near_mode.die_w)
+        if self.cap_die_w is not None and self.cap_die_w < sensing_w * (1 - 1e-9):
+            raise InputError(
+                f"{self.name}: cap_die_w = {self.cap_die_w:g}: is less than what sensing takes, {sensing_w:.4g} W"
+            )
         far_w = far.stack_nj * 1e-9 * self.fps if self.cap_die_w is None else self.cap_die_w
         if far_w > whole["far"]:
             raise InputError(

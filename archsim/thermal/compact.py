@@ -55,13 +55,25 @@ class TwoPole:
                 raise InputError(
                     f"two-pole model: {name} = {getattr(self, name):g}: must be more than 0, and finite"
                 )
+        with np.errstate(all="ignore"):
+            rates = self._rates_matrix()
+        if not (np.isfinite(rates).all() and (np.linalg.eigvalsh(rates) > 0).all()):
+            raise InputError(
+                f"two-pole model: r1_k_w = {self.r1_k_w:g}, c1_j_k = {self.c1_j_k:g}, r2_k_w = {self.r2_k_w:g}, "
+                f"c2_j_k = {self.c2_j_k:g}: have no finite time constants"
+            )
+
+    def _rates_matrix(self) -> Array:
+        """Return what the temperatures, each times the root of its capacity, decay with."""
+        root = np.sqrt([self.c1_j_k, self.c2_j_k])
+        g1, g2 = 1.0 / np.float64(self.r1_k_w), 1.0 / np.float64(self.r2_k_w)
+        return np.asarray(np.array([[g1, -g1], [-g1, g1 + g2]]) / np.outer(root, root))
 
     @cached_property
     def _modes(self) -> tuple[Array, Array, Array]:
         """Rates, eigenvectors, and the roots of the capacities."""
         root = np.sqrt([self.c1_j_k, self.c2_j_k])
-        g1, g2 = 1.0 / self.r1_k_w, 1.0 / self.r2_k_w
-        rates, vectors = np.linalg.eigh(np.array([[g1, -g1], [-g1, g1 + g2]]) / np.outer(root, root))
+        rates, vectors = np.linalg.eigh(self._rates_matrix())
         return rates, vectors, root
 
     @property

@@ -154,7 +154,7 @@ def _simulate(setting: Setting, every: int, states: Any, modes: Any) -> tuple[An
     number = len(POLICIES) if own else list(POLICIES).index(str(setting.policy))
     requests = setting.requests
     periodic = isinstance(requests, int | float)
-    steps = [math.ceil(time / setting.step_s - 1e-6) for time in requests or ()] if not periodic else []  # type: ignore[union-attr]
+    steps = [] if periodic else [_step(time, setting) for time in requests or ()]  # type: ignore[union-attr]
     counts = [
         number, setting.steps, setting.skipped, setting.patience, int(setting.foresight), every, int(periodic)
     ]  # fmt: skip
@@ -165,6 +165,11 @@ def _simulate(setting: Setting, every: int, states: Any, modes: Any) -> tuple[An
         decider(setting) if own else None, states, modes, tally, felt,
     )  # fmt: skip
     return tally, felt
+
+
+def _step(time_s: float, setting: Setting) -> int:
+    """Return the first decision at a time or after it; all beyond the run are alike."""
+    return math.ceil(min(time_s / setting.step_s - 1e-6, setting.steps))
 
 
 def _figures(setting: Setting, tally: list[int], felt: list[float], trace: Trace | None) -> PolicyRun:

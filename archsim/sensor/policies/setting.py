@@ -18,8 +18,8 @@ MODES = ("near", "far", "stop")
 POLICIES = {
     "full-far": "the host computes every frame",
     "full-near": "the stack computes every frame",
-    "stop-capture-go": "the stack computes; where it would pass the bound it stops for the fewest frames",
-    "seasonal": "near until the die would pass T_high, far until it is at T_low",
+    "stop-capture-go": "the stack computes; at the bound, and on request, it stops for the fewest frames",
+    "seasonal": "near until the die would pass T_high, far until it is at T_low, and on request",
     "on-demand": "near; far from a request until its frame is captured",
 }
 #: The die has settled after so many of its time constants (98.2 %).
@@ -183,7 +183,7 @@ class Setting:
         """Decisions before what is counted."""
         if self.skip_s is not None:
             return min(self.steps - 1, math.floor(self.skip_s / self.step_s + 1e-6))
-        return min(self.steps // 2, math.floor(10 * self.ladder.taus_s[1] / self.step_s))
+        return math.floor(min(self.steps // 2, 10 * self.ladder.taus_s[1] / self.step_s))
 
     @property
     def latency(self) -> int:
@@ -196,7 +196,7 @@ class Setting:
         return max(1, self._whole(self.patience_s))
 
     def _whole(self, time_s: float) -> int:
-        return min(MOST_STEPS, math.floor(time_s / self.step_s + 1e-6))
+        return math.floor(min(MOST_STEPS, time_s / self.step_s + 1e-6))
 
     @property
     def start_state_k(self) -> tuple[float, float]:
