@@ -31,6 +31,10 @@ _TYPES = {
 }
 
 
+#: Keys of a table that a message lists at most.
+_SHOWN = 6
+
+
 class FieldError(ValueError):
     """A check across fields failed; raised inside the validators of a specification.
 
@@ -112,7 +116,8 @@ def _describe(cls: Model, error: dict[str, Any]) -> str:
         return f"{path}{separator}{cause}" if path else str(cause)
     value = error["input"]
     shown = "" if isinstance(value, Mapping | list | tuple) else f" = {short(value)}"
-    return f"{path}{shown}: {_rule(kind, context, value, error['msg'])}".removeprefix(": ")
+    rule = _rule(kind, context, value, error["msg"]) + (_keys(cls, place) if kind == "model_type" else "")
+    return f"{path}{shown}: {rule}".removeprefix(": ")
 
 
 def _rule(kind: str, context: dict[str, Any], value: Any, message: str) -> str:
@@ -127,6 +132,13 @@ def _rule(kind: str, context: dict[str, Any], value: Any, message: str) -> str:
     if kind in ("too_short", "string_too_short"):
         return f"must have a length of at least {context['min_length']}"
     return f"must be {_TYPES[kind]}" if kind in _TYPES else message
+
+
+def _keys(cls: Model, place: Place) -> str:
+    """Return the keys of the table that should be at a place."""
+    found = _owner(cls, (*place, ""))
+    keys = list(found.model_fields)
+    return f" of {', '.join(keys[:_SHOWN])}{' ...' * (len(keys) > _SHOWN)}" if place else ""
 
 
 def _meaning(owner: Model, key: str) -> str:

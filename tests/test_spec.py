@@ -104,8 +104,16 @@ def test_quantities_and_lists_of_a_file_become_numbers_and_tuples():
         ("label = 'a'", "label = 3", "label = 3: must be text"),
         ("label = 'a'", "label = ''", "label = '': must have a length of at least 1"),
         ("label = 'a'", "label = 'bad'", "no such chip"),
-        ("label = 'a'", "label = 'a'\nspare = 3", "spare = 3: must be a table"),
-        ("label = 'a'", "label = 'a'\nspare = 'x'", "spare = 'x': must be a table"),
+        (
+            "label = 'a'",
+            "label = 'a'\nspare = 3",
+            "spare = 3: must be a table of size_bytes, hit_pj, ways, policy, write_back, ports",
+        ),
+        (
+            "label = 'a'",
+            "label = 'a'\nspare = 'x'",
+            "spare = 'x': must be a table of size_bytes, hit_pj, ways, policy, write_back, ports",
+        ),
         ("[1, '2 us']", "1", "latencies_ns = 1: must be a list"),
         (
             "[1, '2 us']",
