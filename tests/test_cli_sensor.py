@@ -6,6 +6,7 @@ from program import run, strict_json
 from archsim import plots
 from archsim.errors import InputError
 from archsim.report import sensor_plots
+from archsim.report.sensor_text import percent
 from archsim.sensor import load_sensor, load_vision_system, simulate_many
 from archsim.sensor.policies import POLICIES
 
@@ -281,3 +282,7 @@ def test_lines_of_policies_go_through_their_powers():
     assert "none at 23" in axes.get_title("left")
     none = plots.plot_policy_power([23.0], rows[2:], "SNR (dB)")
     assert none.texts[0].get_text() == "no setting can be had"
+
+
+def test_a_share_that_rounds_to_nothing_has_no_sign():
+    assert [percent(share) for share in (-4e-4, 0.0, -6e-4, 0.519)] == ["0.0 %", "0.0 %", "-0.1 %", "51.9 %"]

@@ -194,6 +194,13 @@ def test_with_a_log_an_interval_is_what_its_own_commands_cost():
         assert trace.watts[interval, block] == pytest.approx(energy_pj / 8 / (length * ns) * 1e-3, rel=1e-6)
 
 
+def test_more_intervals_than_memory_are_refused(monkeypatch):
+    result = result_of("host-2rank", CURRENTS, log_limit=10**7)
+    monkeypatch.setattr("archsim.electrothermal.attribution._MOST_CELLS", 1000)
+    with pytest.raises(InputError, match="intervals of 32 banks; at most 1,000 in all"):
+        power_trace(result, HeatMap.load("recnmp-dimm"), 10.0)
+
+
 def test_an_interval_that_nobody_recorded_is_refused():
     result = result_of("host-2rank", interval_ns=1000)
     with pytest.raises(

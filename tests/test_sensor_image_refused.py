@@ -131,3 +131,10 @@ def test_what_a_camera_refuses(act, message):
 def test_quantisation_leaves_even_a_quiet_sensor_a_knee():
     quiet = {"read_noise_e": 0.0, "converter_noise_dn": 0.0, "correlated_double_sampling": True}
     assert 0 < camera(quiet).knee_k() < camera().knee_k()
+
+
+def test_dark_current_beyond_all_numbers_fills_the_pixel_without_a_warning(recwarn):
+    quick = Camera(ImageSensor.load("ar0330", ["dark_doubling_k=1"]), "dim")
+    assert quick.snr_db(1000.0) == -np.inf
+    assert np.isfinite(quick.noise(1000.0).total)
+    assert not recwarn.list

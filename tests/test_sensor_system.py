@@ -273,6 +273,16 @@ def test_a_die_beyond_every_silicon_has_no_ratio_and_stops_no_comparison():
     assert hottest[1] is not None
 
 
+def test_a_system_that_takes_nothing_is_refused():
+    free = [f"vision.energy.{part}_pj=0" for part in (
+        "pixel_array", "readout", "analog_chain", "dram_write", "dram_read", "csi", "ddr"
+    )]  # fmt: skip
+    with pytest.raises(
+        InputError, match="the far-sensor system takes none, and there is nothing to be saved"
+    ):
+        system(*free, "vision.near.pj_per_mac=0", "vision.far.pj_per_mac=0")
+
+
 def test_a_stack_or_a_ladder_but_not_both():
     with pytest.raises(InputError, match="there must be either a stack or a ladder"):
         without(system(), "stack", "heated", "watched")

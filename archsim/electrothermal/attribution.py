@@ -37,6 +37,10 @@ _COMMANDS = {
 }  # fmt: skip
 
 
+#: Most intervals times banks of a power trace: half a gigabyte at work.
+_MOST_CELLS = 20_000_000
+
+
 @dataclass(frozen=True, eq=False)
 class Attribution:
     """Energy of a ledger by block.
@@ -204,6 +208,11 @@ def _intervals(result: Result, atlas: Atlas, interval_ns: float | None) -> tuple
         raise InputError(f"interval of {interval_ns:g} ns: must be more than 0")
     own_ns = None if series is None or len(series["start_ns"]) < 2 else float(series["start_ns"][1])
     wanted_ns = (own_ns or result.time_ns) if interval_ns is None else max(1, round(interval_ns / ns)) * ns
+    if result.time_ns / wanted_ns * len(atlas.rank_of) > _MOST_CELLS:
+        raise InputError(
+            f"interval of {wanted_ns:g} ns: {result.time_ns / wanted_ns:.3g} intervals of {len(atlas.rank_of)} banks; "
+            f"at most {_MOST_CELLS:,} in all"
+        )
     starts_ns = np.arange(-(-result.time_ns // wanted_ns)) * wanted_ns
     if result.commands.shape[1] == issued:
         return starts_ns, _of_log(result, atlas, starts_ns)

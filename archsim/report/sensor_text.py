@@ -253,7 +253,7 @@ def watts(value: float) -> str:
 
 def percent(share: float) -> str:
     """Write a share."""
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f} %" if abs(100 * share) >= 0.05 else "0.0 %"
 
 
 def _c(kelvin: float) -> str:

@@ -82,6 +82,8 @@ class VisionSystem(Spec):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.far_frame().total_nj <= 0:
+            raise FieldError("energy", "the far-sensor system takes none, and there is nothing to be saved")
         if self.switch_s > self.frame_s:
             rule = f"is longer than a frame of {self.frame_s:.4g} s; the place changes between two frames"
             raise FieldError(f"switch_s = {self.switch_s:g}", rule)

@@ -1,7 +1,7 @@
 """A sensor in a scene: its signal and noise against temperature, and the temperature for a signal to noise ratio.
 
 The linear model of EMVA 1288 in electrons; ``docs/image-noise.md`` has the formulas. Exponentials and logarithms are
-those of `archsim.analog.elementary`, so that policies that rest on them come out alike on every machine.
+those of `archsim.analog.elementary`, so that frames and limits that rest on them come out alike on every machine.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ I32 = NDArray[np.int32]
 _K_OVER_Q2 = 1.380649e-23 / 1.602176634e-19**2
 _LN2 = 0.6931471805599453
 _DB_PER_LN = 20.0 / 2.302585092994046
+#: More leave every pixel full, and squares of so many electrons are still numbers.
+_MOST_DOUBLINGS = 300.0
 #: Width at which a search for a temperature ends.
 _CLOSE_K = 1e-10
 
@@ -101,7 +103,7 @@ class Camera:
     def dark_e(self, temperature_k: ArrayLike) -> F64:
         """Return the electrons that the dark current leaves in the exposure, shape of temperature_k."""
         kelvin, spec = checked_k(temperature_k), self.sensor
-        doublings = (kelvin - spec.dark_at_k) / spec.dark_doubling_k
+        doublings = np.minimum((kelvin - spec.dark_at_k) / spec.dark_doubling_k, _MOST_DOUBLINGS)
         return exp(doublings * _LN2) * (spec.dark_current_e_s * (self.scene.exposure_ms * 1e-3))
 
     @cached_property
