@@ -151,7 +151,8 @@ MISTAKES = {
         "--set 'dram.timing.tRCD': must be PATH=VALUE, such as dram.timing.tRCD=16"
     ),
     "replay good --set ''": "--set '': must be PATH=VALUE, such as dram.timing.tRCD=16",
-    "replay good --set dram.timing=3": "--set: dram.timing = 3: must be a table of tCK_ps, CL, CWL, tRCD, tRCDWR, tRP ...",
+    "replay good --set dram.timing=3": "--set: dram.timing = 3: must be a table of tCK_ps, CL, "
+    "CWL, tRCD, tRCDWR, tRP ...",
     "replay good --set dram.timing.tRDC=3": "--set: dram.timing.tRDC: unknown key (did you mean 'tRCD'?)",
     "replay good --set dram.timing.tRCD=inf": "--set: dram.timing.tRCD = inf: must be a whole number",
     "replay good --set nmp.config_clk=1 --system host-2rank": (

@@ -111,7 +111,7 @@ def test_pictures_are_written_once(tmp_path, name, more):
         (["cis3", "--grid", "0"], "grid 0x0: must have 1 to 4096 cells"),
         (["cis3", "--grid", "4x"], "--grid '4x': must be a number of cells"),
         (["cis3", "--watt", "nn"], "--watt nn: must be BLOCK=W, such as nn=0.7"),
-        (["cis3", "--watt", "nn=-1"], "block 'nn': -1 W: must be a finite number, at least 0"),
+        (["cis3", "--watt", "nn=-1"], "block 'nn': -1 W: must be a number from 0 to 1e+09"),
         (["cis3", "--watt", "mn=1"], "no block 'mn' in the stack (did you mean 'nn'?)"),
         (["cis3", "--time", "5ms,1ms"], "times_s[1] = 0.001 s: time runs backwards"),
         (["cis3", "--time", "5"], "--time '5': must be a number and a unit, such as '14 s'"),

@@ -181,9 +181,9 @@ MODEL = ThermalModel(Stack.load("cis3"), 4)
         (lambda: MODEL.steady({"n": 1.0}), "power: no block 'n' in the stack (did you mean 'nn'?)"),
         (
             lambda: MODEL.steady({"nn": -1.0}),
-            "power: interval 0, block 'nn': -1 W: must be a finite number, at least 0",
+            "power: interval 0, block 'nn': -1 W: must be a number from 0 to 1e+09",
         ),
-        (lambda: MODEL.steady({"nn": float("nan")}), "block 'nn': nan W: must be a finite number"),
+        (lambda: MODEL.steady({"nn": float("nan")}), "block 'nn': nan W: must be a number from 0"),
         (lambda: MODEL.steady([1.0]), "power: (1,) numbers for 11 blocks"),
         (lambda: MODEL.transient(None, []), "times_s: empty"),
         (lambda: MODEL.transient(None, [-1.0]), "times_s: -1 s: must be finite, at least 0"),

@@ -21,6 +21,8 @@ from archsim.toml import read_toml
 Array = NDArray[np.float64]
 #: HotSpot's `sampling_intvl`, for power traces whose interval nobody gives.
 HOTSPOT_INTERVAL_S = 3.333e-6
+#: Most power of a block: far beyond matter, and what a stack's file may say.
+MOST_W = 1e9
 #: Longest line of a file of power, and most numbers in one.
 _LONGEST_LINE, _MOST_NUMBERS = 1 << 20, 1 << 27
 
@@ -64,12 +66,12 @@ class PowerTrace:
         twice = [name for i, name in enumerate(self.blocks) if name in self.blocks[:i]]
         if twice:
             raise InputError(f"{self.label}: block {twice[0]!r} is named twice")
-        bad = np.argwhere(~((watts >= 0) & np.isfinite(watts)))
+        bad = np.argwhere(~((watts >= 0) & (watts <= MOST_W)))
         if bad.size:
             row, column = (int(each) for each in bad[0])
             raise InputError(
                 f"{self.label}: interval {row}, block {self.blocks[column]!r}: {watts[row, column]:g} W: "
-                "must be a finite number, at least 0"
+                f"must be a number from 0 to {MOST_W:g}"
             )
 
     def mean(self, end_s: float | None = None) -> dict[str, float]:

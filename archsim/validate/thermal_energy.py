@@ -16,6 +16,10 @@ FIGURE = "Near-sensor system, "
 #: What rounding of 2.7 and 1.3 W to tenths leaves of each, and of their difference.
 _PRINTED_W = 0.05
 _FAR_W, _NEAR_W = 2.7, 1.3
+#: What follows from the two for 1080p at 34 frames per second, by their energies per pixel: frames of DDR traffic
+#: per frame, and compute.
+_TRAFFIC, _COMPUTE_W = 6.8, 1.21
+_PIXELS_PER_S, _DDR_J = 1920 * 1080 * 34, 2800e-12
 
 
 def assumptions() -> list[str]:
@@ -65,15 +69,14 @@ def _predicted(system: VisionSystem) -> Iterator[Row]:
     saved = (once.far_frame().total_nj - once.near_frame().total_nj) * 1e-9 * once.fps
     note = "not reproduced: with one crossing per pixel; why traffic is a parameter"
     yield Row(figure, "saved, DDR carrying the frame once, W", _FAR_W - _NEAR_W, saved, None, note)
-    crossing_w = system.energy.ddr_pj * 1e-12 * system.pixels * system.fps
-    room = 2 * _PRINTED_W / crossing_w / system.ddr_factor
+    room = 2 * _PRINTED_W / (_DDR_J * _PIXELS_PER_S) / _TRAFFIC
     free = VisionSystem.from_dict({**system.to_dict(), "ddr_traffic_factor": None}, "validation")
     note = "prediction: the frame and all weights of ResNet-18 once per frame, a pixel's size each"
-    yield Row(figure, "traffic of DDR, frames per frame", system.ddr_factor, free.ddr_factor, room, note)
-    fitted, other = system.near.pj_per_mac, VisionProcessor.load("neurostream").pj_per_mac
-    compute_w = fitted * 1e-12 * system.network.macs * system.fps
+    yield Row(figure, "traffic of DDR, frames per frame", _TRAFFIC, free.ddr_factor, room, note)
+    fitted = _COMPUTE_W / 34 / VisionNetwork.load("resnet18").macs * 1e12
+    other = VisionProcessor.load("neurostream").pj_per_mac
     note = "prediction: that of Neurostream, which they emulated, from its own paper"
-    yield Row(figure, "a multiply-accumulate, pJ", fitted, other, 2 * _PRINTED_W / compute_w, note)
+    yield Row(figure, "a multiply-accumulate, pJ", fitted, other, 2 * _PRINTED_W / _COMPUTE_W, note)
     capture = VisionSystem.from_dict({**system.to_dict(), "cap_die_w": None}, "validation")
     note = "prediction: sensing and CSI; printed to one digit"
     yield Row(figure, "stack that only captures, mW", 100.0, 1e3 * capture.powers().far.die_w, 0.1, note)
