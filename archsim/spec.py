@@ -2,8 +2,9 @@
 
 A specification is a tree of `Spec` classes read from TOML. Unknown keys, wrong types and values out of
 range are errors of one line that names the file, the path, the value and the rule. A table may start
-from a shipped file with ``preset = "NAME"``. An override such as ``dram.timing.tRCD=16`` is laid over a
-specification exactly as a table of a file is laid over its preset, and passes the same checks.
+from a shipped file with ``preset = "NAME"``, or from one's own with ``preset = "FILE.toml"``. An override
+such as ``dram.timing.tRCD=16`` is laid over a specification exactly as a table of a file is laid over its
+preset, and passes the same checks.
 """
 
 from __future__ import annotations
@@ -156,6 +157,10 @@ def _plain_zeros(value: Any) -> Any:
     return value + 0.0 if isinstance(value, float) else value
 
 
+#: Files that name one another as presets, the innermost last.
+Files = tuple[Path, ...]
+
+
 @dataclass(frozen=True)
 class Document:
     """Composed data, not checked yet, and where its numbers come from.
@@ -205,32 +210,43 @@ def _elsewhere(name: Any) -> str:
 def read_document(cls: type[Spec], name_or_path: str | Path) -> Document:
     """Read a preset by name, or a file when the name ends in ``.toml``, and expand its presets."""
     if str(name_or_path).endswith(".toml"):
-        return _compose(cls, read_toml(Path(name_or_path)), str(name_or_path))
+        path = Path(name_or_path)
+        return _compose(cls, read_toml(path), str(name_or_path), (path,))
     return _read_preset(cls, name_or_path, f"{cls.preset_kind} {short(str(name_or_path))}")
 
 
-def _read_preset(cls: type[Spec], name: Any, place: str) -> Document:
-    """Read the preset ``name`` of the kind that belongs to ``cls``; ``place`` opens the error message."""
+def _read_preset(cls: type[Spec], name: Any, place: str, files: Files = ()) -> Document:
+    """Read the preset ``name`` of the kind that belongs to ``cls``; ``place`` opens the error message.
+
+    A name that ends in ``.toml`` is a file, from the folder of the file that names it.
+    """
+    if isinstance(name, str) and name.endswith(".toml"):
+        path = files[-1].parent / name if files else Path(name)
+        if path.resolve() in [each.resolve() for each in files]:
+            raise InputError(f"{place}: the file is its own preset")
+        return _compose(cls, read_toml(path), str(path), (*files, path))
     path = preset_path(cls.preset_kind, name, place)
     return _compose(cls, read_toml(path), f"{cls.preset_kind} preset {path.stem}")
 
 
-def _compose(cls: type[Spec], table: dict[str, Any], label: str) -> Document:
+def _compose(cls: type[Spec], table: dict[str, Any], label: str, files: Files = ()) -> Document:
     """Split the sources off a file's top table and expand every ``preset`` in the rest."""
     table = dict(table)
     own = _flat_sources(cls, table.pop("sources", {}), f"{label}: sources")
-    document = _overlay(cls, table, Document(), f"{label}: ")
+    document = _overlay(cls, table, Document(), f"{label}: ", files)
     return Document(document.data, document.sources | own, label)
 
 
-def _overlay(cls: type[Spec], table: Mapping[str, Any], base: Document, place: str) -> Document:
+def _overlay(
+    cls: type[Spec], table: Mapping[str, Any], base: Document, place: str, files: Files = ()
+) -> Document:
     """Lay ``table`` over ``base``, merging tables and replacing everything else.
 
     A table that names a preset starts from that preset and not from ``base``. What is replaced loses
     the source it had.
     """
     if cls.preset_kind and "preset" in table:
-        base = _read_preset(cls, table["preset"], f"{place}preset = {short(table['preset'])}")
+        base = _read_preset(cls, table["preset"], f"{place}preset = {short(table['preset'])}", files)
         table = {key: value for key, value in table.items() if key != "preset"}
     data, sources = dict(base.data), base.sources
     for key, value in table.items():
@@ -242,7 +258,7 @@ def _overlay(cls: type[Spec], table: Mapping[str, Any], base: Document, place: s
         if isinstance(value, Mapping) and child is not None and issubclass(child, Spec):
             before = data.get(key)
             inner = Document(before if isinstance(before, dict) else {}, below)
-            inner = _overlay(child, value, inner, f"{place}{key}.")
+            inner = _overlay(child, value, inner, f"{place}{key}.", files)
             data[key] = inner.data
             sources |= {f"{key}.{path}": text for path, text in inner.sources.items()}
         elif isinstance(value, Mapping) and isinstance(data.get(key), list | tuple):

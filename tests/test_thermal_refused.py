@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from archsim.errors import InputError
+from archsim.sensor import NearSensor
 from archsim.thermal import PowerTrace, Stack, ThermalModel, read_power
 
 CIS3 = Stack.load("cis3").to_dict()
@@ -344,3 +345,24 @@ def test_a_row_of_a_list_is_overridden_by_its_name_or_its_number():
 def test_a_row_that_is_not_there_is_refused_with_the_nearest(override, message):
     with pytest.raises(InputError, match=re.escape(message)):
         Stack.load("stag2p", [override])
+
+
+def test_a_file_of_ones_own_is_a_preset_from_where_it_is_named(tmp_path, monkeypatch):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "hot.toml").write_text('preset = "../base.toml"\nambient_k = 320.0\n')
+    (tmp_path / "base.toml").write_text('preset = "stag2p"\nname = "mine"\n')
+    found = Stack.load(tmp_path / "parts" / "hot.toml")
+    assert (found.name, found.ambient_k, found.blocks) == ("mine", 320.0, Stack.load("stag2p").blocks)
+    monkeypatch.chdir(tmp_path / "parts")
+    sensor = ["stack.preset=hot.toml", "heated=v_all", "watched=s_all"]
+    assert NearSensor.load("stagioni", sensor).stack == found
+
+
+def test_files_that_are_their_own_presets_or_not_there_are_refused(tmp_path):
+    (tmp_path / "a.toml").write_text('preset = "b.toml"\n')
+    (tmp_path / "b.toml").write_text('preset = "./a.toml"\n')
+    (tmp_path / "c.toml").write_text('preset = "d.toml"\n')
+    with pytest.raises(InputError, match=re.escape("preset = './a.toml': the file is its own preset")):
+        Stack.load(tmp_path / "a.toml")
+    with pytest.raises(InputError, match=r"d\.toml: No such file or directory"):
+        Stack.load(tmp_path / "c.toml")
