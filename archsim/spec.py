@@ -107,8 +107,17 @@ class Spec(BaseModel):
         InputError
             For an unknown preset, an unreadable file, or anything the checks refuse.
         """
-        document = read_document(cls, name_or_path)
-        return apply_overrides(cls.from_dict(document.data, document.label), overrides)
+        document, overrides = read_document(cls, name_or_path), list(overrides)
+        try:
+            spec = cls.from_dict(document.data, document.label)
+        except InputError:
+            if not overrides:
+                raise
+            spec = None
+        if spec is not None:
+            return apply_overrides(spec, overrides)
+        # A file that is wrong by itself may be right with what is laid over it.
+        return cls.from_dict(_laid(cls, document, overrides).data, document.label)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain dicts, lists and scalars."""
@@ -329,10 +338,15 @@ def apply_overrides(spec: S, overrides: Iterable[str]) -> S:
     overrides = list(overrides)
     if not overrides:
         return spec
-    cls, document = type(spec), Document(spec.to_dict())
+    cls = type(spec)
+    return cls.from_dict(_laid(cls, Document(spec.to_dict()), overrides).data, OVERRIDE_LABEL)
+
+
+def _laid(cls: type[Spec], document: Document, overrides: Iterable[str]) -> Document:
+    """Lay overrides over a document, in order."""
     for override in overrides:
         document = _overlay(cls, _override_table(override), document, f"{OVERRIDE_LABEL}: ")
-    return cls.from_dict(document.data, OVERRIDE_LABEL)
+    return document
 
 
 def _override_table(override: str) -> dict[str, Any]:

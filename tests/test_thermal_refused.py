@@ -366,3 +366,13 @@ def test_files_that_are_their_own_presets_or_not_there_are_refused(tmp_path):
         Stack.load(tmp_path / "a.toml")
     with pytest.raises(InputError, match=r"d\.toml: No such file or directory"):
         Stack.load(tmp_path / "c.toml")
+
+
+def test_what_is_laid_over_a_file_may_mend_it(tmp_path):
+    file = tmp_path / "a.toml"
+    file.write_text('preset = "stag2p"\nambient_k = -1.0\n')
+    assert Stack.load(file, ["ambient_k=300"]) == Stack.load("stag2p", ["ambient_k=300"])
+    with pytest.raises(InputError, match=r"a\.toml: ambient_k = -1"):
+        Stack.load(file)
+    with pytest.raises(InputError, match=r"a\.toml: ambient_k = -1"):
+        Stack.load(file, ["name=b"])
