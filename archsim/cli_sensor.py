@@ -192,7 +192,7 @@ def _single(loaded: NearSensor, policy: str | None) -> tuple[Any, list[str], Any
 
 def _compared(loaded: NearSensor, workers: int) -> tuple[Any, list[str], Any]:
     from archsim.errors import InputError
-    from archsim.report.sensor_text import head_lines, table_lines
+    from archsim.report.sensor_text import head_lines, least_line, least_power, table_lines
     from archsim.sensor import simulate_many
     from archsim.sensor.policies import POLICIES
 
@@ -207,15 +207,19 @@ def _compared(loaded: NearSensor, workers: int) -> tuple[Any, list[str], Any]:
 
         return plot_policies(runs)
 
-    lines = [*head_lines(runs[0]), "", *table_lines([("policy", each.run.policy, each) for each in runs])]
-    return {"name": loaded.name, "runs": [each.to_dict() for each in runs]}, lines, draw
+    table = table_lines([("policy", each.run.policy, each) for each in runs])
+    lines = [*head_lines(runs[0]), "", *table, "", least_line(runs)]
+    best, whole = (None if each is None else each.run.policy for each in least_power(runs))
+    least = {"keeps_limits": best, "keeps_limits_and_computes_every_frame": whole}
+    data = {"name": loaded.name, "runs": [each.to_dict() for each in runs], "least_power": least}
+    return data, lines, draw
 
 
 def _varied(
     loaded: NearSensor, vary: list[str], policy: str | None, compare: bool, workers: int
 ) -> tuple[Any, list[str], Any]:
     from archsim.errors import InputError
-    from archsim.report.sensor_text import table_lines
+    from archsim.report.sensor_text import least_line, table_lines
     from archsim.sensor import SensorRun, simulate_many
     from archsim.sensor.policies import POLICIES
     from archsim.spec import apply_overrides
@@ -248,6 +252,12 @@ def _varied(
                 if not compare or name == chosen[0]:
                     table.append((title, step, each))
     lines = [f"{loaded.name}" + ("" if compare or own else f", {chosen[0]}"), "", *table_lines(table)]
+    if compare:
+        done = [[each for each in row if isinstance(each, SensorRun)] for row in rows]
+        told = [
+            f"{', '.join(p.values())}: {least_line(row)}" for p, row in zip(points, done, strict=True) if row
+        ]
+        lines += ["", *told] if told else []
 
     def draw() -> Any:
         from archsim.report.sensor_plots import plot_policy_power

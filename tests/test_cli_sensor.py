@@ -5,7 +5,7 @@ from program import run, strict_json
 
 from archsim import plots
 from archsim.errors import InputError
-from archsim.report import sensor_plots
+from archsim.report import sensor_plots, sensor_text
 from archsim.sensor import load_sensor, load_vision_system, simulate_many
 from archsim.sensor.policies import POLICIES
 
@@ -54,9 +54,73 @@ def test_policies_stand_side_by_side():
     assert [row.split()[0] for row in rows] == list(POLICIES)
     assert rows[1].endswith("NO")
     assert "full-near: near frames settle" in ended.out
-    assert max(map(len, ended.out.splitlines())) <= 120
+    assert max(map(len, rows)) <= 100
+    assert max(map(len, ended.out.splitlines())) <= 110
     found = strict_json(run("sensor", "vgg16-dim", "--compare", "--json").out)
     assert [each["policy"] for each in found["runs"]] == list(POLICIES)
+
+
+def test_energy_of_a_computed_frame_stands_beside_the_power():
+    found = strict_json(run("sensor", "vgg16-dim", "--compare", "--json").out)
+    for each in found["runs"]:
+        assert each["mj_per_computed_frame"] == 1e3 * each["system_w"] / each["fps"]
+    energy = {each["policy"]: each["mj_per_computed_frame"] for each in found["runs"]}
+    power = {each["policy"]: each["system_w"] for each in found["runs"]}
+    # Stopping saves power, and nothing of the energy of a frame that is computed.
+    assert power["stop-capture-go"] < power["full-near"]
+    assert energy["stop-capture-go"] > energy["full-near"]
+    out = run("sensor", "vgg16-dim", "--compare").out
+    (row,) = [line for line in out.splitlines() if line.startswith("stop-capture-go ")]
+    assert f"{energy['stop-capture-go']:.2f}" in row.split()
+    stopped = load_sensor("vgg16-dim", ["duration_s=20"]).simulate(lambda state: "stop")
+    assert stopped.frame_mj is stopped.to_dict()["mj_per_computed_frame"] is None
+
+
+def test_a_comparison_ends_with_the_least_power_that_keeps_all_limits():
+    found = strict_json(run("sensor", "vgg16-dim", "--compare", "--json").out)
+    kept = {each["policy"]: each for each in found["runs"] if each["met"]}
+    best = min(kept, key=lambda name: kept[name]["system_w"])
+    every = min((n for n in kept if kept[n]["stop_share"] == 0), key=lambda name: kept[name]["system_w"])
+    assert found["least_power"] == {"keeps_limits": best, "keeps_limits_and_computes_every_frame": every}
+    assert best != every
+    last = run("sensor", "vgg16-dim", "--compare").out.splitlines()[-1]
+    assert last == (
+        f"least power that keeps all limits: {best} ({kept[best]['system_w']:.3f} W); "
+        f"with every frame computed: {every} ({kept[every]['system_w']:.3f} W)"
+    )
+    varied = run("sensor", "vgg16-dim", "--compare", "--vary", "imaging_db=20,23").out.splitlines()
+    assert [line for line in varied if "least power" in line] == [f"20: {last}"]
+    hot = load_sensor("stagioni").to_dict() | {"vision_db": None, "vision_k": 280.0}
+    runs = simulate_many([type(load_sensor()).from_dict(hot, "hot")], list(POLICIES))
+    assert sensor_text.least_line(runs).endswith("none of these policies keeps them")
+
+
+def test_words_in_the_table_are_told_below_it():
+    hot = run(
+        "sensor", "vgg16-dim", "--vary", "imaging_db=20,23", "--set", "ambient_k=400", "--time", "20s"
+    ).out
+    assert "full: light and dark current fill the pixel" in hot
+    assert "cannot: no temperature gives the ratio" in hot
+    plain = run("sensor", "vgg16-dim", "--compare").out
+    assert "full: " not in plain
+    assert "cannot: " not in plain
+
+
+def test_blocks_that_nobody_chose_are_named(tmp_path):
+    assert run("sensor", "vgg16-dim").out.splitlines()[2] == "power in v_all, images at s_all"
+    file = tmp_path / "mine.toml"
+    parts = {"vision": "squeezenet-1080p30", "image_sensor": "ar0330", "scene": "office", "stack": "stag2p"}
+    tables = "".join(f'[{kind}]\npreset = "{name}"\n' for kind, name in parts.items())
+    file.write_text('name = "mine"\n' + tables)
+    ended = run("sensor", file)
+    heated, watched = load_sensor(file).blocks()
+    assert heated == watched
+    lines = ended.out.splitlines()
+    assert lines[0] == "mine"  # a description is optional
+    assert lines[2].startswith(f"power in {heated}, images at {heated} (defaults: heated, the hottest block")
+    assert strict_json(run("sensor", file, "--json").out)["blocks"] == {"heated": heated, "watched": watched}
+    seen = load_sensor(file, [f"heated={heated}", f"watched={heated}"]).two_poles()
+    assert load_sensor(file).two_poles() == seen
 
 
 def test_a_parameter_is_varied_and_what_cannot_be_had_is_a_row():
