@@ -32,6 +32,8 @@ Examples:
       noise and signal to noise ratio of its images at these temperatures, degC
 """
 _ZERO_C_K = 273.15
+#: Colder surroundings are told; up to the other number they are likely degrees Celsius.
+_COLD_K, _MEANT_C = 200.0, 150.0
 #: Seconds that a picture of temperatures shows.
 _SHOWN_S = 60.0
 
@@ -98,12 +100,16 @@ def sensor(
     if time is not None:
         changes.append(f"duration_s={_seconds(time)!r}")
     loaded = load_sensor(name, changes)
+    _tell_cold(loaded.two_poles().ambient_k)
     if policy is not None:
         from archsim.sensor.policies import POLICIES
 
         if policy not in POLICIES:
             from archsim.errors import InputError, nearest
 
+            if policy.endswith(".py") or "/" in policy:
+                rule = "a policy of one's own is Python: load_sensor(NAME).simulate(MyPolicy); "
+                raise InputError(f"--policy {policy}: {rule}see docs/near-sensor.md#ones-own")
             raise InputError(f"--policy {policy}: unknown policy{nearest(policy, POLICIES)}")
     if energy:
         answer = _energy(loaded)
@@ -144,6 +150,14 @@ def _check(
         for other in others:
             if given[option] and given[other]:
                 raise InputError(f"{other}: has no effect with {option}")
+
+
+def _tell_cold(ambient_k: float) -> None:
+    """Say what an ambient temperature is in degrees Celsius where it may have been meant as one."""
+    if ambient_k < _COLD_K:
+        meant = f"; {ambient_k:g} degC is {ambient_k + _ZERO_C_K:g} K" if ambient_k < _MEANT_C else ""
+        text = f"note: ambient_k = {ambient_k:g} K is {ambient_k - _ZERO_C_K:g} degC{meant}"
+        print(text, file=sys.stderr)
 
 
 def _seconds(text: str) -> float:
@@ -233,6 +247,9 @@ def _varied(
     sensors = [
         apply_overrides(loaded, [f"{path}={value}" for path, value in point.items()]) for point in points
     ]
+    for kelvin in dict.fromkeys(each.two_poles().ambient_k for each in sensors):
+        if kelvin != loaded.two_poles().ambient_k:
+            _tell_cold(kelvin)
     # A policy that is varied is not to be overruled.
     own = "policy" in points[0]
     runs = simulate_many(sensors, None if own else chosen, workers)

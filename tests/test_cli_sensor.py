@@ -209,6 +209,15 @@ def test_noise_at_temperatures():
     assert found["temperature_k"] == [303.15, 573.15]
 
 
+def test_surroundings_that_may_be_meant_in_celsius_are_told_in_both():
+    told = "note: ambient_k = 20 K is -253.15 degC; 20 degC is 293.15 K\n"
+    line = ["sensor", "stagioni", "--time", "20s"]
+    assert run(*line, "--set", "ambient_k=20").err == told
+    assert run(*line, "--vary", "ambient_k=20,300").err == told
+    assert run(*line, "--set", "ambient_k=190").err == "note: ambient_k = 190 K is -83.15 degC\n"
+    assert run(*line, "--set", "ambient_k=293").err == ""
+
+
 def test_the_simulated_time_is_that_asked_for():
     assert strict_json(run("sensor", "vgg16-dim", "--time", "90s", "--json").out)["captures"]["requests"] == 8
 
@@ -221,6 +230,10 @@ def test_the_simulated_time_is_that_asked_for():
     [
         (["stagoni"], "sensor 'stagoni': unknown sensor preset (did you mean 'stagioni'?)"),
         (["stagioni", "--policy", "seasnal"], "--policy seasnal: unknown policy (did you mean 'seasonal'?)"),
+        (
+            ["stagioni", "--policy", "mine.py"],
+            "--policy mine.py: a policy of one's own is Python: load_sensor(",
+        ),
         (["stagioni", "--set", "imaging_db=40"], "40 dB cannot be met at any temperature: best is 35.98 dB"),
         (
             ["stagioni", "--set", "scene.preset=dim"],

@@ -6,6 +6,7 @@ policy runs with these. What comes out is power, temperature, duty, and the sign
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -107,7 +108,10 @@ class NearSensor(Spec):
         exposed, most = self.scene.exposure_ms * 1e-3, self.vision.frame_s
         if exposed > most * (1 + 1e-9):
             fps = int(10 / exposed) / 10
-            rule = f"is longer than a frame of {most * 1e3:.4g} ms; vision.fps may be {fps:g} at most"
+            rule = (
+                f"is longer than a frame of {most * 1e3:.4g} ms; vision.fps may be {fps:g} at most, "
+                f"or scene.exposure_ms {most * 1e3:.4g}"
+            )
             raise FieldError(f"scene.exposure_ms = {self.scene.exposure_ms:g}", rule)
         sensor = self.image_sensor
         if self.vision.columns > sensor.columns or self.vision.rows > sensor.rows:
@@ -227,8 +231,6 @@ def _limit(sensor: ImageSensor, scene: Scene, snr_db: float | None, signal: floa
 
 def _model(stack: str) -> ThermalModel:
     """Return the thermal model of a stack from its JSON."""
-    import json
-
     return ThermalModel(Stack.from_dict(json.loads(stack), "stack"), _GRID)
 
 
@@ -248,8 +250,6 @@ def _derived(stack: str, heated: str, watched: str) -> TwoPole:
 @lru_cache(maxsize=64)
 def _converter_noise_dn(adc: str) -> float:
     """Return what a converter's noise and distortion are beyond rounding, in DN rms, from its measured ENOB."""
-    import json
-
     from archsim.analog.nnadc import Adc, measure
 
     spec = Adc.from_dict(json.loads(adc), "readout")
