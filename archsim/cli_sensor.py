@@ -97,6 +97,7 @@ def sensor(
     from archsim.sensor import load_sensor
 
     changes = list(overrides or [])
+    _check_presets(changes, [path for point in (_points(vary)[:1] if vary else []) for path in point])
     if time is not None:
         changes.append(f"duration_s={_seconds(time)!r}")
     loaded = load_sensor(name, changes)
@@ -150,6 +151,21 @@ def _check(
         for other in others:
             if given[option] and given[other]:
                 raise InputError(f"{other}: has no effect with {option}")
+
+
+def _check_presets(changes: list[str], varied: list[str]) -> None:
+    """Refuse a change whose table a later preset replaces: it would be undone without a word."""
+    from archsim.errors import InputError
+
+    paths = [change.partition("=")[0].strip() for change in changes]
+    for place, path in enumerate(paths):
+        for later in [*paths[place + 1 :], *varied]:
+            table = later.removesuffix("preset")
+            if table != later and path != later and table and path.startswith(table):
+                what = "--vary" if later in varied else "--set"
+                rule = f"is undone by {what} {later}, which replaces all of {table.rstrip('.')}"
+                hint = "give it as --vary too" if what == "--vary" else "put the preset first"
+                raise InputError(f"--set {changes[place]}: {rule}; {hint}")
 
 
 def _tell_cold(ambient_k: float) -> None:

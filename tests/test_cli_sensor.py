@@ -234,6 +234,14 @@ def test_the_simulated_time_is_that_asked_for():
             ["stagioni", "--policy", "mine.py"],
             "--policy mine.py: a policy of one's own is Python: load_sensor(",
         ),
+        (
+            ["stagioni", "--set", "scene.exposure_ms=16", "--set", "scene.preset=office"],
+            "--set scene.exposure_ms=16: is undone by --set scene.preset, which replaces all of scene; put the preset",
+        ),
+        (
+            ["stagioni", "--set", "scene.iso=100", "--vary", "scene.preset=office,daylight"],
+            "--set scene.iso=100: is undone by --vary scene.preset, which replaces all of scene; give it as --vary",
+        ),
         (["stagioni", "--set", "imaging_db=40"], "40 dB cannot be met at any temperature: best is 35.98 dB"),
         (
             ["stagioni", "--set", "scene.preset=dim"],
@@ -345,6 +353,34 @@ def test_bars_of_policies_are_shares_of_their_power():
     assert sum(bars(axes).values()) == pytest.approx(sum(each.run.system_w for each in runs), rel=0.01)
     texts = [text.get_text() for text in axes.texts]
     assert [text.endswith("limit missed") for text in texts] == [not each.run.met for each in runs]
+
+
+def test_a_preset_first_and_then_its_change_is_no_slip():
+    line = ["sensor", "stagioni", "--time", "20s", "--set", "imaging_db=20"]
+    line += ["--set", "vision.fps=30", "--set", "scene.preset=office"]
+    assert run(*line, "--set", "scene.exposure_ms=16").status == 0
+    varied = run(*line, "--vary", "scene.preset+scene.exposure_ms=office:16,daylight:8")
+    assert (varied.status, varied.err) == (0, "")
+
+
+def test_lines_on_one_another_are_seen_and_named():
+    values = [15.0, 16.0]
+    flat = simulate_many(
+        [load_sensor("mobilenet-office", [f"imaging_db={db}", "duration_s=60"]) for db in values],
+        list(POLICIES),
+    )
+    rows = [flat[:5], flat[5:]]
+    power = {each.run.policy: each.run.system_w for each in rows[0]}
+    near = [name for name in POLICIES if abs(power[name] - power["full-near"]) < 0.02 * power["full-far"]]
+    assert len(near) >= 3
+    axes = plots.plot_policy_power(values, rows, "SNR (dB)")
+    assert f"on one line: {', '.join(near)}" in " ".join(axes.get_title("left").split())
+    widths = [line.get_linewidth() for line in axes.lines if line.get_label() in near]
+    sizes = [line.get_markersize() for line in axes.lines if line.get_label() in near]
+    assert widths == sorted(set(widths), reverse=True)
+    assert sizes == sorted(set(sizes), reverse=True)
+    (far,) = [line for line in axes.lines if line.get_label() == "full-far"]
+    assert far.get_linewidth() == min(widths)
 
 
 def test_lines_of_policies_go_through_their_powers():
