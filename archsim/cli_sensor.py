@@ -32,6 +32,8 @@ Examples:
       noise and signal to noise ratio of its images at these temperatures, degC
 """
 _ZERO_C_K = 273.15
+#: Colder surroundings are told; up to the other number they are likely degrees Celsius.
+_COLD_K, _MEANT_C = 200.0, 150.0
 #: Seconds that a picture of temperatures shows.
 _SHOWN_S = 60.0
 
@@ -95,15 +97,20 @@ def sensor(
     from archsim.sensor import load_sensor
 
     changes = list(overrides or [])
+    _check_presets(changes, [path for point in (_points(vary)[:1] if vary else []) for path in point])
     if time is not None:
         changes.append(f"duration_s={_seconds(time)!r}")
     loaded = load_sensor(name, changes)
+    _tell_cold(loaded.two_poles().ambient_k)
     if policy is not None:
         from archsim.sensor.policies import POLICIES
 
         if policy not in POLICIES:
             from archsim.errors import InputError, nearest
 
+            if policy.endswith(".py") or "/" in policy:
+                rule = "a policy of one's own is Python: load_sensor(NAME).simulate(MyPolicy); "
+                raise InputError(f"--policy {policy}: {rule}see docs/near-sensor.md#ones-own")
             raise InputError(f"--policy {policy}: unknown policy{nearest(policy, POLICIES)}")
     if energy:
         answer = _energy(loaded)
@@ -144,6 +151,29 @@ def _check(
         for other in others:
             if given[option] and given[other]:
                 raise InputError(f"{other}: has no effect with {option}")
+
+
+def _check_presets(changes: list[str], varied: list[str]) -> None:
+    """Refuse a change whose table a later preset replaces: it would be undone without a word."""
+    from archsim.errors import InputError
+
+    paths = [change.partition("=")[0].strip() for change in changes]
+    for place, path in enumerate(paths):
+        for later in [*paths[place + 1 :], *varied]:
+            table = later.removesuffix("preset")
+            if table != later and path != later and table and path.startswith(table):
+                what = "--vary" if later in varied else "--set"
+                rule = f"is undone by {what} {later}, which replaces all of {table.rstrip('.')}"
+                hint = "give it as --vary too" if what == "--vary" else "put the preset first"
+                raise InputError(f"--set {changes[place]}: {rule}; {hint}")
+
+
+def _tell_cold(ambient_k: float) -> None:
+    """Say what an ambient temperature is in degrees Celsius where it may have been meant as one."""
+    if ambient_k < _COLD_K:
+        meant = f"; {ambient_k:g} degC is {ambient_k + _ZERO_C_K:g} K" if ambient_k < _MEANT_C else ""
+        text = f"note: ambient_k = {ambient_k:g} K is {ambient_k - _ZERO_C_K:g} degC{meant}"
+        print(text, file=sys.stderr)
 
 
 def _seconds(text: str) -> float:
@@ -192,7 +222,7 @@ def _single(loaded: NearSensor, policy: str | None) -> tuple[Any, list[str], Any
 
 def _compared(loaded: NearSensor, workers: int) -> tuple[Any, list[str], Any]:
     from archsim.errors import InputError
-    from archsim.report.sensor_text import head_lines, table_lines
+    from archsim.report.sensor_text import head_lines, least_line, least_power, table_lines
     from archsim.sensor import simulate_many
     from archsim.sensor.policies import POLICIES
 
@@ -207,15 +237,19 @@ def _compared(loaded: NearSensor, workers: int) -> tuple[Any, list[str], Any]:
 
         return plot_policies(runs)
 
-    lines = [*head_lines(runs[0]), "", *table_lines([("policy", each.run.policy, each) for each in runs])]
-    return {"name": loaded.name, "runs": [each.to_dict() for each in runs]}, lines, draw
+    table = table_lines([("policy", each.run.policy, each) for each in runs])
+    lines = [*head_lines(runs[0]), "", *table, "", least_line(runs)]
+    best, whole = (None if each is None else each.run.policy for each in least_power(runs))
+    least = {"keeps_limits": best, "keeps_limits_and_computes_every_frame": whole}
+    data = {"name": loaded.name, "runs": [each.to_dict() for each in runs], "least_power": least}
+    return data, lines, draw
 
 
 def _varied(
     loaded: NearSensor, vary: list[str], policy: str | None, compare: bool, workers: int
 ) -> tuple[Any, list[str], Any]:
     from archsim.errors import InputError
-    from archsim.report.sensor_text import table_lines
+    from archsim.report.sensor_text import least_line, table_lines
     from archsim.sensor import SensorRun, simulate_many
     from archsim.sensor.policies import POLICIES
     from archsim.spec import apply_overrides
@@ -229,6 +263,9 @@ def _varied(
     sensors = [
         apply_overrides(loaded, [f"{path}={value}" for path, value in point.items()]) for point in points
     ]
+    for kelvin in dict.fromkeys(each.two_poles().ambient_k for each in sensors):
+        if kelvin != loaded.two_poles().ambient_k:
+            _tell_cold(kelvin)
     # A policy that is varied is not to be overruled.
     own = "policy" in points[0]
     runs = simulate_many(sensors, None if own else chosen, workers)
@@ -248,6 +285,12 @@ def _varied(
                 if not compare or name == chosen[0]:
                     table.append((title, step, each))
     lines = [f"{loaded.name}" + ("" if compare or own else f", {chosen[0]}"), "", *table_lines(table)]
+    if compare:
+        done = [[each for each in row if isinstance(each, SensorRun)] for row in rows]
+        told = [
+            f"{', '.join(p.values())}: {least_line(row)}" for p, row in zip(points, done, strict=True) if row
+        ]
+        lines += ["", *told] if told else []
 
     def draw() -> Any:
         from archsim.report.sensor_plots import plot_policy_power

@@ -5,7 +5,7 @@ from program import run, strict_json
 
 from archsim import plots
 from archsim.errors import InputError
-from archsim.report import sensor_plots
+from archsim.report import sensor_plots, sensor_text
 from archsim.report.sensor_text import percent
 from archsim.sensor import load_sensor, load_vision_system, simulate_many
 from archsim.sensor.policies import POLICIES
@@ -55,9 +55,73 @@ def test_policies_stand_side_by_side():
     assert [row.split()[0] for row in rows] == list(POLICIES)
     assert rows[1].endswith("NO")
     assert "full-near: near frames settle" in ended.out
-    assert max(map(len, ended.out.splitlines())) <= 120
+    assert max(map(len, rows)) <= 100
+    assert max(map(len, ended.out.splitlines())) <= 110
     found = strict_json(run("sensor", "vgg16-dim", "--compare", "--json").out)
     assert [each["policy"] for each in found["runs"]] == list(POLICIES)
+
+
+def test_energy_of_a_computed_frame_stands_beside_the_power():
+    found = strict_json(run("sensor", "vgg16-dim", "--compare", "--json").out)
+    for each in found["runs"]:
+        assert each["mj_per_computed_frame"] == 1e3 * each["system_w"] / each["fps"]
+    energy = {each["policy"]: each["mj_per_computed_frame"] for each in found["runs"]}
+    power = {each["policy"]: each["system_w"] for each in found["runs"]}
+    # Stopping saves power, and nothing of the energy of a frame that is computed.
+    assert power["stop-capture-go"] < power["full-near"]
+    assert energy["stop-capture-go"] > energy["full-near"]
+    out = run("sensor", "vgg16-dim", "--compare").out
+    (row,) = [line for line in out.splitlines() if line.startswith("stop-capture-go ")]
+    assert f"{energy['stop-capture-go']:.2f}" in row.split()
+    stopped = load_sensor("vgg16-dim", ["duration_s=20"]).simulate(lambda state: "stop")
+    assert stopped.frame_mj is stopped.to_dict()["mj_per_computed_frame"] is None
+
+
+def test_a_comparison_ends_with_the_least_power_that_keeps_all_limits():
+    found = strict_json(run("sensor", "vgg16-dim", "--compare", "--json").out)
+    kept = {each["policy"]: each for each in found["runs"] if each["met"]}
+    best = min(kept, key=lambda name: kept[name]["system_w"])
+    every = min((n for n in kept if kept[n]["stop_share"] == 0), key=lambda name: kept[name]["system_w"])
+    assert found["least_power"] == {"keeps_limits": best, "keeps_limits_and_computes_every_frame": every}
+    assert best != every
+    last = run("sensor", "vgg16-dim", "--compare").out.splitlines()[-1]
+    assert last == (
+        f"least power that keeps all limits: {best} ({kept[best]['system_w']:.3f} W); "
+        f"with every frame computed: {every} ({kept[every]['system_w']:.3f} W)"
+    )
+    varied = run("sensor", "vgg16-dim", "--compare", "--vary", "imaging_db=20,23").out.splitlines()
+    assert [line for line in varied if "least power" in line] == [f"20: {last}"]
+    hot = load_sensor("stagioni").to_dict() | {"vision_db": None, "vision_k": 280.0}
+    runs = simulate_many([type(load_sensor()).from_dict(hot, "hot")], list(POLICIES))
+    assert sensor_text.least_line(runs).endswith("none of these policies keeps them")
+
+
+def test_words_in_the_table_are_told_below_it():
+    hot = run(
+        "sensor", "vgg16-dim", "--vary", "imaging_db=20,23", "--set", "ambient_k=400", "--time", "20s"
+    ).out
+    assert "full: light and dark current fill the pixel" in hot
+    assert "cannot: no temperature gives the ratio" in hot
+    plain = run("sensor", "vgg16-dim", "--compare").out
+    assert "full: " not in plain
+    assert "cannot: " not in plain
+
+
+def test_blocks_that_nobody_chose_are_named(tmp_path):
+    assert run("sensor", "vgg16-dim").out.splitlines()[2] == "power in v_all, images at s_all"
+    file = tmp_path / "mine.toml"
+    parts = {"vision": "squeezenet-1080p30", "image_sensor": "ar0330", "scene": "office", "stack": "stag2p"}
+    tables = "".join(f'[{kind}]\npreset = "{name}"\n' for kind, name in parts.items())
+    file.write_text('name = "mine"\n' + tables)
+    ended = run("sensor", file)
+    heated, watched = load_sensor(file).blocks()
+    assert heated == watched
+    lines = ended.out.splitlines()
+    assert lines[0] == "mine"  # a description is optional
+    assert lines[2].startswith(f"power in {heated}, images at {heated} (defaults: heated, the hottest block")
+    assert strict_json(run("sensor", file, "--json").out)["blocks"] == {"heated": heated, "watched": watched}
+    seen = load_sensor(file, [f"heated={heated}", f"watched={heated}"]).two_poles()
+    assert load_sensor(file).two_poles() == seen
 
 
 def test_a_parameter_is_varied_and_what_cannot_be_had_is_a_row():
@@ -146,6 +210,15 @@ def test_noise_at_temperatures():
     assert found["temperature_k"] == [303.15, 573.15]
 
 
+def test_surroundings_that_may_be_meant_in_celsius_are_told_in_both():
+    told = "note: ambient_k = 20 K is -253.15 degC; 20 degC is 293.15 K\n"
+    line = ["sensor", "stagioni", "--time", "20s"]
+    assert run(*line, "--set", "ambient_k=20").err == told
+    assert run(*line, "--vary", "ambient_k=20,300").err == told
+    assert run(*line, "--set", "ambient_k=190").err == "note: ambient_k = 190 K is -83.15 degC\n"
+    assert run(*line, "--set", "ambient_k=293").err == ""
+
+
 def test_the_simulated_time_is_that_asked_for():
     assert strict_json(run("sensor", "vgg16-dim", "--time", "90s", "--json").out)["captures"]["requests"] == 8
 
@@ -158,6 +231,18 @@ def test_the_simulated_time_is_that_asked_for():
     [
         (["stagoni"], "sensor 'stagoni': unknown sensor preset (did you mean 'stagioni'?)"),
         (["stagioni", "--policy", "seasnal"], "--policy seasnal: unknown policy (did you mean 'seasonal'?)"),
+        (
+            ["stagioni", "--policy", "mine.py"],
+            "--policy mine.py: a policy of one's own is Python: load_sensor(",
+        ),
+        (
+            ["stagioni", "--set", "scene.exposure_ms=16", "--set", "scene.preset=office"],
+            "--set scene.exposure_ms=16: is undone by --set scene.preset, which replaces all of scene; put the preset",
+        ),
+        (
+            ["stagioni", "--set", "scene.iso=100", "--vary", "scene.preset=office,daylight"],
+            "--set scene.iso=100: is undone by --vary scene.preset, which replaces all of scene; give it as --vary",
+        ),
         (["stagioni", "--set", "imaging_db=40"], "40 dB cannot be met at any temperature: best is 35.98 dB"),
         (
             ["stagioni", "--set", "scene.preset=dim"],
@@ -269,6 +354,34 @@ def test_bars_of_policies_are_shares_of_their_power():
     assert sum(bars(axes).values()) == pytest.approx(sum(each.run.system_w for each in runs), rel=0.01)
     texts = [text.get_text() for text in axes.texts]
     assert [text.endswith("limit missed") for text in texts] == [not each.run.met for each in runs]
+
+
+def test_a_preset_first_and_then_its_change_is_no_slip():
+    line = ["sensor", "stagioni", "--time", "20s", "--set", "imaging_db=20"]
+    line += ["--set", "vision.fps=30", "--set", "scene.preset=office"]
+    assert run(*line, "--set", "scene.exposure_ms=16").status == 0
+    varied = run(*line, "--vary", "scene.preset+scene.exposure_ms=office:16,daylight:8")
+    assert (varied.status, varied.err) == (0, "")
+
+
+def test_lines_on_one_another_are_seen_and_named():
+    values = [15.0, 16.0]
+    flat = simulate_many(
+        [load_sensor("mobilenet-office", [f"imaging_db={db}", "duration_s=60"]) for db in values],
+        list(POLICIES),
+    )
+    rows = [flat[:5], flat[5:]]
+    power = {each.run.policy: each.run.system_w for each in rows[0]}
+    near = [name for name in POLICIES if abs(power[name] - power["full-near"]) < 0.02 * power["full-far"]]
+    assert len(near) >= 3
+    axes = plots.plot_policy_power(values, rows, "SNR (dB)")
+    assert f"on one line: {', '.join(near)}" in " ".join(axes.get_title("left").split())
+    widths = [line.get_linewidth() for line in axes.lines if line.get_label() in near]
+    sizes = [line.get_markersize() for line in axes.lines if line.get_label() in near]
+    assert widths == sorted(set(widths), reverse=True)
+    assert sizes == sorted(set(sizes), reverse=True)
+    (far,) = [line for line in axes.lines if line.get_label() == "full-far"]
+    assert far.get_linewidth() == min(widths)
 
 
 def test_lines_of_policies_go_through_their_powers():

@@ -119,6 +119,21 @@ def test_traffic_is_the_frame_and_the_weights_where_none_is_stated():
     assert ddr.count == 1920 * 1080 + free.network.weights
 
 
+def test_weights_out_of_the_stacks_dram_are_reads_that_heat_the_stack_and_leave_the_host_as_it_is():
+    plain, free = system(name="vgg16-1080p7"), system("near_weight_reads=1", name="vgg16-1080p7")
+    twice = system("near_weight_reads=2", name="vgg16-1080p7")
+    read_nj = free.network.weights * 283e-3
+    for factor, each in ((1, free), (2, twice)):
+        assert each.near_frame().total_nj - plain.near_frame().total_nj == pytest.approx(factor * read_nj)
+        assert each.near_frame().stack_nj - plain.near_frame().stack_nj == pytest.approx(factor * read_nj)
+    assert free.far_frame() == plain.far_frame()
+    (row,) = [row for row in free.near_frame().rows if row.event == "weight_read"]
+    assert (row.component, row.count) == ("stack_dram", free.network.weights)
+    assert plain.saving() == pytest.approx(0.549, abs=5e-4)
+    assert free.saving() == pytest.approx(0.494, abs=5e-4)
+    assert system("near_weight_reads=1").near_frame().power_w(34) == pytest.approx(1.41, abs=0.005)
+
+
 @given(
     st.integers(1, 4000), st.integers(1, 3000), st.floats(0, 50), st.floats(0, 5),
     st.lists(st.floats(0, 1e4), min_size=8, max_size=8),

@@ -212,6 +212,7 @@ class TestTemperatureForARatio:
 
     def test_why_never_names_what_is_worst(self):
         assert "of its noise is photon noise" in camera().temperature_for(50.0).reason
+        assert "shorter exposure_ms" in camera(illuminance_lux=1e5).temperature_for(10.0).reason
         assert "of its noise is PRNU" in camera({"prnu": 0.2}).temperature_for(50.0).reason
         bright = camera(illuminance_lux=1e5).temperature_for(10.0)
         assert bright.temperature_k is None
@@ -219,6 +220,27 @@ class TestTemperatureForARatio:
         dark = camera(illuminance_lux=0.0).temperature_for(10.0)
         assert (dark.temperature_k, dark.best_db) == (None, -math.inf)
         assert dark.reason.endswith("there is no light")
+
+    def test_what_is_said_to_help_helps(self):
+        """Dim light, 26 dB: any of the five does; office, 35 dB: no light does, for a full pixel has too few."""
+        reason = Camera("ar0330", "dim").temperature_for(26.0).reason
+        assert "larger pixels or a higher quantum_efficiency helps" in reason
+        for changes in ("illuminance_lux=10", "f_number=0.8", "exposure_ms=200"):
+            assert (
+                Camera("ar0330", Scene.load("dim", [changes])).temperature_for(26.0).temperature_k is not None
+            )
+        for changes in ("pixel_um=5", "quantum_efficiency=1"):
+            better = Camera(ImageSensor.load("ar0330", [changes]), "dim")
+            assert (
+                better.temperature_for(26.0).best_db > Camera("ar0330", "dim").temperature_for(26.0).best_db
+            )
+        at = Camera("ar0330", "office")
+        reason = at.temperature_for(35.0).reason
+        ceiling = float(at.snr_db(0.0, at.saturation_e / at.white_e * (1 - 1e-12)))
+        assert f"even full at 1986 electrons a pixel has {ceiling:.2f} dB: only a lower iso" in reason
+        lower = Scene.load("office", ["iso=100", "illuminance_lux=1500"])
+        assert Camera("ar0330", lower).temperature_for(35.0).temperature_k is not None
+        assert "no light, but a lower prnu" in camera({"prnu": 0.2}).temperature_for(50.0).reason
 
     def test_a_ratio_so_low_that_only_a_full_pixel_misses_it(self):
         at = camera()

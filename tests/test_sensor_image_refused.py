@@ -118,6 +118,14 @@ def test_sensors_that_are_none(change, message):
             lambda: camera().render(FLAT, np.full(12, 300.0), 0),
             "temperature_k of shape (12,): must be one number, or a map of the image's (12, 16)",
         ),
+        (
+            lambda: camera().render(np.full((12, 16), 200, np.uint8), 300.0, 0),
+            "pixel [0, 0] = 200: must be from 0 to 1 (white); divide an image of bytes by 255",
+        ),
+        (
+            lambda: camera().render(np.zeros((12, 16, 3)), 300.0, 0),
+            "image of shape (12, 16, 3): must be (rows, columns); pixels have no colours, so render one channel",
+        ),
         (lambda: camera().render(FLAT, -300.0, 0), "temperature_k = -300: must be in kelvin, from 0 to 1000"),
     ],
 )

@@ -94,6 +94,41 @@ def test_a_policy_that_fails_is_named_with_its_file_and_line():
         run(setting(mine))
 
 
+class Greedy:
+    def __init__(self, limit_k):
+        self.limit_k = limit_k
+
+    def __call__(self, state):
+        return "near" if state.near_k < self.limit_k else "stop"
+
+
+class Deaf:
+    def __call__(self):
+        return "near"
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (lambda: "near", "policy '<lambda>' takes (): it is called with one argument, a State"),
+        (lambda state, more: "near", "policy '<lambda>' takes (state, more): it is called with one argument"),
+        (Deaf, "policy 'Deaf' takes (self): it is called with one argument, a State"),
+        (Deaf(), "policy 'Deaf' takes (): it is called with one argument, a State"),
+        (Greedy, "policy 'Greedy' takes (limit_k): a class is instantiated for each run, without arguments"),
+    ],
+)
+def test_a_policy_of_other_arguments_is_refused_by_its_name(policy, words):
+    with pytest.raises(InputError) as refused:
+        run(setting(policy, duration_s=1.0))
+    assert words in str(refused.value)
+
+
+def test_a_policy_may_have_arguments_with_defaults_or_be_an_instance():
+    assert run(setting(lambda state, mode="near": mode, duration_s=1.0)).duty == 1.0
+    assert run(setting(lambda *state: "near", duration_s=1.0)).duty == 1.0
+    assert run(setting(Greedy(c(200)), duration_s=1.0)).duty == 1.0
+
+
 # refused
 
 

@@ -159,7 +159,8 @@ def plot_policy_power(
 ) -> Axes:
     """Draw the mean power of the system against a parameter, a line for each policy.
 
-    Hollow markers are settings in which frames missed a limit; where a ratio cannot be had there is no point.
+    Hollow markers are settings in which frames missed a limit; where a ratio cannot be had there is no point. Of lines
+    that lie on one another those below are wider, so that all are seen, and those that do so throughout are named.
 
     Parameters
     ----------
@@ -178,19 +179,28 @@ def plot_policy_power(
             if isinstance(each, SensorRun):
                 found.setdefault(each.run.policy, []).append((value, each))
     order = [name for name in POLICIES if name in found]
+    order += [name for name in found if name not in order]
+    lines = {name: {value: each.run.system_w for value, each in found[name]} for name in order}
+    covers = _covers(lines)
+    from matplotlib import rcParams
+
     with house():
         axes, own = axes_for(axes)
-        for name in order + [name for name in found if name not in order]:
+        for name in order:
             number = list(POLICIES).index(name) if name in POLICIES else len(POLICIES)
-            look = line_look(number)
+            look, wider = line_look(number), 1.0 + 0.6 * len(covers[name])
+            look["linewidth"] = rcParams["lines.linewidth"] * wider
+            look["markersize"] = rcParams["lines.markersize"] * (0.5 + 0.5 * wider)
             x, watts = [v for v, _ in found[name]], [each.run.system_w for _, each in found[name]]
             axes.plot(x, watts, label=short(name), **look)
             missed = [(v, each.run.system_w) for v, each in found[name] if not each.run.met]
             if missed:
                 axes.plot(*zip(*missed, strict=True), linestyle="none", marker=look["marker"],
-                          markerfacecolor="white", markeredgecolor=look["color"], zorder=3)  # fmt: skip
+                          markersize=look["markersize"], markerfacecolor="white",
+                          markeredgecolor=look["color"], zorder=3)  # fmt: skip
         if not found:
             nothing(axes, "no setting can be had")
+        told = [f"on one line: {', '.join(map(short, each))}" for each in _as_one(lines, covers)]
         never = [
             value
             for value, row in zip(values, runs, strict=True)
@@ -198,7 +208,9 @@ def plot_policy_power(
         ]
         if never and found:
             shown = ", ".join(f"{value:g}" for value in never[:3]) + " ..." * (len(never) > 3)
-            note(axes, f"none at {shown}: no temperature will do")
+            told.append(f"none at {shown}: no temperature will do")
+        if told:
+            note(axes, "; ".join(told))
         axes.set_xlabel(label)
         axes.set_ylabel("mean power of the system (W)")
         axes.set_ylim(
@@ -207,3 +219,35 @@ def plot_policy_power(
         finish(axes)
         legend_above(axes, grow=own)
     return axes
+
+
+#: Powers that differ by a smaller share of the highest in the picture look alike.
+_ALIKE = 0.02
+
+
+def _covers(lines: dict[str, dict[float, float]]) -> dict[str, list[str]]:
+    """Return for each line, watts by value, those drawn later that lie on it somewhere."""
+    names = list(lines)
+    return {
+        name: [later for later in names[place + 1 :] if any(_alike(lines, name, later))]
+        for place, name in enumerate(names)
+    }
+
+
+def _alike(lines: dict[str, dict[float, float]], one: str, other: str) -> list[bool]:
+    """Return for each value that two lines share whether they meet there."""
+    near = _ALIKE * max(watts for line in lines.values() for watts in line.values())
+    return [
+        abs(watts - lines[other][value]) <= near
+        for value, watts in lines[one].items()
+        if value in lines[other]
+    ]
+
+
+def _as_one(lines: dict[str, dict[float, float]], covers: dict[str, list[str]]) -> list[list[str]]:
+    """Return the groups of lines that lie on one another throughout."""
+    groups: list[list[str]] = []
+    for name, above in covers.items():
+        if not any(name in group for group in groups):
+            groups.append([name, *(later for later in above if all(_alike(lines, name, later)))])
+    return [group for group in groups if len(group) > 1]

@@ -33,7 +33,7 @@ def run_lines(found: SensorRun) -> list[str]:
         ),
         ("", f"{watts(run.die_w)} of it heats the stack"),
         ("duty", _duty(found)),
-        ("frames", f"{run.fps:.2f} of {1 / setting.frame_s:g} per second are computed on"),
+        ("frames", f"{run.fps:.2f} of {1 / setting.frame_s:g} per second are computed on" + _each(found)),
         (
             "temperature",
             f"{_c(run.hottest_k)} at most, {_c(run.mean_k)} on average, {_c(setting.ladder.ambient_k)} outside",
@@ -52,11 +52,29 @@ def head_lines(found: SensorRun) -> list[str]:
     """Return what was run."""
     sensor, vision = found.sensor, found.sensor.vision
     pair = f"{vision.network.name}, {vision.network.macs * 1e-9:.2f} G multiply-accumulates per frame of"
-    return [
-        f"{sensor.name}: {sensor.description}",
+    lines = [
+        f"{sensor.name}: {sensor.description}" if sensor.description else sensor.name,
         f"{pair} {vision.columns} x {vision.rows} pixels; {sensor.image_sensor.name}, {sensor.scene.name}, "
         f"{found.setting.duration_s:g} s",
     ]
+    blocks = sensor.blocks()
+    if blocks is not None:
+        lines.append(f"power in {blocks[0]}, images at {blocks[1]}{_by_default(sensor)}")
+    return lines
+
+
+def _by_default(sensor: NearSensor) -> str:
+    """Say which of the blocks nobody chose."""
+    missing = []
+    if sensor.heated is None:
+        missing.append("heated, the hottest block of the stack as it is")
+    if sensor.watched is None:
+        missing.append("watched, the heated block")
+    return f" (defaults: {'; '.join(missing)})" if missing else ""
+
+
+def _each(found: SensorRun) -> str:
+    return "" if found.frame_mj is None else f", {found.frame_mj:.2f} mJ of the system for each"
 
 
 def _duty(found: SensorRun) -> str:
@@ -120,33 +138,34 @@ def _paragraphs(rows: Sequence[tuple[str, str]]) -> list[str]:
 
 def table_lines(rows: Sequence[tuple[str, str, SensorRun | InputError]]) -> list[str]:
     """Return runs side by side: title of the first column, name of the row, run."""
-    cells = [
-        [
-            rows[0][0],
-            "system",
-            "saved",
-            "near",
-            "far",
-            "stop",
-            "fps",
-            "hottest",
-            "SNR there",
-            "worst for people",
-            "met",
-        ]
+    head = [
+        "system",
+        "saved",
+        "near %",
+        "far %",
+        "fps",
+        "mJ/frame",
+        "max degC",
+        "SNR, dB",
+        "people, dB",
+        "met",
     ]
+    cells = [[rows[0][0], *head]]
     reasons: dict[str, None] = {}
     for _, name, each in rows:
         if isinstance(each, InputError):
-            cells.append([name, *["-"] * 9, "cannot"])
+            cells.append([name, *["-"] * 9, "cannot"])  # a dash for each figure
             reasons[f"{name}: {each}"] = None
             continue
         run = each.run
         hot, worst = each.snr_db(run.hottest_k), each.capture_db
+        # Full pixels have no ratio; frames that nobody asked for have none either.
+        people = "full" if run.worst_capture_k is not None else "-"
         cells.append([
-            name, watts(run.system_w), percent(each.saving), percent(run.duty), percent(run.far_share),
-            percent(run.stop_share), f"{run.fps:.2f}", _c(run.hottest_k), "full" if hot is None else f"{hot:.2f} dB",
-            "-" if worst is None else f"{worst:.2f} dB", "yes" if run.met else "NO",
+            name, watts(run.system_w), percent(each.saving), f"{100 * run.duty:.1f}", f"{100 * run.far_share:.1f}",
+            f"{run.fps:.2f}", "-" if each.frame_mj is None else f"{each.frame_mj:.2f}",
+            f"{run.hottest_k - ZERO_C_K:.1f}", "full" if hot is None else f"{hot:.2f}",
+            people if worst is None else f"{worst:.2f}", "yes" if run.met else "NO",
         ])  # fmt: skip
         if not run.met:
             reasons[f"{name}: {run.reason}"] = None
@@ -154,7 +173,45 @@ def table_lines(rows: Sequence[tuple[str, str, SensorRun | InputError]]) -> list
     if len(reasons) > len(shown):
         shown.append(f"and {len(reasons) - len(shown)} more that missed; --json has all reasons")
     notes = [line for text in shown for line in textwrap.wrap(text, _WIDTH, subsequent_indent="  ")]
-    return [*align(cells), *([""] if notes else []), *notes]
+    return [*align(cells), "", *_legend(cells), *([""] if notes else []), *notes]
+
+
+def _legend(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Say what the columns are, and those words that are in them."""
+    told = [
+        "mJ/frame: of the system, for each frame that is computed on; near and far: of all frames, the rest stops",
+        "SNR, dB: where it is hottest; people, dB: the worst frame that people asked for",
+    ]
+    if any("full" in row for row in cells):
+        told.append("full: light and dark current fill the pixel, so that it has no ratio")
+    if any(row[-1] == "cannot" for row in cells):
+        told.append("cannot: no temperature gives the ratio that is asked for, so that nothing was run")
+    return told
+
+
+def least_power(runs: Sequence[SensorRun]) -> tuple[SensorRun | None, SensorRun | None]:
+    """Return the run of least power that keeps all limits, and the one that also computes every frame.
+
+    A run that computes no frame at all keeps every limit, and is no answer.
+    """
+    kept = [each for each in runs if each.run.met and each.run.fps > 0]
+    every = [each for each in kept if each.run.stop_share == 0.0]
+
+    def least(some: Sequence[SensorRun]) -> SensorRun | None:
+        return min(some, key=lambda each: each.run.system_w, default=None)
+
+    return least(kept), least(every)
+
+
+def least_line(runs: Sequence[SensorRun]) -> str:
+    """Return the answer of a comparison of policies in one line."""
+    best, whole = (
+        None if each is None else f"{each.run.policy} ({watts(each.run.system_w)})"
+        for each in least_power(runs)
+    )
+    if best is None:
+        return "least power that keeps all limits: none of these policies keeps them"
+    return f"least power that keeps all limits: {best}; with every frame computed: {whole or 'none'}"
 
 
 def energy_lines(vision: VisionSystem) -> list[str]:

@@ -6,6 +6,7 @@ policy runs with these. What comes out is power, temperature, duty, and the sign
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,7 +45,7 @@ class NearSensor(Spec):
     preset_kind: ClassVar[str] = "sensor"
 
     name: str = Field(description="label in results", min_length=1)
-    description: str = Field(description="one line for people")
+    description: str = Field(default="", description="one line for people")
     vision: VisionSystem = Field(description="camera and network")
     image_sensor: ImageSensor = Field(description="noise of the pixels")
     scene: Scene = Field(description="light and exposure")
@@ -107,7 +108,10 @@ class NearSensor(Spec):
         exposed, most = self.scene.exposure_ms * 1e-3, self.vision.frame_s
         if exposed > most * (1 + 1e-9):
             fps = int(10 / exposed) / 10
-            rule = f"is longer than a frame of {most * 1e3:.4g} ms; vision.fps may be {fps:g} at most"
+            rule = (
+                f"is longer than a frame of {most * 1e3:.4g} ms; vision.fps may be {fps:g} at most, "
+                f"or scene.exposure_ms {most * 1e3:.4g}"
+            )
             raise FieldError(f"scene.exposure_ms = {self.scene.exposure_ms:g}", rule)
         sensor = self.image_sensor
         if self.vision.columns > sensor.columns or self.vision.rows > sensor.rows:
@@ -143,13 +147,25 @@ class NearSensor(Spec):
             spec = self.ladder
             found = TwoPole(spec.r1_k_w, spec.c1_j_k, spec.r2_k_w, spec.c2_j_k, spec.ambient_k)
         else:
+            blocks = self.blocks()
             assert self.stack is not None
-            found = _derived(self.stack.canonical_json(), self.heated, self.watched)
+            assert blocks is not None
+            found = _derived(self.stack.canonical_json(), *blocks)
         if self.ambient_k is None:
             return found
         return TwoPole(
             found.r1_k_w, found.c1_j_k, found.r2_k_w, found.c2_j_k, self.ambient_k, found.error_k_w
         )
+
+    def blocks(self) -> tuple[str, str] | None:
+        """Return the block of the stack that has the power, and the one whose temperature images have.
+
+        None for a ladder, which has no blocks.
+        """
+        if self.stack is None:
+            return None
+        heated = self.heated or _hottest(self.stack.canonical_json())
+        return heated, self.watched or heated
 
     def limit(self, use: str) -> Limit:
         """Return the greatest temperature for ``vision`` or ``imaging``, and why."""
@@ -213,23 +229,27 @@ def _limit(sensor: ImageSensor, scene: Scene, snr_db: float | None, signal: floa
     return Camera(sensor, scene).temperature_for(snr_db, signal)
 
 
-@lru_cache(maxsize=64)
-def _derived(stack: str, heated: str | None, watched: str | None) -> TwoPole:
-    """Return the two poles of a stack from its JSON; a sweep asks for the same one again and again."""
-    import json
+def _model(stack: str) -> ThermalModel:
+    """Return the thermal model of a stack from its JSON."""
+    return ThermalModel(Stack.from_dict(json.loads(stack), "stack"), _GRID)
 
-    model = ThermalModel(Stack.from_dict(json.loads(stack), "stack"), _GRID)
-    if heated is None:
-        steady = model.steady()
-        heated = steady.blocks[int(steady.avg_k.argmax())]
-    return two_pole(model, {heated: 1.0}, watched or heated)
+
+@lru_cache(maxsize=64)
+def _hottest(stack: str) -> str:
+    """Return the hottest block of a stack, by its JSON, at the powers that it states itself."""
+    steady = _model(stack).steady()
+    return steady.blocks[int(steady.avg_k.argmax())]
+
+
+@lru_cache(maxsize=64)
+def _derived(stack: str, heated: str, watched: str) -> TwoPole:
+    """Return the two poles of a stack from its JSON; a sweep asks for the same one again and again."""
+    return two_pole(_model(stack), {heated: 1.0}, watched)
 
 
 @lru_cache(maxsize=64)
 def _converter_noise_dn(adc: str) -> float:
     """Return what a converter's noise and distortion are beyond rounding, in DN rms, from its measured ENOB."""
-    import json
-
     from archsim.analog.nnadc import Adc, measure
 
     spec = Adc.from_dict(json.loads(adc), "readout")
@@ -260,6 +280,11 @@ class SensorRun:
         """Share of the power of the far-sensor system that is saved."""
         return 1.0 - self.run.system_w / self.setting.powers.far.system_w
 
+    @property
+    def frame_mj(self) -> float | None:
+        """Energy of the system for each frame that is computed on; None where none is."""
+        return 1e3 * self.run.system_w / self.run.fps if self.run.fps > 0 else None
+
     def snr_db(self, temperature_k: float | None) -> float | None:
         """Return the signal to noise ratio at a temperature; None without one, or where pixels are full.
 
@@ -278,7 +303,7 @@ class SensorRun:
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as plain values, for JSON; what is infinite is None."""
         run, setting, sensor = self.run, self.setting, self.sensor
-        powers = setting.powers
+        powers, blocks = setting.powers, sensor.blocks()
         return {
             "name": sensor.name,
             "policy": run.policy,
@@ -290,6 +315,8 @@ class SensorRun:
             "system_w": run.system_w,
             "die_w": run.die_w,
             "saving": self.saving,
+            "mj_per_computed_frame": self.frame_mj,
+            "blocks": None if blocks is None else {"heated": blocks[0], "watched": blocks[1]},
             "power_w": {
                 mode: {"die_w": getattr(powers, mode).die_w, "system_w": getattr(powers, mode).system_w}
                 for mode in ("near", "far", "stop")

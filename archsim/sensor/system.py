@@ -45,6 +45,10 @@ class VisionSystem(Spec):
     dram_traffic_factor: float = quantity(
         "", "what a DRAM writes and reads, in sizes of the frame", default=1.0, ge=0, le=1e6
     )
+    near_weight_reads: float = quantity(
+        "", "times that the stack's DRAM reads all weights for a frame; default: they stay on the chip",
+        default=0.0, ge=0, le=1e6,
+    )  # fmt: skip
     readout: Adc | None = Field(
         default=None, description="a converter of RRAM networks in the place of the analog signal chain"
     )
@@ -178,6 +182,10 @@ class VisionSystem(Spec):
     def near_frame(self, choice: Choice | None = None) -> FrameEnergy:
         """Return the energy of a frame that is computed on in the stack; ``choice`` as in `run`."""
         rows = [*self.sensing(), *self._stored("stack_dram")]
+        if self.near_weight_reads:
+            # A pixel's size each, as in `ddr_factor`; they are there already, so that nothing is written.
+            count = round(self.network.weights * self.near_weight_reads)
+            rows.append(LedgerRow("stack_dram", "weight_read", count, self.energy.dram_read_pj))
         if self.energy.on_chip_pj:
             rows.append(LedgerRow("on_chip", "pixel", self.pixels, self.energy.on_chip_pj))
         if self.processor is not None:
@@ -264,6 +272,7 @@ class VisionSystem(Spec):
             "macs": self.network.macs,
             "weights": self.network.weights,
             "ddr_traffic_factor": self.ddr_factor,
+            "near_weight_reads": self.near_weight_reads,
             "converters": self.converters,
             "near": near.to_dict(),
             "far": far.to_dict(),

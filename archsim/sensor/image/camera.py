@@ -19,7 +19,7 @@ from archsim.analog.elementary import exp, log
 from archsim.errors import InputError
 from archsim.sensor.image import digital, frames
 from archsim.sensor.image.checks import HOTTEST_K, checked_k, checked_seed
-from archsim.sensor.image.noise import TEMPORAL, TITLES, Noise
+from archsim.sensor.image.noise import FULL_HELP, HELP, TEMPORAL, TITLES, Noise
 from archsim.sensor.image.spec import ImageSensor, Scene
 from archsim.spec import apply_overrides
 
@@ -128,7 +128,7 @@ class Camera:
         Parameters
         ----------
         temperature_k : array_like
-            Of the pixels, in kelvin.
+            Of the pixels, in kelvin, not degrees Celsius: 60 degC is 333.15.
         signal : float
             Image value; 1 is white, 0 the dark.
         """
@@ -181,7 +181,7 @@ class Camera:
         Parameters
         ----------
         temperature_k : array_like
-            Of the pixels, in kelvin.
+            Of the pixels, in kelvin, not degrees Celsius: 60 degC is 333.15.
         signal : float
             Image value; 1 is white.
         total : bool
@@ -252,13 +252,26 @@ class Camera:
         if light <= 0.0:
             return never + "there is no light"
         if light >= self.saturation_e:
-            return never + f"{light:.0f} electrons saturate a pixel of {self.saturation_e:.0f}"
-        cold = self.noise(0.0, signal)
-        names = tuple(TITLES) if total else TEMPORAL
-        squares = {name: float(getattr(cold, name)) ** 2 for name in names}
+            full = f"{light:.0f} electrons saturate a pixel of {self.saturation_e:.0f}"
+            return never + full + "; a shorter exposure_ms, a higher f_number or a lower iso helps"
+        squares = self._cold_e2(signal, total)
         worst = max(squares, key=lambda name: squares[name])
         share = 100.0 * squares[worst] / sum(squares.values())
-        return never + f"best is {best:.2f} dB, {share:.0f} % of its noise is {TITLES[worst]}"
+        why = f"best is {best:.2f} dB, {share:.0f} % of its noise is {TITLES[worst]}"
+        # The ratio rises with light; a pixel that light alone has filled is where that ends.
+        full_e2 = self._cold_e2(self.saturation_e / self.white_e, total)
+        ratio = self.saturation_e / float(np.sqrt(sum(full_e2.values())))
+        ceiling = _DB_PER_LN * float(log(ratio))
+        if worst != "prnu" and ceiling <= snr_db:
+            worst = max(full_e2, key=lambda name: full_e2[name])
+            why += f"; even full at {self.saturation_e:.0f} electrons a pixel has {ceiling:.2f} dB"
+            return never + f"{why}: {HELP[worst] if worst == 'prnu' else FULL_HELP} helps"
+        return never + f"{why}; {HELP[worst]} helps"
+
+    def _cold_e2(self, signal: float, total: bool) -> dict[str, float]:
+        """Return the variances, in electrons squared, that no temperature takes away."""
+        cold = self.noise(0.0, signal)
+        return {name: float(getattr(cold, name)) ** 2 for name in (TITLES if total else TEMPORAL)}
 
     def knee_k(self) -> float:
         """Return the knee of the noise in the dark: where the dark current's shot noise equals the rest of it.
@@ -310,10 +323,11 @@ class Camera:
         Parameters
         ----------
         image : array_like of float64, shape (rows, columns)
-            Values from 0 to 1 (white); with ``electrons`` the expected photo-electrons. An image smaller than the
-            sensor lies in its first rows and columns.
+            Values from 0 to 1 (white), of one channel; with ``electrons`` the expected photo-electrons. An image of
+            bytes is divided by 255 first. One smaller than the sensor lies in its first rows and columns: it is a
+            crop, whose pixels are those of the sensor.
         temperature_k : array_like
-            One for all pixels, or a map of the image's shape.
+            In kelvin, not degrees Celsius; one for all pixels, or a map of the image's shape.
         seed : int
             Of what changes from frame to frame; what stays is that of the camera's ``device``. Two devices have
             nothing in common in frames of one seed.

@@ -50,7 +50,9 @@ def checked_image(sensor: ImageSensor, image: ArrayLike, most: float) -> F64:
     except (TypeError, ValueError):
         raise InputError("image: must be numbers in rows of one length") from None
     if pixels.ndim != 2 or 0 in pixels.shape:
-        raise InputError(f"image of shape {pixels.shape}: must be (rows, columns)")
+        colours = pixels.ndim == 3 and pixels.shape[2] in (2, 3, 4)
+        hint = "; pixels have no colours, so render one channel, or the mean of them" if colours else ""
+        raise InputError(f"image of shape {pixels.shape}: must be (rows, columns){hint}")
     if pixels.shape[0] > sensor.rows or pixels.shape[1] > sensor.columns:
         raise InputError(
             f"image of shape {pixels.shape}: sensor {sensor.name} has {sensor.rows} rows of {sensor.columns} pixels"
@@ -63,6 +65,8 @@ def checked_image(sensor: ImageSensor, image: ArrayLike, most: float) -> F64:
             if most == 1.0
             else "must be a finite number of electrons, at least 0"
         )
+        if most == 1.0 and getattr(np.asarray(image).dtype, "kind", "") in "ui" and pixels.max() <= 255:
+            rule += "; divide an image of bytes by 255"
         raise InputError(f"pixel [{row}, {column}] = {pixels[row, column]:g}: {rule}")
     return pixels
 

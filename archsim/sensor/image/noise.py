@@ -19,6 +19,19 @@ TITLES = {
     "dsnu": "DSNU",
     "prnu": "PRNU",
 }
+_LIGHT = "more light, a longer exposure_ms (at most a frame), a lower f_number"
+#: What helps where a contribution stands in the way of a ratio, whatever the temperature.
+HELP = {
+    "photon": f"{_LIGHT}, larger pixels or a higher quantum_efficiency",
+    "dark_current": "a shorter exposure_ms or a lower dark_current_e_s",
+    "read": f"{_LIGHT}, a higher iso or a lower read_noise_e",
+    "reset": f"{_LIGHT} or correlated_double_sampling",
+    "quantisation": f"{_LIGHT}, a higher iso or more bits",
+    "dsnu": f"{_LIGHT} or a lower dsnu_e",
+    "prnu": "no light, but a lower prnu of the sensor",
+}
+#: What helps where a pixel does not hold enough electrons.
+FULL_HELP = "only a lower iso or a sensor of a larger full_well_e"
 #: Contributions that change from frame to frame; the others stay.
 TEMPORAL = ("photon", "dark_current", "read", "reset", "quantisation")
 

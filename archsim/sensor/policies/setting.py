@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -276,3 +277,33 @@ def _check_policy(policy: Any) -> None:
         raise InputError(
             f"policy {policy!r}: must be one of {', '.join(POLICIES)}, or a callable that takes a state"
         )
+    else:
+        _check_arguments(policy)
+
+
+def _check_arguments(policy: Any) -> None:
+    """Refuse a callable, or a class of such, that does not take exactly a state."""
+    called, given = policy, 1
+    if inspect.isclass(policy):
+        _check_takes(policy, policy, 0, "a class is instantiated for each run, without arguments")
+        called, given = (
+            next((vars(each)["__call__"] for each in policy.__mro__ if "__call__" in vars(each)), None),
+            2,
+        )
+        if not inspect.isfunction(
+            called
+        ):  # none at all, which is told when it runs, or one of another making
+            return
+    _check_takes(policy, called, given, "it is called with one argument, a State")
+
+
+def _check_takes(policy: Any, called: Any, given: int, rule: str) -> None:
+    try:
+        signature = inspect.signature(called)
+    except (TypeError, ValueError):  # of C code, which does not tell
+        return
+    try:
+        signature.bind(*[None] * given)
+    except TypeError as error:
+        name = getattr(policy, "__name__", type(policy).__name__)
+        raise InputError(f"policy {name!r} takes {signature}: {rule} ({error})") from None
