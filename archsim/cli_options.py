@@ -130,16 +130,21 @@ def time_of(text: str, option: str) -> float:
 
 
 def initial_of(text: str) -> str | float:
-    """Read ``--initial``: kelvin, or one of two words."""
+    """Read ``--initial``: kelvin, a temperature with its unit, or one of two words."""
     from archsim.errors import InputError, nearest
+    from archsim.units import parse_quantity
 
+    if text in ("ambient", "steady"):
+        return text
     try:
-        return float(text.removesuffix("K"))
+        return float(text)
     except ValueError:
-        if text not in ("ambient", "steady"):
-            rule = f"must be ambient, steady or kelvin{nearest(text, ['ambient', 'steady'])}"
-            raise InputError(f"--initial {text}: {rule}") from None
-    return text
+        pass
+    try:
+        return float(parse_quantity(text, "K"))
+    except InputError:
+        rule = f"must be ambient, steady, kelvin or degC, such as 60degC{nearest(text, ['ambient', 'steady'])}"
+        raise InputError(f"--initial {text}: {rule}") from None
 
 
 def check_runner(workers: int | None, dask: str | None) -> None:

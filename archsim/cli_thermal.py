@@ -60,7 +60,7 @@ def thermal(
         str | None, typer.Option("--every", metavar="TIME", help="Also at all multiples of this up to --time.")
     ] = None,
     initial: Annotated[
-        str, typer.Option("--initial", metavar="ambient|steady|K", help="Temperature at time 0.")
+        str, typer.Option("--initial", metavar="ambient|steady|TEMP", help="Temperature at time 0; TEMP in K or degC: 340, 60degC.")
     ] = "ambient",
     method: Annotated[
         str | None,
@@ -123,10 +123,15 @@ def thermal(
     if animate is not None:
         _check_animation(animate, times)
     from archsim.thermal import ThermalModel, load_stack
+    from archsim.units import cold_note
 
     loaded = load_stack(stack, overrides or [], config)
     model = ThermalModel(loaded, grid_of(grid), solver=solver, nodes=nodes)  # type: ignore[arg-type]
     trace, notes = _power(model, power, watt or [], interval, times is None)
+    start = initial_of(initial)
+    for name, kelvin in (("ambient_k", model.ambient_k), ("--initial", start)):
+        if isinstance(kelvin, float | int) and (cold := cold_note(name, kelvin)):
+            notes.insert(0, f"note: {cold}")
     if layer is not None and layer not in model.net.layers:
         from archsim.errors import nearest
 
@@ -137,7 +142,7 @@ def thermal(
         found = model.steady(trace.watts[0], leakage=not no_leakage)
     else:
         found = model.transient(
-            trace, times, initial=initial_of(initial), method=method,  # type: ignore[arg-type]
+            trace, times, initial=start, method=method,  # type: ignore[arg-type]
             step_s=None if step is None else time_of(step, "--step"), leakage=not no_leakage,
             watch=frames,
         )  # fmt: skip

@@ -145,6 +145,22 @@ def test_bad_input_is_one_line_and_status_2(line, message, tmp_path, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
+def test_temperatures_are_kelvin_or_degrees_celsius():
+    kelvin, celsius = (
+        run("thermal", "cis3", "--time", "1ms", "--grid", "8", "--set", f"ambient_k={air}", "--initial", start)
+        for air, start in (("343.15", "333.15"), ("70degC", "60degC"))
+    )
+    assert (kelvin.status, kelvin.out, kelvin.err) == (0, celsius.out, "")
+
+
+def test_surroundings_that_are_likely_degrees_celsius_are_noted_and_not_refused():
+    ended = run("thermal", "cis3", "--grid", "8", "--set", "ambient_k=70")
+    assert ended.status == 0
+    rule = "ambient_k = 70 K is -203.15 degC; 70 degC is 343.15 K, or write 70degC"
+    assert ended.out.splitlines()[-1] == f"note: {rule}"
+    assert "note" not in run("thermal", "cis3", "--grid", "8", "--set", "ambient_k=200").out
+
+
 def test_runaway_is_status_2_with_block_and_limit(tmp_path):
     text = Stack.load("cis3").to_toml()
     hot = text.replace(

@@ -19,6 +19,7 @@ from archsim.systems.spec import SystemSpec
 from archsim.thermal import RunawayError, Steady, ThermalModel
 from archsim.thermal.leakage import Leaks
 from archsim.traces import AddressTrace, EmbeddingTrace
+from archsim.units import cold_note
 
 #: Which ranks are refreshed twice as often, counted channel by channel.
 Doubled = tuple[bool, ...]
@@ -223,7 +224,8 @@ class Coupling:
 
     def notes(self) -> list[str]:
         """Return what should be known of the replays that were made."""
-        notes, dram = [], self.system.dram
+        dram = self.system.dram
+        notes = [text for text in [cold_note("ambient_k", self.model.ambient_k)] if text]
         if dram.energy.method == "per-event":
             notes.append(
                 "energy per event knows neither refresh nor standby, so doubled refreshes cost time and no power; "
