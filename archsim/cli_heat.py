@@ -28,7 +28,7 @@ from archsim.cli_options import (
 HEAT_EXAMPLES = """\b
 Examples:
   archsim heat preset:recnmp-comb8 --limit 100000 --set dram.energy.preset=ddr4-8gb-x8-2400
-  archsim heat preset:uniform --system host-hbm2 --map hbm --limit 50000 --set map.stack.ambient_k=353
+  archsim heat preset:uniform --system host-hbm2 --map hbm --limit 50000 --set map.stack.ambient_k=80degC
   archsim heat my-trace --time 5min --step 100ms --initial 340 --plot warming.png
 """
 
@@ -64,7 +64,11 @@ def heat(
         str | None, typer.Option("--step", metavar="TIME", help="Longest step of --time. Default: a 500th of it.")
     ] = None,
     initial: Annotated[
-        str, typer.Option("--initial", metavar="ambient|steady|TEMP", help="Temperature at time 0; TEMP in K or degC: 340, 60degC.")
+        str,
+        typer.Option(
+            "--initial", metavar="ambient|steady|TEMP",
+            help="Temperature at time 0; TEMP is in K or degC, such as 340 or 60degC.",
+        ),
     ] = "ambient",
     plot: Annotated[
         Path | None,

@@ -60,7 +60,11 @@ def thermal(
         str | None, typer.Option("--every", metavar="TIME", help="Also at all multiples of this up to --time.")
     ] = None,
     initial: Annotated[
-        str, typer.Option("--initial", metavar="ambient|steady|TEMP", help="Temperature at time 0; TEMP in K or degC: 340, 60degC.")
+        str,
+        typer.Option(
+            "--initial", metavar="ambient|steady|TEMP",
+            help="Temperature at time 0; TEMP is in K or degC, such as 340 or 60degC.",
+        ),
     ] = "ambient",
     method: Annotated[
         str | None,

@@ -147,7 +147,9 @@ def test_bad_input_is_one_line_and_status_2(line, message, tmp_path, monkeypatch
 
 def test_temperatures_are_kelvin_or_degrees_celsius():
     kelvin, celsius = (
-        run("thermal", "cis3", "--time", "1ms", "--grid", "8", "--set", f"ambient_k={air}", "--initial", start)
+        run(
+            "thermal", "cis3", "--time", "1ms", "--grid", "8", "--set", f"ambient_k={air}", "--initial", start
+        )
         for air, start in (("343.15", "333.15"), ("70degC", "60degC"))
     )
     assert (kelvin.status, kelvin.out, kelvin.err) == (0, celsius.out, "")
