@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from archsim.cli_options import (
     grid_of,
     initial_of,
     open_models,
+    progress_bar,
     time_of,
 )
 
@@ -115,15 +117,18 @@ def heat(
     spec = load_system(system, own[""])
     reading = {"format": format_, "rows": rows, "vector_bytes": vector_bytes, "order": order, "limit": limit}
     opened = open_models([trace], 1, own["workload."], reading)
-    coupling = Coupling(spec, opened, heat_map, grid=grid_of(grid))
     found: Any
     notes: list[str] = []
     if until_s is None:
-        found = fixed_point(coupling)
+        with progress_bar(None, "replay", show=not as_json) as advance:
+            coupling = Coupling(spec, opened, heat_map, grid=grid_of(grid), progress=lambda _: advance(1))
+            found = fixed_point(coupling)
     else:
         start = initial_of(initial)
         notes = [cold_note("--initial", start)] if isinstance(start, float) else []
-        found = run_in_time(coupling, until_s, step_s, initial=start)
+        coupling = Coupling(spec, opened, heat_map, grid=grid_of(grid))
+        with progress_bar(ceil(until_s / step_s), "step", show=not as_json) as advance:
+            found = run_in_time(coupling, until_s, step_s, initial=start, progress=advance)
     try:
         if plot is not None:
             _draw(found, plot)

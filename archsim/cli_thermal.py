@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archsim.cli_options import JsonOption, grid_of, initial_of, time_of
+from archsim.cli_options import JsonOption, grid_of, initial_of, progress_bar, time_of
 
 if TYPE_CHECKING:
     from archsim.thermal import PowerTrace, Steady, Transient
@@ -145,16 +145,20 @@ def thermal(
     if times is None:
         found = model.steady(trace.watts[0], leakage=not no_leakage)
     else:
-        found = model.transient(
-            trace, times, initial=start, method=method,  # type: ignore[arg-type]
-            step_s=None if step is None else time_of(step, "--step"), leakage=not no_leakage,
-            watch=frames,
-        )  # fmt: skip
+        step_s = None if step is None else time_of(step, "--step")
+        # In percent of the time, which is even where steps are.
+        share = 100 / times[-1] if times[-1] > 0 else 0.0
+        with progress_bar(100, "%", show=not as_json) as advance:
+            found = model.transient(
+                trace, times, initial=start, method=method,  # type: ignore[arg-type]
+                step_s=step_s, leakage=not no_leakage, watch=frames,
+                progress=lambda done_s: advance(share * done_s),
+            )  # fmt: skip
     try:
         if plot is not None:
             _draw(found, plot, layer)
         if animate is not None:
-            _animate(frames, animate)
+            _animate(frames, animate, show=not as_json)
     finally:
         # A disk that is full costs the picture, not the answer.
         if as_json:
@@ -191,11 +195,10 @@ def _frames(model: Any, layer: str | None, trace: PowerTrace) -> Any:
     return LayerFrames(model, layer)
 
 
-def _animate(frames: Any, path: Path) -> None:
-    from archsim.cli_options import progress_bar
+def _animate(frames: Any, path: Path, show: bool) -> None:
     from archsim.report.thermal_animation import animate
 
-    with progress_bar(len(frames.times_s), "frame") as advance:
+    with progress_bar(len(frames.times_s), "frame", show=show) as advance:
         animate(frames, path, progress=advance)
     print(f"animation: {path}", file=sys.stderr)
 

@@ -228,3 +228,11 @@ def test_pictures_keep_the_house_style(model):
         assert box.x0 >= -0.02
         assert box.x1 <= archsim.plots.COLUMN_IN + 0.02
         assert box.y1 <= axes.figure.get_figheight() + 0.02
+
+
+@pytest.mark.parametrize("method", ["exact", "cn"])
+def test_progress_of_a_transient_adds_up_to_its_last_time(model, method):
+    told = []
+    model.transient(None, [1e-3, 4e-3], method=method, progress=told.append)
+    assert sum(told) == pytest.approx(4e-3)
+    assert len(told) >= 2

@@ -322,3 +322,9 @@ def test_energies_per_event_and_short_replays_are_noted():
     assert "know neither refresh nor standby" in notes
     assert "too few to tell what doubled refreshes cost" in notes
     assert "at the power of the stack: register 0.5 W" in notes
+
+
+def test_progress_of_a_run_is_told_step_by_step():
+    told = []
+    run_in_time(one_sensor(2.0, 2.0, 300.0), 2.0, 0.5, progress=told.append)
+    assert told == [1, 1, 1, 1]
