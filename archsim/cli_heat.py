@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,13 +23,14 @@ from archsim.cli_options import (
     grid_of,
     initial_of,
     open_models,
+    progress_bar,
     time_of,
 )
 
 HEAT_EXAMPLES = """\b
 Examples:
   archsim heat preset:recnmp-comb8 --limit 100000 --set dram.energy.preset=ddr4-8gb-x8-2400
-  archsim heat preset:uniform --system host-hbm2 --map hbm --limit 50000 --set map.stack.ambient_k=353
+  archsim heat preset:uniform --system host-hbm2 --map hbm --limit 50000 --set map.stack.ambient_k=80degC
   archsim heat my-trace --time 5min --step 100ms --initial 340 --plot warming.png
 """
 
@@ -64,7 +66,11 @@ def heat(
         str | None, typer.Option("--step", metavar="TIME", help="Longest step of --time. Default: a 500th of it.")
     ] = None,
     initial: Annotated[
-        str, typer.Option("--initial", metavar="ambient|steady|K", help="Temperature at time 0.")
+        str,
+        typer.Option(
+            "--initial", metavar="ambient|steady|TEMP",
+            help="Temperature at time 0; TEMP is in K or degC, such as 340 or 60degC.",
+        ),
     ] = "ambient",
     plot: Annotated[
         Path | None,
@@ -103,6 +109,7 @@ def heat(
     from archsim.nmp.design_files import load_design
     from archsim.peers import load_system
     from archsim.spec import apply_overrides
+    from archsim.units import cold_note
 
     for file in design or []:
         load_design(file)
@@ -110,18 +117,24 @@ def heat(
     spec = load_system(system, own[""])
     reading = {"format": format_, "rows": rows, "vector_bytes": vector_bytes, "order": order, "limit": limit}
     opened = open_models([trace], 1, own["workload."], reading)
-    coupling = Coupling(spec, opened, heat_map, grid=grid_of(grid))
     found: Any
+    notes: list[str] = []
     if until_s is None:
-        found = fixed_point(coupling)
+        with progress_bar(None, "replay", show=not as_json) as advance:
+            coupling = Coupling(spec, opened, heat_map, grid=grid_of(grid), progress=lambda _: advance(1))
+            found = fixed_point(coupling)
     else:
-        found = run_in_time(coupling, until_s, step_s, initial=initial_of(initial))
+        start = initial_of(initial)
+        notes = [cold_note("--initial", start)] if isinstance(start, float) else []
+        coupling = Coupling(spec, opened, heat_map, grid=grid_of(grid))
+        with progress_bar(ceil(until_s / step_s), "step", show=not as_json) as advance:
+            found = run_in_time(coupling, until_s, step_s, initial=start, progress=advance)
     try:
         if plot is not None:
             _draw(found, plot)
     finally:
         # A disk that is full costs the picture, not the answer.
-        _print(found, as_json)
+        _print(found, [*filter(None, notes), *found.notes()], as_json)
 
 
 def _split(overrides: list[str]) -> dict[str, list[str]]:
@@ -133,7 +146,7 @@ def _split(overrides: list[str]) -> dict[str, list[str]]:
     return parts
 
 
-def _print(found: Any, as_json: bool) -> None:
+def _print(found: Any, notes: list[str], as_json: bool) -> None:
     from archsim.report.heat_text import fixed_point_lines, run_lines
 
     coupling = found.coupling
@@ -142,10 +155,10 @@ def _print(found: Any, as_json: bool) -> None:
             "trace": coupling.trace.name, "system": coupling.system.name, "map": coupling.heat_map.name,
             "ambient_k": coupling.model.ambient_k, "ranks": [coupling.rank_name(i) for i in range(coupling.ranks)],
         }  # fmt: skip
-        print(json.dumps(names | found.to_dict(), indent=2, allow_nan=False))
+        print(json.dumps(names | found.to_dict() | {"notes": notes}, indent=2, allow_nan=False))
         return
     lines = run_lines(found) if hasattr(found, "times_s") else fixed_point_lines(found)
-    print("\n".join([*lines, *(f"note: {text}" for text in found.notes())]))
+    print("\n".join([*lines, *(f"note: {text}" for text in notes)]))
 
 
 def _draw(found: Any, plot: Path) -> None:

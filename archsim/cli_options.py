@@ -78,14 +78,25 @@ def open_models(sources: list[str], copies: int, workload: list[str], reading: d
 
 
 @contextmanager
-def progress_bar(total: int, unit: str = "lookup") -> Iterator[Callable[[int], None]]:
-    """Show what is done, on standard error, when that is a terminal and the work takes over two seconds."""
+def progress_bar(
+    total: int | None, unit: str = "lookup", *, show: bool = True
+) -> Iterator[Callable[[float], None]]:
+    """Show what is done, on standard error, when that is a terminal and the work takes over two seconds.
+
+    Without a total what is done is counted; without ``show`` nothing appears on any terminal.
+    """
     from tqdm import tqdm
 
     with tqdm(
-        total=total, unit=unit, unit_scale=True, delay=2, disable=None, leave=False, file=sys.stderr
+        total=total,
+        unit=unit,
+        unit_scale=True,
+        delay=2,
+        disable=None if show else True,
+        leave=False,
+        file=sys.stderr,
     ) as bar:
-        yield cast(Callable[[int], None], bar.update)
+        yield cast(Callable[[float], None], bar.update)
 
 
 def seconds(text: str) -> float:
@@ -130,16 +141,23 @@ def time_of(text: str, option: str) -> float:
 
 
 def initial_of(text: str) -> str | float:
-    """Read ``--initial``: kelvin, or one of two words."""
+    """Read ``--initial``: kelvin, a temperature with its unit, or one of two words."""
     from archsim.errors import InputError, nearest
+    from archsim.units import parse_quantity
 
+    if text in ("ambient", "steady"):
+        return text
     try:
-        return float(text.removesuffix("K"))
+        return float(text)
     except ValueError:
-        if text not in ("ambient", "steady"):
-            rule = f"must be ambient, steady or kelvin{nearest(text, ['ambient', 'steady'])}"
-            raise InputError(f"--initial {text}: {rule}") from None
-    return text
+        pass
+    try:
+        return float(parse_quantity(text, "K"))
+    except InputError:
+        rule = (
+            f"must be ambient, steady, kelvin or degC, such as 60degC{nearest(text, ['ambient', 'steady'])}"
+        )
+        raise InputError(f"--initial {text}: {rule}") from None
 
 
 def check_runner(workers: int | None, dask: str | None) -> None:

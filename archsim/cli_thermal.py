@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archsim.cli_options import JsonOption, grid_of, initial_of, time_of
+from archsim.cli_options import JsonOption, grid_of, initial_of, progress_bar, time_of
 
 if TYPE_CHECKING:
     from archsim.thermal import PowerTrace, Steady, Transient
@@ -60,7 +60,11 @@ def thermal(
         str | None, typer.Option("--every", metavar="TIME", help="Also at all multiples of this up to --time.")
     ] = None,
     initial: Annotated[
-        str, typer.Option("--initial", metavar="ambient|steady|K", help="Temperature at time 0.")
+        str,
+        typer.Option(
+            "--initial", metavar="ambient|steady|TEMP",
+            help="Temperature at time 0; TEMP is in K or degC, such as 340 or 60degC.",
+        ),
     ] = "ambient",
     method: Annotated[
         str | None,
@@ -123,10 +127,15 @@ def thermal(
     if animate is not None:
         _check_animation(animate, times)
     from archsim.thermal import ThermalModel, load_stack
+    from archsim.units import cold_note
 
     loaded = load_stack(stack, overrides or [], config)
     model = ThermalModel(loaded, grid_of(grid), solver=solver, nodes=nodes)  # type: ignore[arg-type]
     trace, notes = _power(model, power, watt or [], interval, times is None)
+    start = initial_of(initial)
+    for name, kelvin in (("ambient_k", model.ambient_k), ("--initial", start)):
+        if isinstance(kelvin, float | int) and (cold := cold_note(name, kelvin)):
+            notes.insert(0, f"note: {cold}")
     if layer is not None and layer not in model.net.layers:
         from archsim.errors import nearest
 
@@ -136,16 +145,20 @@ def thermal(
     if times is None:
         found = model.steady(trace.watts[0], leakage=not no_leakage)
     else:
-        found = model.transient(
-            trace, times, initial=initial_of(initial), method=method,  # type: ignore[arg-type]
-            step_s=None if step is None else time_of(step, "--step"), leakage=not no_leakage,
-            watch=frames,
-        )  # fmt: skip
+        step_s = None if step is None else time_of(step, "--step")
+        # In percent of the time, which is even where steps are.
+        share = 100 / times[-1] if times[-1] > 0 else 0.0
+        with progress_bar(100, "%", show=not as_json) as advance:
+            found = model.transient(
+                trace, times, initial=start, method=method,  # type: ignore[arg-type]
+                step_s=step_s, leakage=not no_leakage, watch=frames,
+                progress=lambda done_s: advance(share * done_s),
+            )  # fmt: skip
     try:
         if plot is not None:
             _draw(found, plot, layer)
         if animate is not None:
-            _animate(frames, animate)
+            _animate(frames, animate, show=not as_json)
     finally:
         # A disk that is full costs the picture, not the answer.
         if as_json:
@@ -182,11 +195,10 @@ def _frames(model: Any, layer: str | None, trace: PowerTrace) -> Any:
     return LayerFrames(model, layer)
 
 
-def _animate(frames: Any, path: Path) -> None:
-    from archsim.cli_options import progress_bar
+def _animate(frames: Any, path: Path, show: bool) -> None:
     from archsim.report.thermal_animation import animate
 
-    with progress_bar(len(frames.times_s), "frame") as advance:
+    with progress_bar(len(frames.times_s), "frame", show=show) as advance:
         animate(frames, path, progress=advance)
     print(f"animation: {path}", file=sys.stderr)
 

@@ -38,6 +38,12 @@ _UNITS: dict[str, tuple[str, Fraction]] = {
 }
 # Name suffixes and plain words that mean one of the units above.
 _SAME = {"byte": "B", "bytes": "B", "bits": "bit", "µs": "us", "μs": "us", "pj": "pJ", "nj": "nJ", "hz": "Hz"}
+# Differences of temperature are declared as "kelvin", temperatures as "K": only of these has degC a meaning.
+_SAME["kelvin"] = "K"
+_CELSIUS = {"degC", "degc", "C", "°C", "℃"}
+_ZERO_C_K = Fraction("273.15")
+#: Colder than this, kelvin were most likely meant as degC.
+_COLD_K = 200
 
 # Two exponent digits cover every quantity and keep the exact arithmetic small.
 _QUANTITY = re.compile(
@@ -67,9 +73,11 @@ def parse_quantity(text: str, unit: str) -> int | float:
     Parameters
     ----------
     text : str
-        A decimal number and a unit, such as ``"0.833 ns"``, ``"32 KiB"``, ``"14 pJ/bit"`` or ``"2.4 GT/s"``.
+        A decimal number and a unit, such as ``"0.833 ns"``, ``"32 KiB"``, ``"14 pJ/bit"``, ``"2.4 GT/s"`` or
+        ``"70degC"``.
     unit : str
-        The unit of the result, such as ``"ps"``, ``"B"`` (or ``"bytes"``), ``"pJ/bit"``, ``"clk"``.
+        The unit of the result, such as ``"ps"``, ``"B"`` (or ``"bytes"``), ``"pJ/bit"``, ``"clk"``. ``"K"`` is that of
+        a temperature, which may be given in degC; ``"kelvin"`` that of a difference, which may not.
 
     Returns
     -------
@@ -85,6 +93,11 @@ def parse_quantity(text: str, unit: str) -> int | float:
     match = _QUANTITY.fullmatch(text)
     if match is None or match[2] is None:
         raise InputError(f"{text!r}: must be a number and a unit, such as '14 {unit}'")
+    if match[2] in _CELSIUS and wanted == "a temperature":
+        if unit != "K":
+            raise InputError(f"{text!r}: is a temperature; a difference is needed, such as '14 K'")
+        value = Fraction(match[1]) + _ZERO_C_K
+        return int(value) if value.denominator == 1 else float(value)
     try:
         kind, scale = _unit(match[2], wanted)
     except InputError as error:
@@ -96,6 +109,20 @@ def parse_quantity(text: str, unit: str) -> int | float:
         return int(value) if value.denominator == 1 else float(value)
     except OverflowError:
         raise InputError(f"{text[:20] + '...'!r}: too large") from None
+
+
+def cold_note(name: str, value_k: float) -> str:
+    """Return what to say of a temperature so low that degC were likely meant; empty for others.
+
+    A note and no refusal, because memories are studied at the temperature of liquid nitrogen too.
+    """
+    if value_k >= _COLD_K:
+        return ""
+    zero_k = float(_ZERO_C_K)
+    return (
+        f"{name} = {value_k:g} K is {value_k - zero_k:.6g} degC; {value_k:g} degC is {value_k + zero_k:.6g} K, "
+        f"or write {value_k:g}degC"
+    )
 
 
 def _scaled(value: float, base: float, prefixes: list[str], unit: str) -> str:

@@ -75,6 +75,41 @@ def test_json_over_time_is_the_run_of_python():
     assert "replays of" in table[7]
 
 
+def test_surroundings_are_kelvin_or_degrees_celsius_and_a_note_says_what_is_likely_confused():
+    hot = run("heat", *SMALL, "--set", "map.stack.ambient_k=70degC").out
+    assert hot.splitlines()[0].startswith(
+        "zipf over and over on recnmp-opt-4rank: 2 stacks recnmp-dimm in 70.00"
+    )
+    cold = run("heat", *SMALL, "--set", "map.stack.ambient_k=70").out
+    assert "note: ambient_k = 70 K is -203.15 degC; 70 degC is 343.15 K, or write 70degC" in cold.splitlines()
+    assert "ambient_k" not in hot
+    begun = strict_json(run("heat", *SMALL, "--time", "1s", "--initial", "60", "--json").out)
+    assert begun["notes"][0] == "--initial = 60 K is -213.15 degC; 60 degC is 333.15 K, or write 60degC"
+    assert begun["rank_k"][0][0] == 60
+
+
+def test_a_map_that_does_not_suit_the_memory_names_those_that_do():
+    ended = run("heat", "preset:uniform", "--limit", "100", "--system", "host-hbm2")
+    assert ended.err == (
+        "archsim: error: heat map 'recnmp-dimm': ranks = 2: the memory has 1 rank, which is no whole number of "
+        "stacks; try --map hbm or --map cis3\n"
+    )
+    assert (
+        run("heat", "preset:uniform", "--limit", "100", "--system", "host-hbm2", "--map", "hbm").status == 0
+    )
+    assert (
+        run("heat", "preset:uniform", "--limit", "100", "--system", "host-hbm2", "--map", "cis3").status == 0
+    )
+
+
+def test_energy_per_event_is_the_first_note_and_says_how_to_have_currents():
+    plain = run("heat", "preset:zipf", "--limit", "20000", "--grid", "16x4").out.splitlines()
+    first = next(line for line in plain if line.startswith("note: "))
+    assert first.startswith("note: temperatures rest on constants per event for the DRAM's energy")
+    assert "--set dram.energy.preset=..., such as ddr4-8gb-x8-2400" in first
+    assert "rest on constants" not in run("heat", *SMALL).out
+
+
 def test_minutes_are_times():
     found = strict_json(run("heat", *SMALL, "--time", "1min", "--step", "0.5min", "--json").out)
     assert found["times_s"] == [0, 30, 60]
@@ -111,7 +146,7 @@ def test_pictures_of_a_fixed_point_and_of_a_run(tmp_path, time):
         (("--time", "fast"), "--time 'fast': must be a number and a unit, such as '14 s'"),
         (("--time", "0s"), "--time 0s: must be more than 0"),
         (("--time", "1s", "--step", "0ms"), "--step 0ms: must be more than 0"),
-        (("--time", "1s", "--initial", "warm"), "--initial warm: must be ambient, steady or kelvin"),
+        (("--time", "1s", "--initial", "warm"), "--initial warm: must be ambient, steady, kelvin or degC"),
         (
             ("--map", "recnmp-dim"),
             "heat_map 'recnmp-dim': unknown heat_map preset (did you mean 'recnmp-dimm'?)",

@@ -145,6 +145,24 @@ def test_bad_input_is_one_line_and_status_2(line, message, tmp_path, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
+def test_temperatures_are_kelvin_or_degrees_celsius():
+    kelvin, celsius = (
+        run(
+            "thermal", "cis3", "--time", "1ms", "--grid", "8", "--set", f"ambient_k={air}", "--initial", start
+        )
+        for air, start in (("343.15", "333.15"), ("70degC", "60degC"))
+    )
+    assert (kelvin.status, kelvin.out, kelvin.err) == (0, celsius.out, "")
+
+
+def test_surroundings_that_are_likely_degrees_celsius_are_noted_and_not_refused():
+    ended = run("thermal", "cis3", "--grid", "8", "--set", "ambient_k=70")
+    assert ended.status == 0
+    rule = "ambient_k = 70 K is -203.15 degC; 70 degC is 343.15 K, or write 70degC"
+    assert ended.out.splitlines()[-1] == f"note: {rule}"
+    assert "note" not in run("thermal", "cis3", "--grid", "8", "--set", "ambient_k=200").out
+
+
 def test_runaway_is_status_2_with_block_and_limit(tmp_path):
     text = Stack.load("cis3").to_toml()
     hot = text.replace(
@@ -210,3 +228,11 @@ def test_pictures_keep_the_house_style(model):
         assert box.x0 >= -0.02
         assert box.x1 <= archsim.plots.COLUMN_IN + 0.02
         assert box.y1 <= axes.figure.get_figheight() + 0.02
+
+
+@pytest.mark.parametrize("method", ["exact", "cn"])
+def test_progress_of_a_transient_adds_up_to_its_last_time(model, method):
+    told = []
+    model.transient(None, [1e-3, 4e-3], method=method, progress=told.append)
+    assert sum(told) == pytest.approx(4e-3)
+    assert len(told) >= 2

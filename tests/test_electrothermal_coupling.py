@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import archsim
 from archsim.electrothermal import Coupling, HeatMap, fixed_point, observe, run_in_time
 from archsim.errors import InputError
+from archsim.report.heat_text import fixed_point_lines
 from archsim.spec import apply_overrides
 from archsim.thermal import RunawayError
 
@@ -147,6 +148,7 @@ def test_refreshes_that_cool_a_memory_at_the_threshold_swing_with_the_duty_of_th
     # In a second there are (1 - duty) / t replays at the normal rate and duty / t' others.
     assert found.after.time_s == pytest.approx(1 / ((1 - duty) / 1e-4 + duty / 1.25e-4), rel=1e-12)
     assert "no steady state" in found.notes()[0]
+    assert "no stable state: refreshes go back and forth" in " ".join(fixed_point_lines(found))
 
 
 def test_refreshes_that_heat_a_memory_at_the_threshold_leave_two_steady_states():
@@ -157,6 +159,9 @@ def test_refreshes_that_heat_a_memory_at_the_threshold_leave_two_steady_states()
     assert found.also.doubled_share.tolist() == [1, 1]
     assert found.after.rank_k[0] < HOT_K < found.also.rank_k[0]
     assert "a memory that was hotter before stays at" in found.notes()[0]
+    here, there = (each.rank_k[0] - 273.15 for each in (found.after, found.also))
+    words = f"two stable states: {here:.2f} degC from a cool start, {there:.2f} degC from a hot one"
+    assert f"{words} (solved 2 times with 2 replays)" in fixed_point_lines(found)
 
 
 def test_hysteresis_ends_a_swing_that_stays_in_its_band():
@@ -166,6 +171,10 @@ def test_hysteresis_ends_a_swing_that_stays_in_its_band():
     found = fixed_point(one_sensor(2.0, 1.9, ambient_k, hysteresis_k=1.0))
     assert not found.swings
     assert found.after.doubled_share.tolist() == [1, 1]
+    assert (
+        "one stable state: a hot start leads to no other (solved 2 times with 2 replays)"
+        in fixed_point_lines(found)
+    )
 
 
 def test_a_state_that_changing_all_at_once_misses_is_found_one_by_one():
@@ -310,6 +319,12 @@ def test_energies_per_event_and_short_replays_are_noted():
         archsim.load_system("recnmp-opt-4rank"), small_trace(2000), HeatMap.load("recnmp-dimm"), grid=8
     )
     notes = " ".join(fixed_point(coupling).notes())
-    assert "energy per event knows neither refresh nor standby" in notes
+    assert "know neither refresh nor standby" in notes
     assert "too few to tell what doubled refreshes cost" in notes
     assert "at the power of the stack: register 0.5 W" in notes
+
+
+def test_progress_of_a_run_is_told_step_by_step():
+    told = []
+    run_in_time(one_sensor(2.0, 2.0, 300.0), 2.0, 0.5, progress=told.append)
+    assert told == [1, 1, 1, 1]

@@ -34,6 +34,11 @@ from archsim.units import format_bytes, format_count, format_energy, format_time
         (".5 ns", "ps", 500),
         ("5min", "s", 300),
         ("1.5 h", "min", 90),
+        ("70degC", "K", 343.15),
+        ("70 C", "K", 343.15),
+        ("-273.15 °C", "K", 0),
+        ("70 K", "K", 70),
+        ("6 K", "kelvin", 6),
     ],
 )
 def test_a_quantity_becomes_the_number_of_the_unit_asked_for(text, unit, value):
@@ -69,6 +74,9 @@ def test_whole_numbers_stay_whole(count):
         ("1_000 ns", "ps", "'1_000 ns': unknown unit '_000 ns'"),
         ("nan ns", "ps", "'nan ns': must be a number and a unit, such as '14 ps'"),
         ("1e999 ns", "ps", "'1e999 ns': unknown unit 'e999 ns' (valid: fs, h, min, ms, ns, ps, s, us)"),
+        ("6degC", "kelvin", "'6degC': is a temperature; a difference is needed, such as '14 K'"),
+        ("6 C", "ps", "'6 C': unknown unit 'C'"),
+        ("6 degC", "W/K", "'6 degC': unknown unit 'degC'"),
         ("", "ps", "'': must be a number and a unit, such as '14 ps'"),
     ],
 )

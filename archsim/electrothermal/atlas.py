@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from archsim.dram.organization import Organization
 from archsim.electrothermal.spec import OFF, HeatMap, HeatRule, Place
 from archsim.errors import InputError, counted, nearest
+from archsim.spec import preset_names
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -49,7 +51,7 @@ class Atlas:
         names = ("channel", "pseudo_channel", "rank", "bank_group", "bank")
         where = dict(zip(names, np.indices(shape).reshape(5, -1), strict=True))
         self.rank_of: Ints = np.arange(np.prod(shape)) // organization.banks_per_rank
-        held = {"channel": heat_map.channels, "rank": heat_map.ranks}
+        held = _held(heat_map)
         counts = dict(zip(names, shape, strict=True))
         self.stack_of: Ints = np.zeros(len(self.rank_of), dtype=np.int64)
         self.stacks = 1
@@ -58,7 +60,7 @@ class Atlas:
             if counts[name] % each:
                 raise InputError(
                     f"heat map {heat_map.name!r}: {name}s = {each}: the memory has {counted(counts[name], name)}, "
-                    "which is no whole number of stacks"
+                    f"which is no whole number of stacks; {_fitting(dict(zip(names, shape, strict=True)))}"
                 )
             self.stack_of = self.stack_of * (counts[name] // each) + where[name] // each
             self.stacks *= counts[name] // each
@@ -190,3 +192,20 @@ class Atlas:
     def rank_k(self, means_k: Array) -> Array:
         """Return the temperature that each rank's refreshes go by, (ranks,), given those of blocks (stacks, blocks)."""
         return np.asarray(np.where(self.sensed, means_k[None], -np.inf).max(axis=(1, 2)))
+
+
+def _held(heat_map: HeatMap) -> dict[str, int | None]:
+    """Return how many channels and ranks a stack holds; None for all."""
+    return {"channel": heat_map.channels, "rank": heat_map.ranks}
+
+
+def _fitting(counts: dict[str, int]) -> str:
+    """Return which shipped maps suit a memory of so many channels and ranks, those of the fewest stacks first."""
+    fitting = []
+    for name in preset_names(HeatMap.preset_kind):
+        held = {part: each or counts[part] for part, each in _held(HeatMap.load(name)).items()}
+        if not any(counts[part] % each for part, each in held.items()):
+            fitting.append((prod(counts[part] // each for part, each in held.items()), name))
+    if not fitting:
+        return "no preset fits, so a map of its own is needed (docs/electrothermal.md)"
+    return f"try {' or '.join(f'--map {name}' for _, name in sorted(fitting))}"

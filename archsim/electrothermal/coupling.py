@@ -19,6 +19,7 @@ from archsim.systems.spec import SystemSpec
 from archsim.thermal import RunawayError, Steady, ThermalModel
 from archsim.thermal.leakage import Leaks
 from archsim.traces import AddressTrace, EmbeddingTrace
+from archsim.units import cold_note
 
 #: Which ranks are refreshed twice as often, counted channel by channel.
 Doubled = tuple[bool, ...]
@@ -223,12 +224,17 @@ class Coupling:
 
     def notes(self) -> list[str]:
         """Return what should be known of the replays that were made."""
-        notes, dram = [], self.system.dram
+        dram = self.system.dram
+        notes = []
         if dram.energy.method == "per-event":
             notes.append(
-                "energy per event knows neither refresh nor standby, so doubled refreshes cost time and no power; "
-                "set dram.energy.preset to currents of a data sheet, such as ddr4-8gb-x8-2400"
+                "temperatures rest on constants per event for the DRAM's energy (dram.energy.method = per-event). They "
+                "may differ from currents of a data sheet by tens of percent either way, and know neither refresh nor "
+                "standby, so that doubled refreshes cost time and no power; take currents with --set "
+                "dram.energy.preset=..., such as ddr4-8gb-x8-2400"
             )
+        if cold := cold_note("ambient_k", self.model.ambient_k):
+            notes.append(cold)
         first = next(iter(self._replays.values()), None)
         own_clk = dram.refresh_interval_of(0, 1)
         if dram.refresh.mode == "none":

@@ -112,6 +112,7 @@ def run_in_time(
     *,
     initial: str | float = "ambient",
     method: str | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> CoupledRun:
     """Step replays and stacks together.
 
@@ -129,6 +130,8 @@ def run_in_time(
     method : {"exact", "cn", "be"}, optional
         See `archsim.thermal.ThermalModel.stepper`. Default: exact where possible, else be, because power changes with
         every step, after which cn would take two of be.
+    progress : callable, optional
+        Called after every step with what it adds to those made: 1.
 
     Raises
     ------
@@ -169,6 +172,8 @@ def run_in_time(
         replays += dt_s / replayed.time_s
         energy_j += replayed.energy.total_j * (dt_s / replayed.time_s)
         leakage_j += float(leak.sum()) * dt_s
+        if progress is not None:
+            progress(1)
         if (step + 1) % keep == 0 or step + 1 == steps:
             now_k = coupling.rank_k(means)
             kept.take((step + 1) * dt_s, means, now_k, replayed.doubled, replays, energy_j, leakage_j)

@@ -8,6 +8,7 @@ import numpy as np
 
 from archsim.electrothermal import CoupledRun, Coupling, FixedPoint, Operating
 from archsim.electrothermal.coupling import ZERO_C_K
+from archsim.errors import counted
 from archsim.tables import align
 from archsim.units import format_count, format_energy, format_time
 
@@ -44,20 +45,34 @@ def fixed_point_lines(found: FixedPoint) -> list[str]:
     ]
     cells = [["", "without feedback", "with it"]]
     cells += [[name, show(before), show(after)] for name, show in rows]
-    # Not "steady states": whether there are two of them is what the notes tell.
-    tail = (
-        f"slowdown {100 * found.slowdown:.2f} %; the stacks solved {_times(found.steps)}, the trace replayed "
-        f"{_times(len(coupling.replays))}"
-    )
+    replays = len(coupling.replays)
+    tail = [
+        f"slowdown {100 * found.slowdown:.2f} %",
+        f"{_verdict(found)} (solved {_times(found.steps)} with {counted(replays, 'replay')})",
+    ]
     lines = [
         head_line(coupling),
         "",
         *align(cells),
-        tail,
+        *tail,
         "",
         *_ranks(coupling, after.rank_k, after.doubled_share),
     ]
     return [*lines, "", *_blocks(found)]
+
+
+def _verdict(found: FixedPoint) -> str:
+    """Return in words whether there is one state that stays, another one, or none."""
+    if found.swings:
+        return (
+            "no stable state: refreshes go back and forth, and with feedback figures are averages over time"
+        )
+    if found.also is not None:
+        here, there = (float(each.rank_k.max()) - ZERO_C_K for each in (found.after, found.also))
+        return f"two stable states: {here:.2f} degC from a cool start, {there:.2f} degC from a hot one"
+    if found.runaway:
+        return "one stable state, from a cool start; from a hot one leakage runs away"
+    return "one stable state: a hot start leads to no other"
 
 
 def _times(number: int) -> str:

@@ -43,7 +43,7 @@ _LABELS = ("name", "description")
 #: Parts of a RUN object that are no metrics of a point.
 _NO_METRICS = ("system", "system_sha256", "speedup", "kernel_cpu_s", "channels", "ranks")
 #: Units that their symbols do not spell.
-_SUFFIXES = {"B": "bytes", "bit": "bits", "pJ/bit": "pj_per_bit"}
+_SUFFIXES = {"B": "bytes", "bit": "bits", "pJ/bit": "pj_per_bit", "kelvin": "k"}
 
 
 def is_configuration(column: str) -> bool:

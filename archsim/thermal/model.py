@@ -223,6 +223,7 @@ class ThermalModel:
         step_s: float | None = None,
         leakage: bool = True,
         watch: Callable[[float, State], None] | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> Transient:
         """Return the temperatures at the times asked for.
 
@@ -243,6 +244,8 @@ class ThermalModel:
             Whether leaking blocks leak.
         watch : callable, optional
             Called with each of the times and the whole field there.
+        progress : callable, optional
+            Called after every step with its length in seconds.
 
         Raises
         ------
@@ -265,7 +268,9 @@ class ThermalModel:
                 f"step_s = {step_s:g}: {times[-1] / step_s:.3g} steps until {times[-1]:g} s; at most {MOST_STEPS:,}"
             )
         field, lumps = self.state(initial, trace.watts[0], leakage)
-        run = Run(self, trace, times, str(method), step_s or float(times[-1]) / 200 or 1.0, leaks, watch)
+        run = Run(
+            self, trace, times, str(method), step_s or float(times[-1]) / 200 or 1.0, leaks, watch, progress
+        )
         return run.go(field, lumps)
 
     def stepper(

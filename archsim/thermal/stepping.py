@@ -76,9 +76,10 @@ class Run:
         step_s: float,
         leaks: Leaks | None,
         watch: Callable[[float, State], None] | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> None:
         self.model, self.trace, self.times, self.method, self.step_s = model, trace, times, method, step_s
-        self.leaks, self.watch = leaks, watch
+        self.leaks, self.watch, self.progress = leaks, watch, progress
         self._before: Array | None = None
 
     def go(self, field: Array, lumps: Array) -> Transient:
@@ -133,6 +134,8 @@ class Run:
             if self.leaks is not None:
                 leak = self._leak(walk, watts, dt_s, jump and number == 0, start_s + (number + 1) * dt_s)
             walk.step(dt_s)
+            if self.progress is not None:
+                self.progress(dt_s)
         return leak
 
     def _leak(self, walk: _Walk, watts: Array, dt_s: float, jump: bool, then_s: float) -> Array:

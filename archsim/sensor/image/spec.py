@@ -50,7 +50,9 @@ class ImageSensor(Spec):
     )
     dark_current_e_s: float = quantity("", "dark current at dark_at_k, electrons per second", gt=0, le=1e9)
     dark_at_k: float = quantity("K", "temperature of dark_current_e_s", ge=200, le=500)
-    dark_doubling_k: float = quantity("K", "rise of temperature that doubles the dark current", ge=1, le=100)
+    dark_doubling_k: float = quantity(
+        "kelvin", "rise of temperature that doubles the dark current", ge=1, le=100
+    )
     dark_spread: float = quantity(
         "", "DSNU: standard deviation over pixels of the dark current, as a share of it", default=0.0, ge=0,
         le=_LARGEST_SHARE,
