@@ -283,8 +283,14 @@ def _lines(found: Any) -> list[str]:
             cells.append(
                 [name, found.layer_of(name), *means, f"{found.max_k[:, index].max() - ZERO_C_K:.2f}"]
             )
+        note = f"highest: of all cells of the block and all {count} times"
+        if count > len(shown):
+            note = f"{len(shown)} of {count} times, --json has all; {note}"
         energy = ", ".join(f"{value:.4g} J {key}" for key, value in found.energy_j.items())
-        tail = [f"hottest {float(found.hottest_k.max()) - ZERO_C_K:.2f}; {energy}; {found.method} in time"]
+        tail = [
+            f"hottest {float(found.hottest_k.max()) - ZERO_C_K:.2f}; {energy}; {found.method} in time",
+            note,
+        ]
     else:
         cells = [["block", "layer", "power", "mean", "highest"]]
         for index, name in enumerate(found.blocks):

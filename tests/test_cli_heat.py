@@ -32,6 +32,10 @@ def test_the_table_shows_a_replay_without_feedback_beside_one_with_it():
     )
     assert any(line.startswith("rank 3") and line.endswith("100 %") for line in lines)
     assert any(line.startswith("unit1 ") for line in lines)
+    assert next(line for line in lines if line.startswith("  in block")).split()[2:] == [
+        "register",
+        "register",
+    ]
     assert "note: no part of the replay, and so at the power of the stack: register 0.5 W" in lines
 
 

@@ -163,6 +163,27 @@ def test_surroundings_that_are_likely_degrees_celsius_are_noted_and_not_refused(
     assert "note" not in run("thermal", "cis3", "--grid", "8", "--set", "ambient_k=200").out
 
 
+def test_the_table_of_a_transient_says_which_times_it_shows_and_what_highest_is():
+    few = run("thermal", "cis3", "--grid", "8", "--time", "1ms,2ms").out.splitlines()
+    assert few[-1] == "highest: of all cells of the block and all 2 times"
+    many = run("thermal", "cis3", "--grid", "8", "--time", "9ms", "--every", "1ms").out.splitlines()
+    assert many[-1] == "7 of 9 times, --json has all; highest: of all cells of the block and all 9 times"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("time,nn\n0,0.6\n", "line 1, column 1: 'time': did you mean 'time_s'?"),
+        ("time_s,nn\n0,600 mW\n", "line 2, column 2 (nn): '600 mW': must be a number, in watts"),
+    ],
+)
+def test_a_table_of_power_says_what_its_columns_are(tmp_path, text, message):
+    (tmp_path / "p.csv").write_text(text)
+    ended = run("thermal", "cis3", "--power", tmp_path / "p.csv")
+    assert ended.status == 2
+    assert message in ended.err
+
+
 def test_runaway_is_status_2_with_block_and_limit(tmp_path):
     text = Stack.load("cis3").to_toml()
     hot = text.replace(

@@ -42,6 +42,7 @@ def fixed_point_lines(found: FixedPoint) -> list[str]:
         ("power off the stacks", lambda at: f"{at.off_w:.4g} W"),
         ("hottest rank", lambda at: f"{float(at.rank_k.max()) - ZERO_C_K:.2f} degC"),
         ("hottest cell", lambda at: f"{max(s.hottest_k for s in at.steady) - ZERO_C_K:.2f} degC"),
+        ("  in block", _hottest_block),
     ]
     cells = [["", "without feedback", "with it"]]
     cells += [[name, show(before), show(after)] for name, show in rows]
@@ -59,6 +60,13 @@ def fixed_point_lines(found: FixedPoint) -> list[str]:
         *_ranks(coupling, after.rank_k, after.doubled_share),
     ]
     return [*lines, "", *_blocks(found)]
+
+
+def _hottest_block(at: Operating) -> str:
+    """Return the block of the hottest cell; a cell may be of none."""
+    hot = max(at.steady, key=lambda each: each.hottest_k)
+    index = int(np.argmax(hot.max_k))
+    return hot.blocks[index] if hot.max_k[index] >= hot.hottest_k - 1e-6 else "none"
 
 
 def _verdict(found: FixedPoint) -> str:

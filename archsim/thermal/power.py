@@ -173,6 +173,8 @@ def _read_csv(file: TextIO, label: str) -> PowerTrace:
             continue
         if not names:
             names = words
+            if names[0].lower() in ("time", "times", "time(s)"):
+                raise InputError(f"{label}: line {number}, column 1: {names[0]!r}: did you mean 'time_s'?")
             continue
         place = f"{label}: line {number}"
         if names[0] != "block":
@@ -208,7 +210,9 @@ def _watts(word: str, place: str) -> float:
     try:
         value = float(word)
     except ValueError:
-        raise InputError(f"{place}: {short(word)}: must be a number") from None
+        raise InputError(
+            f"{place}: {short(word)}: must be a number, in watts (a time_s: in seconds)"
+        ) from None
     if not (isfinite(value) and value >= 0):
         raise InputError(f"{place}: {word}: must be a finite number, at least 0")
     return value
