@@ -14,6 +14,8 @@ from archsim.cli_options import (
     BytesOption,
     DesignOption,
     FormatOption,
+    GridOption,
+    InitialOption,
     JsonOption,
     LimitOption,
     OrderOption,
@@ -55,9 +57,7 @@ def heat(
     rows: RowsOption = None,
     vector_bytes: BytesOption = None,
     order: OrderOption = None,
-    grid: Annotated[
-        str, typer.Option("--grid", metavar="N|NxM", help="Cells of the stack along x and y; any numbers.")
-    ] = "32",
+    grid: GridOption = "32",
     time: Annotated[
         str | None,
         typer.Option("--time", metavar="TIME", help="Step replays and stack together until then. Default: the end."),
@@ -65,13 +65,7 @@ def heat(
     step: Annotated[
         str | None, typer.Option("--step", metavar="TIME", help="Longest step of --time. Default: a 500th of it.")
     ] = None,
-    initial: Annotated[
-        str,
-        typer.Option(
-            "--initial", metavar="ambient|steady|TEMP",
-            help="Temperature at time 0; TEMP is in K or degC, such as 340 or 60degC.",
-        ),
-    ] = "ambient",
+    initial: InitialOption = "ambient",
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -162,15 +156,13 @@ def _print(found: Any, notes: list[str], as_json: bool) -> None:
 
 
 def _draw(found: Any, plot: Path) -> None:
-    from archsim.files import new_file
     from archsim.report.heat_plots import plot_heat
-    from archsim.report.style import picture_kind, save
+    from archsim.report.style import save_new
     from archsim.report.thermal_plots import plot_temperature_map
 
     if hasattr(found, "times_s"):
         axes = plot_heat(found)
     else:
         axes = plot_temperature_map(max(found.after.steady, key=lambda each: each.hottest_k))
-    with new_file(plot) as file:
-        save(axes, file, kind=picture_kind(plot))
+    save_new(axes, plot)
     print(f"plot: {plot}", file=sys.stderr)

@@ -108,8 +108,6 @@ def seconds(text: str) -> float:
         return float(text)
     except ValueError:
         pass
-    if text.endswith("min"):
-        return 60 * seconds(text.removesuffix("min").strip())
     try:
         return float(parse_quantity(text, "s"))
     except InputError as error:
@@ -335,6 +333,17 @@ TimelineLimitOption = Annotated[
         metavar="N",
         parser=positive,
         help=f"At most N events, the first ones of each system in equal shares. Default: {DEFAULT_EVENTS:,}.",
+    ),
+]
+GridOption = Annotated[
+    str, typer.Option("--grid", metavar="N|NxM", help="Cells of the stack along x and y; any numbers.")
+]
+InitialOption = Annotated[
+    str,
+    typer.Option(
+        "--initial",
+        metavar="ambient|steady|TEMP",
+        help="Temperature at time 0; TEMP is in K or degC, such as 340 or 60degC.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archsim.cli_options import JsonOption, positive
+from archsim.cli_options import JsonOption, positive, time_of
 
 if TYPE_CHECKING:
     from archsim.sensor import NearSensor, SensorRun
@@ -31,9 +31,6 @@ Examples:
   archsim sensor vgg16-dim --temperature 30,60,90
       noise and signal to noise ratio of its images at these temperatures, degC
 """
-_ZERO_C_K = 273.15
-#: Colder surroundings are told; up to the other number they are likely degrees Celsius.
-_COLD_K, _MEANT_C = 200.0, 150.0
 #: Seconds that a picture of temperatures shows.
 _SHOWN_S = 60.0
 
@@ -99,7 +96,12 @@ def sensor(
     changes = list(overrides or [])
     _check_presets(changes, [path for point in (_points(vary)[:1] if vary else []) for path in point])
     if time is not None:
-        changes.append(f"duration_s={_seconds(time)!r}")
+        duration_s = time_of(time, "--time")
+        if not duration_s > 0:
+            from archsim.errors import InputError
+
+            raise InputError(f"--time {time}: must be more than 0")
+        changes.append(f"duration_s={duration_s!r}")
     loaded = load_sensor(name, changes)
     _tell_cold(loaded.two_poles().ambient_k)
     if policy is not None:
@@ -125,7 +127,10 @@ def sensor(
     data, lines, draw = answer
     try:
         if plot is not None:
-            _draw(draw(), plot)
+            from archsim.report.style import save_new
+
+            save_new(draw(), plot)
+            print(f"plot: {plot}", file=sys.stderr)
     finally:
         # A disk that is full costs the picture, not the answer.
         print(json.dumps(data, indent=2) if as_json else "\n".join(lines))
@@ -169,33 +174,11 @@ def _check_presets(changes: list[str], varied: list[str]) -> None:
 
 
 def _tell_cold(ambient_k: float) -> None:
-    """Say what an ambient temperature is in degrees Celsius where it may have been meant as one."""
-    if ambient_k < _COLD_K:
-        meant = f"; {ambient_k:g} degC is {ambient_k + _ZERO_C_K:g} K" if ambient_k < _MEANT_C else ""
-        text = f"note: ambient_k = {ambient_k:g} K is {ambient_k - _ZERO_C_K:g} degC{meant}"
-        print(text, file=sys.stderr)
+    """Say so where degrees Celsius were likely meant; on standard error, for the answer may be JSON."""
+    from archsim.units import cold_note
 
-
-def _seconds(text: str) -> float:
-    from archsim.errors import InputError
-    from archsim.units import parse_quantity
-
-    try:
-        found = float(parse_quantity(text, "s"))
-    except InputError as error:
-        raise InputError(f"--time {error}") from None
-    if not found > 0:
-        raise InputError(f"--time {text}: must be more than 0")
-    return found
-
-
-def _draw(axes: Any, plot: Path) -> None:
-    from archsim.files import new_file
-    from archsim.report.style import picture_kind, save
-
-    with new_file(plot) as file:
-        save(axes, file, kind=picture_kind(plot))
-    print(f"plot: {plot}", file=sys.stderr)
+    if note := cold_note("ambient_k", ambient_k):
+        print(f"note: {note}", file=sys.stderr)
 
 
 # one run
@@ -349,11 +332,12 @@ def _energy(loaded: NearSensor) -> tuple[Any, list[str], Any]:
 def _noise(loaded: NearSensor, temperatures: str) -> tuple[Any, list[str], Any]:
     from archsim.errors import InputError
     from archsim.report.sensor_text import noise_lines
+    from archsim.units import ZERO_C_K
 
     kelvin = []
     for text in temperatures.split(","):
         try:
-            kelvin.append(float(text) + _ZERO_C_K)
+            kelvin.append(float(text) + ZERO_C_K)
         except ValueError:
             raise InputError(f"--temperature {text}: must be a number of degrees Celsius") from None
         if not 0 <= kelvin[-1] <= 1000:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archsim.cli_options import JsonOption, grid_of, initial_of, progress_bar, time_of
+from archsim.cli_options import (
+    GridOption,
+    InitialOption,
+    JsonOption,
+    grid_of,
+    initial_of,
+    progress_bar,
+    time_of,
+)
 
 if TYPE_CHECKING:
     from archsim.thermal import PowerTrace, Steady, Transient
@@ -49,9 +57,7 @@ def thermal(
         str | None,
         typer.Option("--interval", metavar="TIME", help="Length of the intervals of a .ptrace. Default: 3.333us."),
     ] = None,
-    grid: Annotated[
-        str, typer.Option("--grid", metavar="N|NxM", help="Cells along x and y; any numbers.")
-    ] = "32",
+    grid: GridOption = "32",
     time: Annotated[
         str | None,
         typer.Option("--time", metavar="TIME,...", help="Temperatures at these times. Default: the steady state."),
@@ -59,13 +65,7 @@ def thermal(
     every: Annotated[
         str | None, typer.Option("--every", metavar="TIME", help="Also at all multiples of this up to --time.")
     ] = None,
-    initial: Annotated[
-        str,
-        typer.Option(
-            "--initial", metavar="ambient|steady|TEMP",
-            help="Temperature at time 0; TEMP is in K or degC, such as 340 or 60degC.",
-        ),
-    ] = "ambient",
+    initial: InitialOption = "ambient",
     method: Annotated[
         str | None,
         typer.Option("--method", metavar="exact|cn|be", help="In time. Default: exact where possible, else cn."),
@@ -265,9 +265,8 @@ def _power(
 
 def _lines(found: Any) -> list[str]:
     """Return the answer as text, in degrees Celsius."""
-    from archsim.report.thermal_plots import ZERO_C_K
     from archsim.tables import align
-    from archsim.units import format_time
+    from archsim.units import ZERO_C_K, format_time
 
     model = found.model
     net = model.net
@@ -307,12 +306,10 @@ def _lines(found: Any) -> list[str]:
 
 
 def _draw(found: Any, plot: Path, layer: str | None) -> None:
-    from archsim.files import new_file
-    from archsim.report.style import picture_kind, save
+    from archsim.report.style import save_new
     from archsim.report.thermal_plots import plot_temperature_map, plot_temperatures
 
     over_time = hasattr(found, "times_s") and layer is None
     axes = plot_temperatures(found) if over_time else plot_temperature_map(found, layer)
-    with new_file(plot) as file:
-        save(axes, file, kind=picture_kind(plot))
+    save_new(axes, plot)
     print(f"plot: {plot}", file=sys.stderr)

@@ -113,8 +113,7 @@ class Spec(BaseModel):
         except InputError:
             if not overrides:
                 raise
-            spec = None
-        if spec is not None:
+        else:
             return apply_overrides(spec, overrides)
         # A file that is wrong by itself may be right with what is laid over it.
         return cls.from_dict(_laid(cls, document, overrides).data, document.label)
@@ -271,14 +270,14 @@ def _overlay(
             data[key] = inner.data
             sources |= {f"{key}.{path}": text for path, text in inner.sources.items()}
         elif isinstance(value, Mapping) and isinstance(data.get(key), list | tuple):
-            data[key] = _overlay_rows(row_model(cls, key), value, list(data[key]), f"{place}{key}")
+            data[key] = _overlay_rows(row_model(cls, key), value, list(data[key]), f"{place}{key}", files)
         else:
             data[key] = value
     return Document(data, sources)
 
 
 def _overlay_rows(
-    cls: type[BaseModel] | None, table: Mapping[str, Any], rows: list[Any], place: str
+    cls: type[BaseModel] | None, table: Mapping[str, Any], rows: list[Any], place: str, files: Files
 ) -> list[Any]:
     """Lay tables over rows of a list, each found by its number, from 0, or by its ``name``."""
     for key, value in table.items():
@@ -291,7 +290,7 @@ def _overlay_rows(
             known = nearest(key, [name for name in names if name is not None])
             raise InputError(f"{place}.{key}: no such row; it has {len(rows)}, the first is 0{known}")
         if cls is not None and issubclass(cls, Spec) and isinstance(value, Mapping):
-            rows[index] = _overlay(cls, value, Document(dict(rows[index])), f"{place}.{key}.").data
+            rows[index] = _overlay(cls, value, Document(dict(rows[index])), f"{place}.{key}.", files).data
         else:
             rows[index] = value
     return rows

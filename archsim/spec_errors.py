@@ -136,9 +136,10 @@ def _rule(kind: str, context: dict[str, Any], value: Any, message: str) -> str:
 
 def _keys(cls: Model, place: Place) -> str:
     """Return the keys of the table that should be at a place."""
-    found = _owner(cls, (*place, ""))
-    keys = list(found.model_fields)
-    return f" of {', '.join(keys[:_SHOWN])}{' ...' * (len(keys) > _SHOWN)}" if place else ""
+    if not place:
+        return ""
+    keys = list(_owner(cls, (*place, "")).model_fields)
+    return f" of {', '.join(keys[:_SHOWN])}{' ...' * (len(keys) > _SHOWN)}"
 
 
 def _meaning(owner: Model, key: str) -> str:

@@ -41,7 +41,8 @@ _SAME = {"byte": "B", "bytes": "B", "bits": "bit", "µs": "us", "μs": "us", "pj
 # Differences of temperature are declared as "kelvin", temperatures as "K": only of these has degC a meaning.
 _SAME["kelvin"] = "K"
 _CELSIUS = {"degC", "degc", "C", "°C", "℃"}
-_ZERO_C_K = Fraction("273.15")
+#: 0 degrees Celsius.
+ZERO_C_K = 273.15
 #: Colder than this, kelvin were most likely meant as degC.
 _COLD_K = 200
 
@@ -96,7 +97,7 @@ def parse_quantity(text: str, unit: str) -> int | float:
     if match[2] in _CELSIUS and wanted == "a temperature":
         if unit != "K":
             raise InputError(f"{text!r}: is a temperature; a difference is needed, such as '14 K'")
-        value = Fraction(match[1]) + _ZERO_C_K
+        value = Fraction(match[1]) + Fraction(str(ZERO_C_K))
         return int(value) if value.denominator == 1 else float(value)
     try:
         kind, scale = _unit(match[2], wanted)
@@ -118,9 +119,8 @@ def cold_note(name: str, value_k: float) -> str:
     """
     if value_k >= _COLD_K:
         return ""
-    zero_k = float(_ZERO_C_K)
     return (
-        f"{name} = {value_k:g} K is {value_k - zero_k:.6g} degC; {value_k:g} degC is {value_k + zero_k:.6g} K, "
+        f"{name} = {value_k:g} K is {value_k - ZERO_C_K:.6g} degC; {value_k:g} degC is {value_k + ZERO_C_K:.6g} K, "
         f"or write {value_k:g}degC"
     )
 

@@ -211,11 +211,11 @@ def test_noise_at_temperatures():
 
 
 def test_surroundings_that_may_be_meant_in_celsius_are_told_in_both():
-    told = "note: ambient_k = 20 K is -253.15 degC; 20 degC is 293.15 K\n"
+    told = "note: ambient_k = 20 K is -253.15 degC; 20 degC is 293.15 K, or write 20degC\n"
     line = ["sensor", "stagioni", "--time", "20s"]
     assert run(*line, "--set", "ambient_k=20").err == told
     assert run(*line, "--vary", "ambient_k=20,300").err == told
-    assert run(*line, "--set", "ambient_k=190").err == "note: ambient_k = 190 K is -83.15 degC\n"
+    assert "190 K is -83.15 degC" in run(*line, "--set", "ambient_k=190").err
     assert run(*line, "--set", "ambient_k=293").err == ""
 
 

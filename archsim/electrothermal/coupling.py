@@ -19,11 +19,10 @@ from archsim.systems.spec import SystemSpec
 from archsim.thermal import RunawayError, Steady, ThermalModel
 from archsim.thermal.leakage import Leaks
 from archsim.traces import AddressTrace, EmbeddingTrace
-from archsim.units import cold_note
+from archsim.units import ZERO_C_K, cold_note
 
 #: Which ranks are refreshed twice as often, counted channel by channel.
 Doubled = tuple[bool, ...]
-ZERO_C_K = 273.15
 #: What a rank that is and one that is not is taken to be, for the memory's own rule.
 _HOT_C, _COOL_C = 95.0, 45.0
 #: A replay with fewer refreshes of a rank than this says little about their rate.
@@ -214,6 +213,15 @@ class Coupling:
         parts += [f"pseudo channel {pseudo}"] if shape.pseudo_channels > 1 else []
         parts += [f"rank {own}"] if shape.ranks > 1 or not parts else []
         return ", ".join(parts)
+
+    def hot_notes(self, ranks: Sequence[int]) -> list[str]:
+        """Return what to say of ranks above the greatest temperature; nothing when there are none."""
+        if not ranks:
+            return []
+        return [
+            f"above the {self.heat_map.sensors.most_c:g} degC that devices are made for, so that no refresh rate is "
+            f"known to do: {self.listed(ranks)}"
+        ]
 
     def listed(self, ranks: Sequence[int]) -> str:
         """Return how people call some ranks."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from archsim.dram.controller import HOT_C
 from archsim.electrothermal.atlas import Array
-from archsim.electrothermal.coupling import ZERO_C_K, Coupling, Doubled, Replayed
+from archsim.electrothermal.coupling import Coupling, Doubled, Replayed
 from archsim.thermal import RunawayError, Steady
+from archsim.units import ZERO_C_K
 
 #: Kelvin to 85 degC within which the average of a memory that goes back and forth is found.
 SWING_K = 1e-3
@@ -142,13 +143,7 @@ class FixedPoint:
             notes.append(
                 f"a memory that was hotter before, with doubled refreshes, does not cool down: {self.runaway}"
             )
-        if self.too_hot:
-            most = self.coupling.heat_map.sensors.most_c
-            notes.append(
-                f"above the {most:g} degC that devices are made for, so that no refresh rate is known to do: "
-                f"{self.coupling.listed(self.too_hot)}"
-            )
-        return notes
+        return notes + self.coupling.hot_notes(self.too_hot)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``archsim heat --json`` prints."""

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.electrothermal.atlas import Array
-from archsim.electrothermal.coupling import ZERO_C_K, Coupling, Doubled, observe
+from archsim.electrothermal.coupling import Coupling, Doubled, observe
 from archsim.errors import InputError
 from archsim.thermal.results import State
+from archsim.units import ZERO_C_K
 
 #: Most steps of a run, and most that are kept.
 MOST_STEPS, _MOST_KEPT = 10_000_000, 100_000
@@ -81,13 +82,7 @@ class CoupledRun:
     def notes(self) -> list[str]:
         """Return what should be known, as sentences."""
         notes = self.coupling.notes()
-        if self.too_hot:
-            most = self.coupling.heat_map.sensors.most_c
-            notes.append(
-                f"above the {most:g} degC that devices are made for, so that no refresh rate is known to do: "
-                f"{self.coupling.listed(self.too_hot)}"
-            )
-        return notes
+        return notes + self.coupling.hot_notes(self.too_hot)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``archsim heat --time --json`` prints."""

@@ -9,7 +9,7 @@ import numpy as np
 from archsim.dram.controller import HOT_C
 from archsim.electrothermal import CoupledRun
 from archsim.report.style import GREY, SMALL_PT, axes_for, finish, house, legend_above, line_look, short
-from archsim.report.thermal_plots import ZERO_C_K
+from archsim.units import ZERO_C_K
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

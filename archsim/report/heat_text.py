@@ -7,10 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from archsim.electrothermal import CoupledRun, Coupling, FixedPoint, Operating
-from archsim.electrothermal.coupling import ZERO_C_K
 from archsim.errors import counted
 from archsim.tables import align
-from archsim.units import format_count, format_energy, format_time
+from archsim.units import ZERO_C_K, format_count, format_energy, format_time
 
 #: More ranks than these are cut to the hottest; times of a table.
 RANKS_SHOWN, TIMES_SHOWN = 16, 7

@@ -23,11 +23,11 @@ from archsim.report.style import (
 from archsim.sensor.policies import MODES, PolicyRun, Setting, sweep
 from archsim.sensor.powers import ModePower, Powers
 from archsim.thermal.compact import TwoPole
+from archsim.units import ZERO_C_K
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ZERO_C_K = 273.15
 #: Colours of the modes, of even lightness steps: near warm, far cool, stop grey.
 _MODE_COLOURS = (COLOURS[1], COLOURS[3], GREY)
 #: A map with more cells has no numbers in them.

@@ -20,13 +20,13 @@ from archsim.report.style import (
     short,
     ticks_1_2_5,
 )
+from archsim.units import ZERO_C_K
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from archsim.sensor.image import Camera
 
-ZERO_C_K = 273.15
 #: Degrees Celsius of the lines, and every how many of them a marker stands.
 _CELSIUS = np.arange(0.0, 120.5, 0.5)
 _MARKED = 40

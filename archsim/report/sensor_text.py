@@ -12,8 +12,8 @@ from archsim.sensor.near_sensor import NearSensor, SensorRun
 from archsim.sensor.policies import POLICIES
 from archsim.sensor.system import VisionSystem
 from archsim.tables import align
+from archsim.units import ZERO_C_K
 
-ZERO_C_K = 273.15
 _WIDTH = 110
 #: Rows of a component that are shown one by one.
 _MOST_ROWS = 8

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from archsim.errors import InputError, printable
+from archsim.files import new_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -222,6 +223,12 @@ def save(picture: Axes | Figure, path: Path | str | None, *, kind: str | None = 
     with house():
         smaller: dict[str, Any] = {"pil_kwargs": {"optimize": True}} if kind == "png" else {}
         figure.savefig(path, format=kind, metadata=names.get(kind), **smaller)
+
+
+def save_new(picture: Axes | Figure, path: Path) -> None:
+    """Write a picture as a new file, whole or not at all; raises FileExistsError where there is one."""
+    with new_file(path) as file:
+        save(picture, file, kind=picture_kind(path))
 
 
 def picture_kind(path: Path) -> str:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from archsim.errors import InputError, nearest
 from archsim.files import check_new, new_file
 from archsim.report.style import SCALE, SMALL_PT, axes_for, finish, house, short
-from archsim.report.thermal_plots import ZERO_C_K, outline_blocks
+from archsim.report.thermal_plots import outline_blocks
 from archsim.thermal.model import ThermalModel
 from archsim.thermal.results import State
+from archsim.units import ZERO_C_K
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -24,11 +24,11 @@ from archsim.report.style import (
 )
 from archsim.thermal.results import Steady, Transient
 from archsim.thermal.spec import Stack
+from archsim.units import ZERO_C_K
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ZERO_C_K = 273.15
 #: Blocks drawn over time when none are chosen: the hottest.
 _SHOWN = 6
 #: A block narrower than this share of the map has no name on it.

@@ -17,11 +17,11 @@ import numpy as np
 from archsim.thermal.compact import TwoPole
 from archsim.thermal.model import ThermalModel
 from archsim.thermal.spec import Stack
+from archsim.units import ZERO_C_K
 from archsim.validate import thermal_energy, thermal_image, thermal_policies, thermal_sensor
 from archsim.validate.row import Row
 
 _DATA = Path(__file__).parent / "data" / "thermal.csv"
-_ZERO_C_K = 273.15
 #: Kelvin within which a figure of a simulator holds, by case and tool.
 _ROOM_K = {
     ("A", "3D-ICE 4.0"): 2e-3, ("B", "3D-ICE 4.0"): 2e-3, ("B-heat", "3D-ICE 4.0"): 3e-3,
@@ -246,7 +246,7 @@ def _paper() -> Iterator[Row]:
     figure = "Kodukula et al., "
     chip = ThermalModel(Stack.load("ar0330"), 4)
     for watts, expected in ((0.25, 34.8), (0.15, 31.4)):
-        measured = float(chip.steady({"die": watts}).avg_k[0]) - _ZERO_C_K
+        measured = float(chip.steady({"die": watts}).avg_k[0]) - ZERO_C_K
         note = "calibration: resistance and ambient are fitted to it"
         yield Row(
             f"{figure}AR0330", f"at {watts * 1e3:g} mW, degC", expected, measured, 0.05 / expected, note
@@ -259,7 +259,7 @@ def _paper() -> Iterator[Row]:
     )
     model = ThermalModel(Stack.load("stag2p"), 4)
     watt = {"s_all": 0.01, "d_all": 0.0, "v_all": 1.0}
-    found = model.steady(watt).avg_k - _ZERO_C_K
+    found = model.steady(watt).avg_k - ZERO_C_K
     # Two temperatures, each within 0.05 K of what is printed, leave 1 K/W on the slope between them.
     room, reach = 0.05, 1.01 - 0.25
     note = "prediction; the two temperatures that it extends are printed to 0.1 K"
@@ -293,9 +293,9 @@ def _drops(model: ThermalModel, figure: str) -> Iterator[Row]:
     # Heated until the sensor has 87 degC, then stopped for a frame of 30 a second.
     times = np.arange(1, 20001, dtype=np.float64) * 1e-3
     heating = model.transient(hot, times)
-    reached = int(np.searchsorted(heating.avg_k[:, 0], 87.0 + _ZERO_C_K))
+    reached = int(np.searchsorted(heating.avg_k[:, 0], 87.0 + ZERO_C_K))
     warm = model.transient(hot, times[reached : reached + 1])
     stopped = model.transient(cool, [1 / 30], initial=warm.state)
-    measured = float(stopped.avg_k[0, 0]) - _ZERO_C_K
+    measured = float(stopped.avg_k[0, 0]) - ZERO_C_K
     note = "prediction; heated from ambient with 2.5 W, both ends printed to whole degrees"
     yield Row(figure, "from 87 degC after a frame at 0.1 W, degC", 74.0, measured, 1.0 / 74.0, note)

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from archsim.sensor.image import Camera, ImageSensor, Scene
+from archsim.units import ZERO_C_K
 from archsim.validate.row import Row
 
 _DATA = Path(__file__).parent / "data" / "thermal_image.csv"
-_ZERO_C_K = 273.15
 #: Share within which statistics of frames hold.
 _STATISTICS = 0.01
 #: Frames of 640 x 480 whose statistics are taken together: 0.1 % of the variance is chance.
@@ -37,7 +37,7 @@ def peer() -> Camera:
     sensor = {
         "name": "emva1288", "columns": 640, "rows": 480, "pixel_um": 5.0, "quantum_efficiency": 0.5,
         "full_well_e": 15000.0, "bits": 12, "gain_dn_e": 0.1, "black_dn": 0.1 * electrons_without_light,
-        "read_noise_e": sqrt(variance_e2), "dark_current_e_s": 30.0, "dark_at_k": 30.0 + _ZERO_C_K,
+        "read_noise_e": sqrt(variance_e2), "dark_current_e_s": 30.0, "dark_at_k": 30.0 + ZERO_C_K,
         "dark_doubling_k": 8.0, "dither": True,
     }  # fmt: skip
     exposure = {"illuminance_lux": 0.0, "exposure_ms": 32.0, "iso": 100.0}
@@ -51,7 +51,7 @@ def rows() -> Iterator[Row]:
     with _DATA.open(encoding="utf-8", newline="") as file:
         lines = list(DictReader(text for text in file if not text.startswith("#")))
     for line in lines:
-        kelvin = float(line["celsius"]) + _ZERO_C_K
+        kelvin = float(line["celsius"]) + ZERO_C_K
         shots = np.stack([camera.dark_frame(None, kelvin, seed) for seed in range(_FRAMES)])
         analog = float(camera.variance_dn2(kelvin)) - camera.sensor.quantisation_dn2
         rounding = camera.digital(kelvin, 0.0)[1] - analog
@@ -61,7 +61,7 @@ def rows() -> Iterator[Row]:
         yield Row(
             figure, f"variance {at}, DN^2", float(line["variance_dn2"]), float(shots.var()), _STATISTICS, note
         )
-    knee = Camera("ar0330", "dim").knee_k() - _ZERO_C_K
+    knee = Camera("ar0330", "dim").knee_k() - ZERO_C_K
     note = "calibration: the dark current is fitted to it"
     yield Row(
         "AR0330 of Kodukula et al.", "knee at 64 ms and ISO 800, degC", 52.0, knee, _KNEE_K / 52.0, note

@@ -10,13 +10,13 @@ from typing import Any
 from archsim.sensor.policies import ClosedForm, Limits, PolicyRun, Setting, closed_form, run
 from archsim.sensor.powers import ModePower, Powers
 from archsim.thermal.compact import TwoPole
+from archsim.units import ZERO_C_K
 from archsim.validate.row import Row
 
 _DATA = Path(__file__).parent / "data" / "thermal_policies.csv"
-_ZERO_C_K = 273.15
 _PAPER = "Kodukula et al., "
 #: The two-pole stack of the reference: 34 K/W in all, 5.5 K/W of it and 5 ms of the die.
-_LADDER = TwoPole(5.5, 0.909e-3, 28.5, 0.35, 26.3 + _ZERO_C_K)
+_LADDER = TwoPole(5.5, 0.909e-3, 28.5, 0.35, 26.3 + ZERO_C_K)
 #: System powers do not enter what is compared.
 _POWERS = Powers(ModePower(2.5, 2.5), ModePower(0.1, 0.1), ModePower(0.1, 0.1), switch_s=100e-6)
 #: Share within which simulation and formula hold.
@@ -34,7 +34,7 @@ def setting(policy: Any = "seasonal", **more: Any) -> Setting:
 
 
 def _kelvin(celsius: float) -> float:
-    return celsius + _ZERO_C_K
+    return celsius + ZERO_C_K
 
 
 def rows() -> Iterator[Row]:
@@ -110,7 +110,7 @@ def _frames() -> Iterator[Row]:
         f"{_PAPER}stop-capture-go",
         "captured frame after 87 degC, degC",
         74.0,
-        captured - _ZERO_C_K,
+        captured - ZERO_C_K,
         1 / 74,
         note,
     )

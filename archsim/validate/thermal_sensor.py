@@ -15,14 +15,14 @@ from archsim.sensor.powers import ModePower, Powers
 from archsim.sensor.system import VisionSystem
 from archsim.spec import preset_names
 from archsim.thermal import TwoPole
+from archsim.units import ZERO_C_K
 from archsim.validate.row import Row
 
 FIGURE = "Near-sensor policies, "
 #: Decibels that people need: in dim light, 22.66 are the most that there are.
 DEMANDS_DB = (20.0, 21.0, 22.0, 22.5)
-_ZERO_C_K = 273.15
 #: The stack of the paper as the notes on policies have it: 34 K/W, 5.5 of it and 5 ms of the die, 26.3 degC outside.
-_LADDER = TwoPole(5.5, 5e-3 / 5.5, 28.5, 0.35, 26.3 + _ZERO_C_K)
+_LADDER = TwoPole(5.5, 5e-3 / 5.5, 28.5, 0.35, 26.3 + ZERO_C_K)
 
 
 def rows() -> Iterator[Row]:
@@ -35,7 +35,7 @@ def rows() -> Iterator[Row]:
 
 def _duty() -> Iterator[Row]:
     stack = Powers(ModePower(2.5, 2.5), ModePower(0.1, 0.1), ModePower(0.1, 0.1))
-    bounds = {"high_k": 75 + _ZERO_C_K, "low_k": 55 + _ZERO_C_K}
+    bounds = {"high_k": 75 + ZERO_C_K, "low_k": 55 + ZERO_C_K}
     duty = run(Setting(_LADDER, stack, "seasonal", quantised=False, foresight=False, **bounds)).duty  # type: ignore[arg-type]
     saving = VisionSystem.load("resnet-1080p34").saving(duty)
     note = "calibration: bounds of 75/55 degC at 2.5 W are chosen for it, whose duty is 0.42"

@@ -9,8 +9,7 @@ import numpy as np
 
 from archsim.sensor.policies.heat import GUARD_K, capture_bounds, die_after_rest
 from archsim.sensor.policies.setting import MODES, Setting
-
-_ZERO_C_K = 273.15
+from archsim.units import ZERO_C_K
 
 
 @dataclass(frozen=True)
@@ -139,4 +138,4 @@ def _above(setting: Setting, mode: str, settled: float, limit: float) -> str:
 
 
 def _c(kelvin: float) -> str:
-    return f"{kelvin - _ZERO_C_K:.2f} degC"
+    return f"{kelvin - ZERO_C_K:.2f} degC"
