@@ -65,8 +65,11 @@ def test_sensors_that_are_none(change, message):
             "scene lamp: iso = 1600: sensor ar0330 has 100 to 800",
         ),
         (lambda: Camera("ar0330", scene(iso=50.0)), "scene lamp: iso = 50: sensor ar0330 has 100 to 800"),
-        (lambda: camera().render(FLAT, 300.0, 1.5), "seed 1.5: must be a whole number from 0 to 2**64 - 1"),
-        (lambda: camera().collect(FLAT, 300.0, 1 << 64), "must be a whole number from 0 to 2**64 - 1"),
+        (
+            lambda: camera().render(FLAT, 300.0, 1.5),
+            "seed = 1.5: must be a whole number from 0 to 18,446,744,073,709,551,615",
+        ),
+        (lambda: camera().collect(FLAT, 300.0, 1 << 64), "must be from 0 to 18,446,744,073,709,551,615"),
         (lambda: camera().snr_db("warm"), "temperature_k = 'warm': must be numbers, in kelvin"),
         (lambda: camera().snr_db(-1.0), "temperature_k = -1: must be in kelvin, from 0 to 1000"),
         (lambda: camera().snr_db([300.0, np.nan]), "temperature_k = nan: must be in kelvin, from 0 to 1000"),
@@ -109,10 +112,10 @@ def test_sensors_that_are_none(change, message):
             lambda: camera().render([[3.0], [np.inf]], 300.0, 0, electrons=True),
             "pixel [1, 0] = inf: must be a finite number of electrons, at least 0",
         ),
-        (lambda: camera().render(FLAT, 300.0, -1), "seed -1: must be a whole number from 0 to 2**64 - 1"),
+        (lambda: camera().render(FLAT, 300.0, -1), "seed = -1: must be from 0 to 18,446,744,073,709,551,615"),
         (
             lambda: Camera(sensor(), scene(), device=-1),
-            "device -1: must be a whole number from 0 to 2**64 - 1",
+            "device = -1: must be from 0 to 18,446,744,073,709,551,615",
         ),
         (
             lambda: camera().render(FLAT, np.full(12, 300.0), 0),

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from archsim.analog.arrays import whole
 from archsim.analog.elementary import exp, log
 from archsim.errors import InputError
 from archsim.sensor.image import digital, frames
-from archsim.sensor.image.checks import HOTTEST_K, checked_k, checked_seed
+from archsim.sensor.image.checks import HOTTEST_K, checked_k
 from archsim.sensor.image.noise import FULL_HELP, HELP, TEMPORAL, TITLES, Noise
 from archsim.sensor.image.spec import ImageSensor, Scene
 from archsim.spec import apply_overrides
@@ -26,6 +27,7 @@ from archsim.spec import apply_overrides
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
+_MOST_SEED = (1 << 64) - 1
 #: k / q^2, electrons squared per farad and kelvin.
 _K_OVER_Q2 = 1.380649e-23 / 1.602176634e-19**2
 _LN2 = 0.6931471805599453
@@ -77,7 +79,7 @@ class Camera:
     ) -> None:
         self.sensor = sensor if isinstance(sensor, ImageSensor) else ImageSensor.load(sensor)
         self.scene = scene if isinstance(scene, Scene) else Scene.load(scene)
-        self.device = checked_seed("device", device)
+        self.device = whole("device", device, 0, _MOST_SEED)
         gain, spec = self.scene.iso / self.sensor.base_iso, self.sensor
         if not 1.0 <= gain <= spec.greatest_gain:
             speeds = f"{spec.base_iso:g} to {spec.base_iso * spec.greatest_gain:g}"
@@ -340,7 +342,7 @@ class Camera:
             From 0 to 2**bits - 1. The same arguments give the same frame on every machine.
         """
         pixels, each = self._pixels(image, electrons)
-        return frames.render(self, pixels, each, temperature_k, checked_seed("seed", seed))
+        return frames.render(self, pixels, each, temperature_k, whole("seed", seed, 0, _MOST_SEED))
 
     def collect(
         self, image: ArrayLike, temperature_k: ArrayLike, seed: int, *, electrons: bool = False
@@ -355,7 +357,7 @@ class Camera:
         ndarray of float64, shape (rows, columns)
         """
         pixels, each = self._pixels(image, electrons)
-        return frames.collect(self, pixels, each, temperature_k, checked_seed("seed", seed))
+        return frames.collect(self, pixels, each, temperature_k, whole("seed", seed, 0, _MOST_SEED))
 
     def _pixels(self, image: ArrayLike, electrons: bool) -> tuple[F64, float]:
         """Return a checked image, and the electrons of 1 in it."""

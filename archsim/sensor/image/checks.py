@@ -1,8 +1,6 @@
-"""Temperatures and seeds as arguments."""
+"""Temperatures as arguments."""
 
 from __future__ import annotations
-
-from operator import index
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,20 +31,3 @@ def checked_k(temperature_k: ArrayLike) -> F64:
         value = kelvin[wrong].flat[0]
         raise InputError(f"temperature_k = {value:g}: must be in kelvin, from 0 to {HOTTEST_K:g}")
     return kelvin
-
-
-def checked_seed(name: str, seed: int) -> int:
-    """Return a seed, a whole number from 0 to 2**64 - 1.
-
-    Raises
-    ------
-    InputError
-        For any other.
-    """
-    try:
-        whole = index(seed)
-    except TypeError:
-        whole = -1
-    if not 0 <= whole < 1 << 64:
-        raise InputError(f"{name} {short(seed)}: must be a whole number from 0 to 2**64 - 1")
-    return whole
